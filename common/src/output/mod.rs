@@ -1,0 +1,219 @@
+//! The one emitter: every tool's records, in every format.
+
+mod human;
+mod nagios;
+mod openmetrics;
+mod table;
+
+use std::fmt;
+use std::io::{self, BufWriter, Write};
+
+use anyhow::Context as _;
+use clap::ValueEnum;
+use serde_json::{Map, Value};
+
+use crate::io::Clock;
+use crate::record::{AnyRecord, Header, Kind, Record, SCHEMA, Severity};
+
+pub use human::{bytes, duration_ms, printable};
+
+/// How records are written.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// A table on a terminal, JSON lines in a pipe
+    #[default]
+    Auto,
+    /// One JSON object a line
+    Jsonl,
+    /// Aligned columns for people
+    Table,
+    /// OpenMetrics text: every record that carries a value, and the worst severity
+    Openmetrics,
+    /// One line with perfdata, as Nagios plugins print it
+    Nagios,
+}
+
+impl Format {
+    /// The format that `auto` stands for here.
+    #[must_use]
+    pub const fn resolve(self, stdout_is_terminal: bool) -> Self {
+        match self {
+            Self::Auto if stdout_is_terminal => Self::Table,
+            Self::Auto => Self::Jsonl,
+            chosen => chosen,
+        }
+    }
+}
+
+/// The reader of stdout has gone: a read-only run stops quietly.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StdoutClosed;
+
+impl fmt::Display for StdoutClosed {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("stdout is closed")
+    }
+}
+
+impl std::error::Error for StdoutClosed {}
+
+/// What every record of a run carries: who wrote it, where and when.
+#[derive(Clone, Debug)]
+pub(crate) struct Stamp {
+    tool: String,
+    host: String,
+    clock: Clock,
+}
+
+impl Stamp {
+    pub(crate) fn new(tool: &str, clock: Clock) -> Self {
+        Self { tool: tool.to_owned(), host: gethostname::gethostname().to_string_lossy().into_owned(), clock }
+    }
+
+    fn header(&self, kind: &str, severity: Severity, name: String, message: String) -> Header {
+        Header {
+            schema: SCHEMA,
+            kind: kind.to_owned(),
+            at: self.clock.now(),
+            tool: self.tool.clone(),
+            host: self.host.clone(),
+            severity,
+            name,
+            message,
+        }
+    }
+}
+
+/// A record as the formats for people and monitors see it.
+struct View<'a> {
+    header: &'a Header,
+    fields: &'a Map<String, Value>,
+}
+
+/// A format that shows records in some other way than one JSON object a line.
+trait Render {
+    /// Takes one record; may write what it has gathered.
+    fn record(&mut self, out: &mut dyn Write, view: &View<'_>) -> io::Result<()>;
+    /// Writes what is left.
+    fn finish(&mut self, out: &mut dyn Write, worst: Severity) -> io::Result<()>;
+}
+
+/// Writes records to stdout and remembers the worst.
+pub(crate) struct Emitter {
+    out: BufWriter<Box<dyn Write + Send>>,
+    render: Option<Box<dyn Render>>,
+    stamp: Stamp,
+    records: u64,
+    worst: Severity,
+    ignore_closed: bool,
+    closed: bool,
+}
+
+impl Emitter {
+    pub(crate) fn new(out: Box<dyn Write + Send>, format: Format, color: bool, stamp: Stamp) -> Self {
+        let render: Option<Box<dyn Render>> = match format {
+            Format::Auto | Format::Jsonl => None,
+            Format::Table => Some(Box::new(table::Table::new(color))),
+            Format::Openmetrics => Some(Box::new(openmetrics::OpenMetrics::default())),
+            Format::Nagios => Some(Box::new(nagios::Nagios::new(&stamp.tool))),
+        };
+        Self {
+            out: BufWriter::with_capacity(32 << 10, out),
+            render,
+            stamp,
+            records: 0,
+            worst: Severity::Ok,
+            ignore_closed: false,
+            closed: false,
+        }
+    }
+
+    pub(crate) fn emit<B: Kind>(
+        &mut self,
+        severity: Severity,
+        name: impl Into<String>,
+        message: impl Into<String>,
+        body: B,
+    ) -> anyhow::Result<()> {
+        let header = self.stamp.header(B::KIND, severity, name.into(), message.into());
+        self.records += 1;
+        self.note(severity);
+        let record = Record { header, body };
+        let result = if self.render.is_some() {
+            match serde_json::to_value(&record).context("turn a record into JSON")? {
+                Value::Object(fields) => self.rendered(&record.header, &fields),
+                _ => Ok(()),
+            }
+        } else {
+            serde_json::to_writer(&mut self.out, &record)
+                .map_err(io::Error::from)
+                .and_then(|()| self.out.write_all(b"\n"))
+                // Who reads a pipe wants each record when it is written, not when a buffer is full.
+                .and_then(|()| self.out.flush())
+        };
+        self.written(result)
+    }
+
+    pub(crate) fn pass(&mut self, record: &AnyRecord) -> anyhow::Result<()> {
+        let result = if self.render.is_some() {
+            let fields: Map<String, Value> = record.fields().context("read a record as an object")?;
+            self.rendered(&record.header, &fields)
+        } else {
+            self.out.write_all(record.line.as_bytes()).and_then(|()| self.out.write_all(b"\n"))
+        };
+        self.written(result)
+    }
+
+    fn rendered(&mut self, header: &Header, fields: &Map<String, Value>) -> io::Result<()> {
+        self.render.as_mut().map_or(Ok(()), |render| render.record(&mut self.out, &View { header, fields }))
+    }
+
+    pub(crate) fn finish(&mut self) -> anyhow::Result<()> {
+        let result = match &mut self.render {
+            Some(render) => render.finish(&mut self.out, self.worst),
+            None => Ok(()),
+        };
+        let result = result.and_then(|()| self.out.flush());
+        self.written(result)
+    }
+
+    fn written(&mut self, result: io::Result<()>) -> anyhow::Result<()> {
+        match result {
+            Ok(()) => Ok(()),
+            Err(_) if self.closed && self.ignore_closed => Ok(()),
+            Err(error) if error.kind() == io::ErrorKind::BrokenPipe => {
+                self.closed = true;
+                if self.ignore_closed { Ok(()) } else { Err(StdoutClosed.into()) }
+            }
+            // A full disk behind stdout does not undo what is being changed, but it must not look like success.
+            Err(error) if self.ignore_closed => {
+                self.closed = true;
+                self.worst = Severity::Unknown;
+                let _ = error;
+                Ok(())
+            }
+            Err(error) => Err(error).context("write records to stdout"),
+        }
+    }
+
+    pub(crate) fn note(&mut self, severity: Severity) {
+        self.worst = self.worst.max(severity);
+    }
+
+    pub(crate) const fn ignore_closed_stdout(&mut self) {
+        self.ignore_closed = true;
+    }
+
+    pub(crate) const fn worst(&self) -> Severity {
+        self.worst
+    }
+
+    pub(crate) const fn records(&self) -> u64 {
+        self.records
+    }
+
+    /// Gives stdout back; what could not be written is lost.
+    pub(crate) fn into_inner(self) -> Box<dyn Write + Send> {
+        self.out.into_parts().0
+    }
+}

@@ -1,0 +1,11 @@
+//! The only Qdrant client. What it relies on was observed on a real server; where Qdrant's documentation says otherwise,
+//! the observation counts.
+
+mod client;
+mod model;
+mod settings;
+mod snapshot;
+
+pub use client::{QdrantClient, QdrantError};
+pub use model::{Alias, CollectionInfo, Snapshot};
+pub use settings::QdrantSettings;

@@ -1,0 +1,91 @@
+//! The record contract: what the tools write to stdout and read from stdin.
+//!
+//! A record is one JSON object a line: a [`Header`] that all kinds share, and the kind's own fields beside it. Each
+//! kind is one struct here, documented field by field; [`schema`] derives the JSON Schema from those structs.
+
+mod any;
+mod backup;
+mod health;
+mod log;
+mod pg;
+mod raw;
+mod restore;
+mod run;
+pub mod schema;
+mod setting;
+mod severity;
+mod timestamp;
+
+mod alert;
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+pub use alert::{AlertDeliveryRecord, AlertNoticeRecord, DeliveryState, IncidentState};
+pub use any::AnyRecord;
+pub use backup::{BackupArchiveRecord, BackupComponentRecord, Component};
+pub use health::{HealthCheckRecord, HealthMetricRecord};
+pub use log::{LogCountRecord, LogCoverageRecord, LogEventRecord};
+pub use pg::{
+    Confidence, PgActivityRecord, PgAdviceRecord, PgIndexRecord, PgSectionRecord, PgSizeRecord, PgStatementRecord,
+    PgTableRecord,
+};
+pub use raw::RawBytes;
+pub use restore::{RestorePlanRecord, RestoreStepRecord, StepState};
+pub use run::{RunEndRecord, RunStartRecord};
+pub use setting::ConfigSettingRecord;
+pub use severity::Severity;
+pub use timestamp::Timestamp;
+
+/// The version of the record contract. Changes within a version only add fields and kinds.
+pub const SCHEMA: u32 = 1;
+
+/// The longest line that readers take, in bytes (16 MiB). A longer one is reported and skipped.
+pub const MAX_LINE_BYTES: usize = 16 << 20;
+
+/// Labels of a value: what it belongs to, as in OpenMetrics.
+pub type Labels = BTreeMap<String, String>;
+
+/// The fields that every record has.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Header {
+    /// The version of the record contract: 1.
+    pub schema: u32,
+    /// What the record is about: `<domain>.<noun>`.
+    pub kind: String,
+    /// When the record was written (RFC 3339, UTC).
+    pub at: Timestamp,
+    /// The tool that wrote it, such as `pso-health`.
+    pub tool: String,
+    /// The host on which the tool ran.
+    pub host: String,
+    /// How bad it is.
+    pub severity: Severity,
+    /// What within the kind: a check, a table, a file.
+    pub name: String,
+    /// One sentence for people.
+    #[serde(default)]
+    pub message: String,
+}
+
+/// The fields of one record kind beside the [`Header`].
+pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
+    /// The kind's name, `<domain>.<noun>`.
+    const KIND: &'static str;
+    /// The fields that a table shows between `name` and `message`, in this order.
+    const COLUMNS: &'static [&'static str];
+}
+
+/// A whole record: header and body side by side in one flat object.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Record<B> {
+    /// The fields of every record.
+    #[serde(flatten)]
+    pub header: Header,
+    /// The kind's own fields.
+    #[serde(flatten)]
+    pub body: B,
+}

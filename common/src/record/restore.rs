@@ -1,0 +1,72 @@
+//! What `pso-restore` would do and does.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use super::{Component, Kind, Timestamp};
+
+/// `restore.plan`: what is about to be put where. `name` is the archive's file name; its steps follow as
+/// `restore.step` records in state `planned`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RestorePlanRecord {
+    /// The archive.
+    pub path: String,
+    /// When it was taken.
+    pub taken_at: Timestamp,
+    /// What would be restored, in this order.
+    pub components: Vec<Component>,
+    /// Number of steps that follow.
+    pub steps: u64,
+}
+
+impl Kind for RestorePlanRecord {
+    const KIND: &'static str = "restore.plan";
+    const COLUMNS: &'static [&'static str] = &["taken_at", "components", "steps"];
+}
+
+/// How far a step has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum StepState {
+    /// It would be done.
+    Planned,
+    /// It was done and checked.
+    Done,
+    /// Nothing was to be done.
+    Skipped,
+    /// It failed.
+    Failed,
+    /// It was done and then undone, because a later one failed.
+    RolledBack,
+}
+
+/// `restore.step`: one step of a restore. `name` is `<component>:<object>`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct RestoreStepRecord {
+    /// What is done: `verify`, `restore`, `compare`, `swap`, `health`, …
+    pub step: String,
+    /// The component it belongs to; absent for steps of the whole.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub component: Option<Component>,
+    /// A database, a collection, a folder.
+    pub object: String,
+    /// How far it has come.
+    pub state: StepState,
+    /// Rows or points restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// Files restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<u64>,
+    /// Bytes restored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<u64>,
+    /// Milliseconds that it took; absent while it is only planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elapsed_ms: Option<u64>,
+}
+
+impl Kind for RestoreStepRecord {
+    const KIND: &'static str = "restore.step";
+    const COLUMNS: &'static [&'static str] = &["step", "state", "rows", "files", "size_bytes", "elapsed_ms"];
+}

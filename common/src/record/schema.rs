@@ -1,0 +1,118 @@
+//! The JSON Schema of the records, derived from their structs.
+
+use schemars::generate::SchemaSettings;
+use serde_json::{Map, Value, json};
+
+use super::{Kind, Record};
+
+/// A record kind as schema and as table: what generic code needs to know of it.
+#[derive(Clone, Copy)]
+pub struct KindInfo {
+    /// The kind's name.
+    pub kind: &'static str,
+    /// The fields that a table shows.
+    pub columns: &'static [&'static str],
+    schema: fn() -> Value,
+}
+
+impl KindInfo {
+    /// The information of kind `B`.
+    #[must_use]
+    pub const fn of<B: Kind>() -> Self {
+        Self { kind: B::KIND, columns: B::COLUMNS, schema: kind_schema::<B> }
+    }
+
+    /// JSON Schema (2020-12) of one record of this kind. Fields that it does not name are refused: it is the contract
+    /// of writers. Readers ignore fields they do not know.
+    #[must_use]
+    pub fn schema(&self) -> Value {
+        (self.schema)()
+    }
+}
+
+/// Every kind that the tools write.
+pub const KINDS: &[KindInfo] = &[
+    KindInfo::of::<super::RunStartRecord>(),
+    KindInfo::of::<super::RunEndRecord>(),
+    KindInfo::of::<super::ConfigSettingRecord>(),
+    KindInfo::of::<super::HealthCheckRecord>(),
+    KindInfo::of::<super::HealthMetricRecord>(),
+    KindInfo::of::<super::LogCountRecord>(),
+    KindInfo::of::<super::LogEventRecord>(),
+    KindInfo::of::<super::LogCoverageRecord>(),
+    KindInfo::of::<super::PgSectionRecord>(),
+    KindInfo::of::<super::PgActivityRecord>(),
+    KindInfo::of::<super::PgTableRecord>(),
+    KindInfo::of::<super::PgSizeRecord>(),
+    KindInfo::of::<super::PgIndexRecord>(),
+    KindInfo::of::<super::PgStatementRecord>(),
+    KindInfo::of::<super::PgAdviceRecord>(),
+    KindInfo::of::<super::BackupComponentRecord>(),
+    KindInfo::of::<super::BackupArchiveRecord>(),
+    KindInfo::of::<super::RestorePlanRecord>(),
+    KindInfo::of::<super::RestoreStepRecord>(),
+    KindInfo::of::<super::AlertNoticeRecord>(),
+    KindInfo::of::<super::AlertDeliveryRecord>(),
+];
+
+/// The kind of this name, if the tools write it.
+#[must_use]
+pub fn find(kind: &str) -> Option<&'static KindInfo> {
+    KINDS.iter().find(|info| info.kind == kind)
+}
+
+/// JSON Schema of a tool's output: any of `kinds`, told apart by `kind`.
+#[must_use]
+pub fn of_tool(tool: &str, kinds: &[&str]) -> Value {
+    let schemas: Vec<Value> = KINDS.iter().filter(|info| kinds.contains(&info.kind)).map(KindInfo::schema).collect();
+    json!({
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": format!("Records of {tool}, one JSON object a line"),
+        "oneOf": schemas,
+    })
+}
+
+fn kind_schema<B: Kind>() -> Value {
+    let generator = SchemaSettings::draft2020_12()
+        .with(|settings| {
+            settings.inline_subschemas = true;
+            settings.meta_schema = None;
+        })
+        .into_generator();
+    let mut schema: Map<String, Value> =
+        generator.into_root_schema_for::<Record<B>>().as_object().cloned().unwrap_or_default();
+    if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        properties.insert("kind".to_owned(), json!({"const": B::KIND}));
+        properties.insert("schema".to_owned(), json!({"const": super::SCHEMA}));
+    }
+    schema.insert("title".to_owned(), B::KIND.into());
+    schema.insert("additionalProperties".to_owned(), false.into());
+    Value::Object(schema)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schema_names_header_and_body_side_by_side() {
+        let schema = find("health.metric").expect("known kind").schema();
+        let properties = schema["properties"].as_object().expect("flat properties");
+        for field in ["schema", "kind", "at", "severity", "name", "message", "value", "unit", "labels"] {
+            assert!(properties.contains_key(field), "{field} missing in {schema:#}");
+        }
+        assert_eq!(properties["kind"]["const"], "health.metric");
+        let required: Vec<_> = schema["required"].as_array().expect("required").iter().collect();
+        assert!(required.contains(&&json!("value")) && !required.contains(&&json!("limit")));
+    }
+
+    #[test]
+    fn tables_show_only_fields_that_exist() {
+        for info in KINDS {
+            let schema = info.schema();
+            for column in info.columns {
+                assert!(schema["properties"].get(column).is_some(), "{}.{column}", info.kind);
+            }
+        }
+    }
+}
