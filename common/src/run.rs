@@ -36,6 +36,10 @@ pub struct CommonArgs {
     #[arg(long, global = true, value_enum, default_value_t, value_name = "FORMAT", help_heading = "Common options")]
     pub format: Format,
 
+    /// Also append every record as a JSON line to FILE, whatever the format of stdout
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Common options")]
+    pub records: Option<PathBuf>,
+
     /// Print the effective configuration with the source of each value, and stop
     #[arg(long, global = true, help_heading = "Common options")]
     pub print_config: bool,
@@ -140,6 +144,10 @@ pub struct Run<'a> {
 
 impl Run<'_> {
     fn work(&mut self, args: &CommonArgs, work: impl FnOnce(&mut Self) -> anyhow::Result<()>) -> anyhow::Result<()> {
+        if let Some(path) = &args.records {
+            let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
+            self.emitter.copy_to(file.with_context(|| format!("open {} (--records) to append to it", path.display()))?);
+        }
         let start = RunStartRecord { version: self.tool.version.to_owned(), pid: std::process::id() };
         self.emit(Severity::Ok, self.tool.name, "", start)?;
         self.config = Config::load(args.config.as_deref(), &self.io.env)?;

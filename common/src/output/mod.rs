@@ -6,6 +6,7 @@ mod openmetrics;
 mod table;
 
 use std::fmt;
+use std::fs::File;
 use std::io::{self, BufWriter, Write};
 
 use anyhow::Context as _;
@@ -102,6 +103,8 @@ trait Render {
 pub(crate) struct Emitter {
     out: BufWriter<Box<dyn Write + Send>>,
     render: Option<Box<dyn Render>>,
+    /// Where a copy of every record goes as a JSON line (`--records`).
+    copy: Option<File>,
     stamp: Stamp,
     records: u64,
     worst: Severity,
@@ -120,6 +123,7 @@ impl Emitter {
         Self {
             out: BufWriter::with_capacity(32 << 10, out),
             render,
+            copy: None,
             stamp,
             records: 0,
             worst: Severity::Ok,
@@ -139,27 +143,35 @@ impl Emitter {
         self.records += 1;
         self.note(severity);
         let record = Record { header, body };
-        let result = if self.render.is_some() {
-            match serde_json::to_value(&record).context("turn a record into JSON")? {
-                Value::Object(fields) => self.rendered(&record.header, &fields),
-                _ => Ok(()),
-            }
-        } else {
-            serde_json::to_writer(&mut self.out, &record)
-                .map_err(io::Error::from)
-                .and_then(|()| self.out.write_all(b"\n"))
-                // Who reads a pipe wants each record when it is written, not when a buffer is full.
-                .and_then(|()| self.out.flush())
-        };
+        let mut line = serde_json::to_vec(&record).context("turn a record into JSON")?;
+        line.push(b'\n');
+        self.write(&record.header, &line)?;
+        // Who reads a pipe wants each record when it is written, not when a buffer is full.
+        let result = if self.render.is_some() { Ok(()) } else { self.out.flush() };
         self.written(result)
     }
 
     pub(crate) fn pass(&mut self, record: &AnyRecord) -> anyhow::Result<()> {
+        let line = [record.line.as_bytes(), b"\n"].concat();
+        self.write(&record.header, &line)
+    }
+
+    fn write(&mut self, header: &Header, line: &[u8]) -> anyhow::Result<()> {
+        if let Some(copy) = &mut self.copy {
+            // One write a line, so that several runs may append to one file.
+            let result = copy.write_all(line);
+            if result.is_err() && self.ignore_closed {
+                self.copy = None;
+                self.worst = Severity::Unknown;
+            } else {
+                result.context("append to the file of --records")?;
+            }
+        }
         let result = if self.render.is_some() {
-            let fields: Map<String, Value> = record.fields().context("read a record as an object")?;
-            self.rendered(&record.header, &fields)
+            let fields: Map<String, Value> = serde_json::from_slice(line).context("read a record as an object")?;
+            self.rendered(header, &fields)
         } else {
-            self.out.write_all(record.line.as_bytes()).and_then(|()| self.out.write_all(b"\n"))
+            self.out.write_all(line)
         };
         self.written(result)
     }
@@ -194,6 +206,11 @@ impl Emitter {
             }
             Err(error) => Err(error).context("write records to stdout"),
         }
+    }
+
+    /// From here on every record goes to `file` too.
+    pub(crate) fn copy_to(&mut self, file: File) {
+        self.copy = Some(file);
     }
 
     pub(crate) fn note(&mut self, severity: Severity) {

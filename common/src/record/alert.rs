@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use super::Kind;
+use super::{Kind, Labels, Timestamp};
 
 /// Where an incident stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -28,6 +28,16 @@ pub struct AlertNoticeRecord {
     pub state: IncidentState,
     /// Records that it speaks for.
     pub count: u64,
+    /// `at` of the earliest of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first_at: Option<Timestamp>,
+    /// `at` of the latest of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_at: Option<Timestamp>,
+    /// What it is about: `host`, `tool` and `name` of the records, and the labels that tell them apart; of a notice by
+    /// hand the labels that were given.
+    #[serde(default, skip_serializing_if = "Labels::is_empty")]
+    pub labels: Labels,
 }
 
 impl Kind for AlertNoticeRecord {
@@ -56,7 +66,7 @@ pub struct AlertDeliveryRecord {
     pub channel: String,
     /// How far it has come.
     pub state: DeliveryState,
-    /// Number of this attempt, from 1.
+    /// Number of this attempt, from 1; 0 when none could be made.
     pub attempt: u32,
     /// Notices in this delivery.
     pub notices: u64,

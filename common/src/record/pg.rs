@@ -5,13 +5,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{Kind, Labels, Timestamp};
 
-/// `pg.section`: what a section could not show and why, or that it was empty. `name` is the section.
+/// `pg.section`: the end of a section: how much it gave, what it could not show and why. `name` is the section.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PgSectionRecord {
-    /// Rows that the section gave.
-    pub rows: u64,
-    /// Milliseconds that its query took.
-    pub elapsed_ms: u64,
+    /// Records that the section gave; absent when it could not be read, so that empty and failed do not look alike.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<u64>,
+    /// Milliseconds that its queries took; absent when none was sent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub elapsed_ms: Option<u64>,
 }
 
 impl Kind for PgSectionRecord {
@@ -132,8 +134,9 @@ pub struct PgIndexRecord {
     pub idx_tup_read: i64,
     /// Rows fetched by simple index scans (`idx_tup_fetch`).
     pub idx_tup_fetch: i64,
-    /// Bytes on disk (`pg_relation_size`).
-    pub size_bytes: i64,
+    /// Bytes on disk (`pg_relation_size`); absent while another session holds the index exclusively.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub size_bytes: Option<i64>,
     /// Backs a primary key, unique or exclusion constraint, or is a replica identity: never to be dropped for lack of use.
     pub constraint: bool,
     /// `pg_index.indisvalid`.

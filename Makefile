@@ -1,0 +1,46 @@
+# The project's few commands. `make` alone lists them.
+
+PREFIX ?= /usr/local
+CARGO  ?= cargo
+TOOLS  := $(notdir $(wildcard tools/pso-*))
+# Where cargo puts what it builds; the tests and the demo look for the tools beside their own binaries.
+TARGET := $(or $(CARGO_TARGET_DIR),target)
+
+.PHONY: help
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+
+.PHONY: build
+build: ## Build the tools, optimised, into target/release
+	$(CARGO) build --release --locked
+
+.PHONY: demo
+demo: ## Start a deployment, maintain it, break it, restore it, and show all of that
+	@tests/prepare.sh demo
+	$(CARGO) build --locked --workspace --bins
+	@$(TARGET)/debug/pso-demo
+
+.PHONY: test
+test: lint ## All checks: format, lints, docs, scripts, unit and end-to-end tests
+	$(CARGO) build --locked --workspace --bins
+	$(CARGO) test --locked --workspace
+
+.PHONY: lint
+lint: ## Formatting, clippy, rustdoc and shellcheck, all with warnings denied
+	@tests/prepare.sh test
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items
+	shellcheck scripts/*.sh tests/*.sh .ci/run
+
+.PHONY: bench
+bench: build ## Measure against what people use today; prints ratios, asserts nothing
+	@tests/prepare.sh bench
+	$(CARGO) run --locked --quiet -p pso-tests --bin pso-bench
+
+.PHONY: install
+install: build ## Install the tools and scripts below PREFIX (/usr/local)
+	install -d '$(DESTDIR)$(PREFIX)/bin'
+	install -m 0755 $(addprefix $(TARGET)/release/,$(TOOLS)) '$(DESTDIR)$(PREFIX)/bin'
+	install -d '$(DESTDIR)$(PREFIX)/share/pso/scripts'
+	install -m 0755 scripts/*.sh '$(DESTDIR)$(PREFIX)/share/pso/scripts'

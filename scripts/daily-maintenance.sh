@@ -1,0 +1,71 @@
+#!/bin/sh
+# The daily maintenance as one pipe: is every part up, what do the logs and the database say, one verified backup, and
+# whoever must know is told. Records go to stdout; the exit code is that of the worst of them.
+set -eu
+
+usage() {
+    cat <<'TEXT'
+usage: daily-maintenance.sh [--hours-back HOURS] [--retention-days DAYS] [--format FORMAT] [--records FILE]
+
+Runs pso-health, pso-logscan, pso-pgstats, pso-backup and its verification, and hands all records to pso-alert, which
+passes them on to stdout. The tools read config/config.yaml of the current folder, or the file in PSO_CONFIG.
+
+  --hours-back HOURS     how far back the logs are read (24)
+  --retention-days DAYS  how long daily archives are kept (7)
+  --format FORMAT        auto, jsonl, table, openmetrics or nagios: how stdout looks (auto: a table on a terminal)
+  --records FILE         also append all records to FILE as JSON lines
+
+exit codes: 0 all is well, 1 warning, 2 high or critical, 3 something could not be looked at
+cron:  30 2 * * *  cd /srv/planning && daily-maintenance.sh >>logs/maintenance.jsonl 2>>logs/maintenance.err
+TEXT
+}
+
+hours=24 days=7 format=auto records=
+while [ $# -gt 0 ]; do
+    case $1 in
+    --hours-back | --retention-days)
+        case ${2:-} in
+        '' | *[!0-9]*)
+            echo "daily-maintenance.sh: $1 wants a whole number, not '${2:-}'; see --help" >&2
+            exit 3
+            ;;
+        esac
+        if [ "$1" = --hours-back ]; then hours=$2; else days=$2; fi
+        shift 2
+        ;;
+    --format | --records)
+        if [ -z "${2:-}" ]; then
+            echo "daily-maintenance.sh: $1 wants a value; see --help" >&2
+            exit 3
+        fi
+        if [ "$1" = --format ]; then format=$2; else records=$2; fi
+        shift 2
+        ;;
+    -h | --help)
+        usage
+        exit 0
+        ;;
+    *)
+        echo "daily-maintenance.sh: unknown argument '$1'; see --help" >&2
+        exit 3
+        ;;
+    esac
+done
+
+# A tool that is not there would leave no trace in the pipe.
+for tool in pso-health pso-logscan pso-pgstats pso-backup pso-alert; do
+    if ! command -v "$tool" >/dev/null 2>&1; then
+        echo "daily-maintenance.sh: $tool is not on the PATH; install the tools with 'make install'" >&2
+        exit 3
+    fi
+done
+
+# A tool that finds something, or fails, must not keep the others from running: what it found, and that it failed, is in
+# its records, and pso-alert's exit code is that of the worst of all.
+{
+    pso-health || :
+    pso-logscan --since "${hours}h" || :
+    pso-pgstats || :
+    pso-backup create --keep-days "$days" || :
+    pso-backup verify latest || :
+} | pso-alert --tee --format "$format" ${records:+--records "$records"}

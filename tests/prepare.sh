@@ -1,0 +1,69 @@
+#!/bin/sh
+# Makes sure that what is not Rust is there for `make demo`, `make test` and `make bench`: installs it with apt-get when
+# run as root on Debian, else prints the one command to run.
+set -eu
+
+missing=
+
+# need PACKAGE COMMAND...: PACKAGE is missing unless one of the commands can be found.
+need() {
+    package=$1
+    shift
+    for command in "$@"; do
+        if command -v "$command" >/dev/null 2>&1; then
+            return
+        fi
+    done
+    missing="$missing $package"
+}
+
+# The server's programs are on nobody's PATH in Debian.
+need_postgresql() {
+    for server in "${PSO_TEST_PG_BIN:-}" /usr/lib/postgresql/*/bin; do
+        if [ -x "$server/postgres" ]; then
+            return
+        fi
+    done
+    need postgresql postgres
+}
+
+case ${1:-} in
+demo | test | bench) ;;
+*)
+    echo "usage: $0 demo|test|bench" >&2
+    exit 3
+    ;;
+esac
+
+need build-essential cc
+need build-essential c++
+need_postgresql
+case $1 in
+test)
+    need shellcheck shellcheck
+    ;;
+bench)
+    need hyperfine hyperfine
+    need ripgrep rg
+    need time /usr/bin/time
+    ;;
+esac
+
+[ -n "$missing" ] || exit 0
+if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
+    echo "installing$missing" >&2
+    export DEBIAN_FRONTEND=noninteractive
+    # Debian would create a cluster and start it; the tests start servers of their own.
+    clusters=/etc/postgresql-common/createcluster.conf
+    if [ ! -e "$clusters" ]; then
+        mkdir -p "${clusters%/*}"
+        echo 'create_main_cluster = false' >"$clusters"
+        trap 'rm -f "$clusters"' EXIT
+    fi
+    apt-get update -qq >&2
+    # shellcheck disable=SC2086 # a list of packages
+    apt-get install -y -qq --no-install-recommends $missing >/dev/null
+else
+    echo "these packages are missing; as root, run:  apt-get install --no-install-recommends$missing" >&2
+    exit 3
+fi
