@@ -1,2 +1,131 @@
-//! stub
-fn main() {}
+//! `make bench`: the tools against what people use today, in the same run, on this machine. Ratios are printed; nothing
+//! is asserted, because machines differ and are shared.
+
+mod input;
+mod measure;
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result, ensure};
+use pso_tests::deployment::{self, Spec};
+use pso_tests::pg::TempPg;
+use pso_tests::qdrant::TempQdrant;
+use pso_tests::service::Service;
+use time::OffsetDateTime;
+
+use measure::{peak_kib, seconds};
+
+const TOOLS: [&str; 6] = ["pso-health", "pso-logscan", "pso-pgstats", "pso-backup", "pso-restore", "pso-alert"];
+
+/// Size of the generated log.
+const LOG_BYTES: u64 = 256 << 20;
+
+/// Records on the standard input of pso-alert.
+const RECORDS: u64 = 1_000_000;
+
+fn main() -> ExitCode {
+    match run() {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // There is nobody left to tell when stderr is gone.
+            let _ = writeln!(std::io::stderr(), "pso-bench: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run() -> Result<()> {
+    let folder = Path::new("target/bench");
+    std::fs::create_dir_all(folder).context("create target/bench")?;
+    start_up()?;
+    log_scan(folder)?;
+    memory(folder)
+}
+
+fn say(line: &str) -> Result<()> {
+    writeln!(std::io::stdout(), "{line}").context("write to stdout")
+}
+
+/// The release build, which `make bench` has made.
+fn tool(name: &str) -> Result<PathBuf> {
+    let target = std::env::var_os("CARGO_TARGET_DIR").map_or_else(|| PathBuf::from("target"), PathBuf::from);
+    let path = target.join("release").join(name);
+    ensure!(path.is_file(), "{} is not there: run `make bench`, which builds it", path.display());
+    Ok(path)
+}
+
+fn start_up() -> Result<()> {
+    say("start-up: `TOOL --version`, mean of 200 runs (goal: 3 ms)")?;
+    for name in TOOLS {
+        let mean = seconds(&[format!("{} --version", tool(name)?.display())], 200)?;
+        say(&format!("  {name:<12} {:>6.2} ms", mean[0] * 1000.0))?;
+    }
+    Ok(())
+}
+
+fn log_scan(folder: &Path) -> Result<()> {
+    let log = input::log(folder, LOG_BYTES)?;
+    let log = log.display();
+    say("\nerrors by type in a log of 256 MiB, page cache warm, mean of 10 runs (goal: ratio 1.0 or less)")?;
+    let scan = tool("pso-logscan")?;
+    let means = seconds(
+        &[
+            format!("rg -oN 'ERROR\\s+(\\w+)' {log}"),
+            format!("{} {log}", scan.display()),
+            format!("{} --since 24h {log}", scan.display()),
+        ],
+        10,
+    )?;
+    say(&format!("  rg -oN 'ERROR\\s+(\\w+)'     {:>7.1} ms  1.00", means[0] * 1000.0))?;
+    for (what, mean) in ["pso-logscan", "pso-logscan --since 24h"].iter().zip(&means[1..]) {
+        say(&format!("  {what:<25} {:>7.1} ms  {:.2}", mean * 1000.0, mean / means[0]))?;
+    }
+    Ok(())
+}
+
+fn memory(folder: &Path) -> Result<()> {
+    say("\npeak resident memory of the tool or its largest child (goal: 64 MiB)")?;
+    let show = |what: &str, kib: u64| say(&format!("  {what:<58} {:>6.1} MiB", mib(kib)));
+    let log = input::log(folder, LOG_BYTES)?;
+    let scan = tool("pso-logscan")?;
+    show("pso-logscan, a log of 256 MiB", peak_kib(&scan, &[path(&log)?], &[], None)?)?;
+    let line = input::one_line(folder, 1 << 30)?;
+    show("pso-logscan, one line of 1 GiB", peak_kib(&scan, &[path(&line)?], &[], None)?)?;
+    let records = input::records(folder, RECORDS)?;
+    show("pso-alert, a million records", peak_kib(&tool("pso-alert")?, &["--exit-zero"], &[], Some(&records))?)?;
+
+    let pg = TempPg::start_new()?;
+    let database = pg.database("planning_sync")?;
+    database.execute_as_admin(&format!("ALTER ROLE {} CREATEDB", database.user()))?;
+    let (qdrant, service) = (TempQdrant::start()?, Service::start()?);
+    let temp = tempfile::tempdir().context("create a temporary folder")?;
+    let spec = Spec { rows: 400_000, points: 5_000, ..Spec::demo(OffsetDateTime::now_utc()) };
+    let spec = spec.with_database(&database).with_qdrant(&qdrant).with_service(&service);
+    deployment::write_files(temp.path(), &spec)?;
+    deployment::fill_database(&mut database.connect()?, &spec)?;
+    deployment::fill_qdrant(&qdrant.client(), &spec)?;
+    let config = temp.path().join("config/config.yaml");
+    let env = [("PSO_CONFIG", path(&config)?)];
+    for (name, args) in [
+        ("pso-health", &[][..]),
+        ("pso-pgstats", &[]),
+        ("pso-backup", &["create"]),
+        ("pso-backup", &["verify", "latest"]),
+        ("pso-restore", &["latest", "--yes"]),
+    ] {
+        let what = format!("{name} {}, 400,000 rows and 5,000 points", args.join(" "));
+        show(&what, peak_kib(&tool(name)?, args, &env, None)?)?;
+    }
+    Ok(())
+}
+
+fn path(path: &Path) -> Result<&str> {
+    path.to_str().context("the path is not UTF-8")
+}
+
+#[expect(clippy::cast_precision_loss, reason = "one decimal is shown")]
+fn mib(kib: u64) -> f64 {
+    kib as f64 / 1024.0
+}

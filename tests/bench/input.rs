@@ -1,0 +1,88 @@
+//! Generated input; made once, the same every time, kept in `target/bench`.
+
+use std::fs::{self, File};
+use std::io::{BufWriter, Write};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, Result};
+use pso_common::Timestamp;
+use time::macros::datetime;
+use time::{Duration, OffsetDateTime};
+
+const ERRORS: [&str; 5] = ["SyncTimeout", "ConnectionLost", "ChecksumMismatch", "ParseFailure", "DatabaseError"];
+
+/// A log in the main form of the maintained system's own, sorted by time: of 100 lines about two are errors, and one in
+/// 500 is a conflict, a validation error or a security event.
+pub(crate) fn log(folder: &Path, bytes: u64) -> Result<PathBuf> {
+    made(&folder.join(format!("sync-engine-{bytes}.log")), |out| {
+        let mut random = fastrand::Rng::with_seed(4);
+        let mut at = datetime!(2026-11-01 00:00 UTC);
+        let mut written = 0;
+        while written < bytes {
+            at += Duration::milliseconds(random.i64(1..2000));
+            let line = log_line(&mut random, at);
+            out.write_all(line.as_bytes())?;
+            written += line.len() as u64;
+        }
+        Ok(())
+    })
+}
+
+fn log_line(random: &mut fastrand::Rng, at: OffsetDateTime) -> String {
+    let at = Timestamp::new(at);
+    let plan = random.u32(1..180);
+    match random.u32(0..1000) {
+        0..20 => {
+            let error = ERRORS[random.usize(..ERRORS.len())];
+            format!(
+                "{at} ERROR {error} [sync-engine] plan=plan-dev-v{plan}.md operation=sync attempt={} failed\n",
+                random.u8(1..5)
+            )
+        }
+        20 => format!("{at} WARN [conflicts] conflict of plan-dev-v{plan}.md is unresolved: both sides changed\n"),
+        21 => format!("{at} WARN [api] authentication failed for user=ops from 10.0.0.{}\n", random.u8(..)),
+        _ => format!(
+            "{at} INFO [sync-engine] plan=plan-dev-v{plan}.md phase={} synchronised {} tasks in {} ms\n",
+            random.u8(1..9),
+            random.u32(1..400),
+            random.u32(3..900)
+        ),
+    }
+}
+
+/// A file that is one line.
+pub(crate) fn one_line(folder: &Path, bytes: u64) -> Result<PathBuf> {
+    made(&folder.join(format!("one-line-{bytes}.log")), |out| {
+        let block = [b'x'; 64 << 10];
+        (0..bytes / block.len() as u64).try_for_each(|_| out.write_all(&block)).map_err(Into::into)
+    })
+}
+
+/// Records as a day of many tools gives them: most are fine, some are not.
+pub(crate) fn records(folder: &Path, count: u64) -> Result<PathBuf> {
+    made(&folder.join(format!("records-{count}.jsonl")), |out| {
+        for at in 0..count {
+            let severity = if at % 1000 == 0 { "high" } else { "ok" };
+            writeln!(
+                out,
+                r#"{{"schema":1,"kind":"health.metric","at":"2026-11-22T09:00:00.000Z","tool":"pso-health","host":"h{}","severity":"{severity}","name":"cpu_usage","message":"CPU {} %","value":{},"unit":"percent","elapsed_ms":3,"labels":{{"host":"h{at}"}}}}"#,
+                at % 5000,
+                at % 100,
+                at % 100,
+            )?;
+        }
+        Ok(())
+    })
+}
+
+/// Makes a file unless it is there; it appears whole or not at all.
+fn made(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<PathBuf> {
+    if !path.is_file() {
+        let part = path.with_extension("part");
+        let doing = || format!("make {}", path.display());
+        let mut out = BufWriter::new(File::create(&part).with_context(doing)?);
+        fill(&mut out).and_then(|()| out.flush().map_err(Into::into)).with_context(doing)?;
+        fs::rename(&part, path).with_context(doing)?;
+    }
+    Ok(path.to_path_buf())
+}
