@@ -13,7 +13,6 @@ use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
 use ureq::{Agent, SendBody};
 
 use crate::io::elapsed_ms;
-use crate::secret::redact_url;
 
 /// How a client behaves.
 #[derive(Clone, Debug)]
@@ -43,8 +42,8 @@ impl Default for HttpSettings {
 /// Why there is no answer, by the layer at which the exchange ended.
 #[derive(Debug)]
 pub enum HttpError {
-    /// The URL is not one.
-    Url(String),
+    /// The URL or a header is malformed. Neither is shown: the path of a webhook's URL is its secret.
+    Malformed,
     /// The host's name does not resolve.
     Resolve,
     /// Nobody listens on that port.
@@ -66,7 +65,7 @@ pub enum HttpError {
 impl fmt::Display for HttpError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Url(reason) => write!(f, "not a usable URL: {reason}"),
+            Self::Malformed => f.write_str("the URL, or a header, is malformed: expected http://HOST:PORT/PATH"),
             Self::Resolve => f.write_str("the host name does not resolve"),
             Self::Refused => f.write_str("connection refused: nothing listens there"),
             Self::ConnectTimeout => f.write_str("no connection within the time-out"),
@@ -92,7 +91,7 @@ impl From<ureq::Error> for HttpError {
     fn from(error: ureq::Error) -> Self {
         use ureq::{Error, Timeout};
         match error {
-            Error::BadUri(reason) => Self::Url(reason),
+            Error::BadUri(_) | Error::Http(_) => Self::Malformed,
             Error::HostNotFound => Self::Resolve,
             Error::Timeout(Timeout::Resolve | Timeout::Connect) => Self::ConnectTimeout,
             Error::Timeout(_) => Self::Timeout,
@@ -107,9 +106,17 @@ impl From<ureq::Error> for HttpError {
     }
 }
 
+/// The standard library has no error kind for a name that does not resolve: on Unix it is told by the text it gives
+/// `getaddrinfo`'s errors, on Windows by WSAHOST_NOT_FOUND, WSATRY_AGAIN, WSANO_RECOVERY and WSANO_DATA.
+fn is_resolve(error: &io::Error) -> bool {
+    let windows = cfg!(windows) && matches!(error.raw_os_error(), Some(11001..=11004));
+    windows || error.to_string().starts_with("failed to lookup address information")
+}
+
 impl From<io::Error> for HttpError {
     fn from(error: io::Error) -> Self {
         match error.kind() {
+            _ if is_resolve(&error) => Self::Resolve,
             io::ErrorKind::ConnectionRefused => Self::Refused,
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Self::Timeout,
             // rustls reports a failed handshake through the stream it wraps.
@@ -274,9 +281,7 @@ impl Request<'_> {
         for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        let shown = redact_url(&self.url);
-        // Neither a header's value nor a URL's query may stand in the message: both can be secrets.
-        let request = request.body(body).map_err(|_| HttpError::Url(format!("{shown}, or a header, is malformed")))?;
+        let request = request.body(body).map_err(|_| HttpError::Malformed)?;
         let request = match timeout {
             Some(timeout) => agent.configure_request(request).timeout_global(Some(timeout)).build(),
             None => request,
@@ -388,7 +393,10 @@ mod tests {
     fn each_failure_names_its_layer() {
         let closed = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
         assert!(matches!(get(&format!("http://{closed}/")), Err(HttpError::Refused)));
-        assert!(matches!(get("no url"), Err(HttpError::Url(_))));
+        assert!(matches!(get("no url"), Err(HttpError::Malformed)));
+        // A label of a name has 63 letters at most: the resolver refuses this without asking anybody.
+        let unresolved = format!("http://{}.invalid/", "x".repeat(64));
+        assert!(matches!(get(&unresolved), Err(HttpError::Resolve)));
         assert!(matches!(get(&serve(b"")), Err(HttpError::Io(_) | HttpError::Protocol(_))));
         assert!(matches!(get(&serve(b"SSH-2.0-x\r\n")), Err(HttpError::Protocol(_))));
         let large = b"HTTP/1.1 200 OK\r\ncontent-length: 200\r\n\r\n01234567890123456789012345678901234567890123456789\

@@ -1,7 +1,7 @@
 //! A run: from `run.start` to `run.end`, and from there to an exit code.
 
 use std::fmt;
-use std::io::{Read, Write};
+use std::io::{Read as _, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use clap::{Args, Parser};
 
 use crate::config::Config;
-use crate::io::{Cancel, Env, Io, elapsed_ms};
+use crate::io::{Cancel, Env, Interruptible, Io, elapsed_ms};
 use crate::output::{Emitter, Format, Stamp, StdoutClosed};
 use crate::record::{AnyRecord, ConfigSettingRecord, Kind, RunEndRecord, RunStartRecord, Severity, Timestamp, schema};
 
@@ -191,6 +191,23 @@ impl Run<'_> {
         message: impl Into<String>,
         body: B,
     ) -> anyhow::Result<()> {
+        self.emitter.emit(severity, name.into(), message.into(), body)?;
+        self.emitter.note(severity);
+        Ok(())
+    }
+
+    /// Writes one record of the tool's own that does not count towards the run's severity: it speaks of something else
+    /// than what the run found, or was told not to count (`--exit-zero`).
+    ///
+    /// # Errors
+    /// As [`Run::emit`].
+    pub fn emit_uncounted<B: Kind>(
+        &mut self,
+        severity: Severity,
+        name: impl Into<String>,
+        message: impl Into<String>,
+        body: B,
+    ) -> anyhow::Result<()> {
         self.emitter.emit(severity, name.into(), message.into(), body)
     }
 
@@ -244,9 +261,10 @@ impl Run<'_> {
         Ok(self.print_config)
     }
 
-    /// Standard input, which can be taken once; a second time it is empty.
-    pub fn take_stdin(&mut self) -> Box<dyn Read + Send> {
-        std::mem::replace(&mut self.io.stdin, Box::new(std::io::empty()))
+    /// Standard input, which can be taken once; a second time it is empty. A signal ends a read that waits.
+    pub fn take_stdin(&mut self) -> Interruptible {
+        let stdin = std::mem::replace(&mut self.io.stdin, Box::new(std::io::empty()));
+        Interruptible::new(stdin, self.io.cancel.clone())
     }
 
     /// Whether a person can be asked on the terminal.

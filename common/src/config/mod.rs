@@ -55,6 +55,7 @@ pub(crate) use file::FileConfig;
 pub use paths::Paths;
 pub use pick::{Effective, Pick};
 pub use service::ServiceSettings;
+pub(crate) use value::Url;
 pub use value::{ConfigValue, Percent};
 
 /// A scalar of the file with its line, as text: it is interpolated and parsed when it is picked.

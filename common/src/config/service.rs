@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::file::FileConfig;
-use super::{Config, Paths};
+use super::{Config, ConfigValue as _, Paths, Url};
 
 /// The HTTP service that is maintained.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,19 +32,19 @@ impl ServiceSettings {
         let section = file.maintenance.and_then(|maintenance| maintenance.service).unwrap_or_default();
         let port = file.monitoring.and_then(|monitoring| monitoring.port);
         let port: u16 = config.pick("maintenance.service.port").file_at("monitoring.port", &port).or(8080)?;
-        let url: String = config
+        let url: Url = config
             .pick("maintenance.service.url")
-            .flag(url)
+            .flag(url.as_deref().and_then(Url::parse))
             .env("PSO_SERVICE_URL")
             .file(&section.url)
-            .or(format!("http://localhost:{port}"))?;
+            .or(Url(format!("http://localhost:{port}")))?;
         let token_file: PathBuf = config
             .pick("maintenance.service.token_file")
             .env("PSO_TOKEN_FILE")
             .file(&section.token_file)
             .or("config/api-token.txt".into())?;
         Ok(Self {
-            url: url.trim_end_matches('/').to_owned(),
+            url: url.0,
             token_file: paths.join(&token_file),
             timeout: config
                 .pick("maintenance.service.timeout")

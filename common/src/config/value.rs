@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::secret::redact_url;
 use crate::{Secret, Severity};
 
 /// A type that configuration can hold.
@@ -118,6 +119,22 @@ impl ConfigValue for Secret {
     }
 }
 
+/// A URL. It is shown without user info and query, which can hold secrets.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Url(pub(crate) String);
+
+impl ConfigValue for Url {
+    const EXPECTED: &'static str = "a URL";
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(Self(text.trim().trim_end_matches('/').to_owned()))
+    }
+
+    fn show(&self) -> String {
+        redact_url(&self.0)
+    }
+}
+
 /// A share in percent, from 0 to 100; `85` and `85%` mean the same.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub struct Percent(pub f64);
@@ -161,5 +178,7 @@ mod tests {
         assert_eq!(f64::parse("NaN"), None);
         assert_eq!(Vec::<u16>::parse("1, 2,"), Some(vec![1, 2]));
         assert_eq!(Secret::new("x").show(), "***");
+        let url = Url::parse("http://me:hunter2@h:1/a/").map(|url| (url.show(), url.0));
+        assert_eq!(url, Some(("http://***@h:1/a".to_owned(), "http://me:hunter2@h:1/a".to_owned())));
     }
 }

@@ -13,7 +13,7 @@ use anyhow::Context as _;
 use clap::ValueEnum;
 use serde_json::{Map, Value};
 
-use crate::io::Clock;
+use crate::io::{Clock, host_name};
 use crate::record::{AnyRecord, Header, Kind, Record, SCHEMA, Severity};
 
 pub use human::{bytes, duration_ms, printable};
@@ -68,7 +68,7 @@ pub(crate) struct Stamp {
 
 impl Stamp {
     pub(crate) fn new(tool: &str, clock: Clock) -> Self {
-        Self { tool: tool.to_owned(), host: gethostname::gethostname().to_string_lossy().into_owned(), clock }
+        Self { tool: tool.to_owned(), host: host_name(), clock }
     }
 
     fn header(&self, kind: &str, severity: Severity, name: String, message: String) -> Header {
@@ -141,7 +141,6 @@ impl Emitter {
     ) -> anyhow::Result<()> {
         let header = self.stamp.header(B::KIND, severity, name.into(), message.into());
         self.records += 1;
-        self.note(severity);
         let record = Record { header, body };
         let mut line = serde_json::to_vec(&record).context("turn a record into JSON")?;
         line.push(b'\n');

@@ -1,5 +1,6 @@
 //! A run as one line of a Nagios plugin: status, what is wrong, perfdata.
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::io::{self, Write};
 
@@ -18,11 +19,33 @@ pub(super) struct Nagios {
     /// The messages of the records that have the worst severity seen so far.
     worst: (Severity, Vec<String>),
     perfdata: Vec<String>,
+    /// The labels in use: two values of one label would be one series to whoever draws them.
+    labels: BTreeSet<String>,
 }
 
 impl Nagios {
     pub(super) fn new(tool: &str) -> Self {
-        Self { tool: tool.to_owned(), records: 0, worst: (Severity::Ok, Vec::new()), perfdata: Vec::new() }
+        Self {
+            tool: tool.to_owned(),
+            records: 0,
+            worst: (Severity::Ok, Vec::new()),
+            perfdata: Vec::new(),
+            labels: BTreeSet::new(),
+        }
+    }
+
+    /// A perfdata label that no value has yet: the record's name, with what it belongs to where the name alone is taken.
+    fn label(&mut self, view: &View<'_>) -> Option<String> {
+        // The guidelines forbid `=` and `'`; `|` would begin the perfdata anew.
+        let clean = |text: &str| {
+            let text: String = text.chars().filter(|c| !matches!(c, '=' | '\'')).collect();
+            printable(&text).replace('|', "/")
+        };
+        let name = clean(&view.header.name);
+        let own = view.fields.get("labels").and_then(Value::as_object);
+        let own: Vec<String> = own.into_iter().flatten().filter_map(|(_, value)| value.as_str().map(clean)).collect();
+        let longer = format!("{name} {}", own.join(" "));
+        [name, longer].into_iter().find(|label| self.labels.insert(label.clone()))
     }
 }
 
@@ -44,10 +67,10 @@ impl Render for Nagios {
         if let (Some(value), true) =
             (view.fields.get("value").and_then(Value::as_f64), self.perfdata.len() < MAX_PERFDATA)
         {
+            let Some(label) = self.label(view) else { return Ok(()) };
             let limit =
                 view.fields.get("limit").and_then(Value::as_f64).map_or_else(String::new, |limit| limit.to_string());
-            // The guidelines forbid `=` and `'` in a label, and name the units: s, ms, %, B, c.
-            let label: String = header.name.chars().filter(|c| !matches!(c, '=' | '\'')).collect();
+            // The units that the guidelines name: s, ms, %, B, c.
             let unit = match unit {
                 "percent" => "%",
                 "seconds" => "s",
@@ -55,7 +78,7 @@ impl Render for Nagios {
                 "bytes" => "B",
                 _ => "",
             };
-            self.perfdata.push(format!("'{}'={value}{unit};{limit}", printable(&label).replace('|', "/")));
+            self.perfdata.push(format!("'{label}'={value}{unit};{limit}"));
         }
         Ok(())
     }
@@ -93,9 +116,14 @@ mod tests {
     #[test]
     fn the_worst_comes_first_and_perfdata_follows() {
         let mut format = Nagios::new("pso-health");
-        for (severity, name, value) in [("ok", "cpu_usage", 12.5), ("warning", "it's=disk|x", 91.0)] {
+        for (severity, name, value, mount) in [
+            ("ok", "cpu_usage", 12.5, "/"),
+            ("warning", "it's=disk|x", 91.0, "/"),
+            ("ok", "it's=disk|x", 50.0, "/d"),
+            ("ok", "it's=disk|x", 51.0, "/d"),
+        ] {
             let line = format!(
-                r#"{{"schema":1,"kind":"health.metric","at":"2026-11-22T09:00:00Z","tool":"t","host":"h","severity":"{severity}","name":"{name}","message":"at {value} %","value":{value},"unit":"percent","limit":85}}"#
+                r#"{{"schema":1,"kind":"health.metric","at":"2026-11-22T09:00:00Z","tool":"t","host":"h","severity":"{severity}","name":"{name}","message":"at {value} %","value":{value},"unit":"percent","limit":85,"labels":{{"mount":"{mount}"}}}}"#
             );
             let record = AnyRecord::parse(line).expect("a record");
             let fields = record.fields().expect("fields");
@@ -105,7 +133,8 @@ mod tests {
         format.finish(&mut out, Severity::Warning).expect("written");
         assert_eq!(
             String::from_utf8(out).expect("UTF-8"),
-            "PSO-HEALTH WARNING - it's=disk/x: at 91 % | 'cpu_usage'=12.5%;85 'itsdisk/x'=91%;85\n"
+            "PSO-HEALTH WARNING - it's=disk/x: at 91 % | 'cpu_usage'=12.5%;85 'itsdisk/x'=91%;85 \
+             'itsdisk/x /d'=50%;85\n"
         );
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::Secret;
-use crate::config::{Config, FileConfig, Paths};
+use crate::config::{Config, ConfigValue as _, FileConfig, Paths, Url};
 
 /// The Qdrant server.
 #[derive(Clone, Debug)]
@@ -34,12 +34,12 @@ impl QdrantSettings {
         let section = file.maintenance.and_then(|maintenance| maintenance.qdrant).unwrap_or_default();
         let host: String = config.pick("database.qdrant.host").file(&server.host).or("localhost".to_owned())?;
         let port: u16 = config.pick("database.qdrant.port").file(&server.port).or(6333)?;
-        let url: String = config
+        let url: Url = config
             .pick("maintenance.qdrant.url")
-            .flag(url)
+            .flag(url.as_deref().and_then(Url::parse))
             .env("PSO_QDRANT_URL")
             .file(&section.url)
-            .or(format!("http://{host}:{port}"))?;
+            .or(Url(format!("http://{host}:{port}")))?;
         let key_file: Option<PathBuf> = config
             .pick("maintenance.qdrant.api_key_file")
             .env("PSO_QDRANT_API_KEY_FILE")
@@ -47,7 +47,7 @@ impl QdrantSettings {
             .optional()?;
         let key_file = key_file.map(|path| paths.join(&path));
         Ok(Self {
-            url: url.trim_end_matches('/').to_owned(),
+            url: url.0,
             api_key: config
                 .pick("maintenance.qdrant.api_key")
                 .env("PSO_QDRANT_API_KEY")

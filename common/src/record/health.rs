@@ -18,6 +18,9 @@ pub struct HealthCheckRecord {
     /// What the part says of itself, word for word (`healthy`, `green`, …).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<String>,
+    /// The layer at which the probe ended, where it failed and the layer is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub layer: Option<Layer>,
     /// Milliseconds that the probe took.
     pub elapsed_ms: u64,
     /// What the check belongs to (`collection`, `path`, …).
@@ -28,6 +31,26 @@ pub struct HealthCheckRecord {
 impl Kind for HealthCheckRecord {
     const KIND: &'static str = "health.check";
     const COLUMNS: &'static [&'static str] = &["status", "elapsed_ms"];
+}
+
+/// How far a probe came.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Layer {
+    /// The host name does not resolve.
+    Resolve,
+    /// No connection: refused, or none in time.
+    Connect,
+    /// The TLS handshake failed.
+    Tls,
+    /// Connected, but the answer did not come, or not as a whole.
+    Read,
+    /// An answer with the wrong status.
+    Http,
+    /// The right status, but the body is something else.
+    Body,
+    /// The right kind of body, but a field is missing or is no value.
+    Field,
 }
 
 /// `health.metric`: one measured number with its limit. `name` is the specification's threshold where it has one

@@ -27,7 +27,7 @@ use serde::{Deserialize, Serialize};
 pub use alert::{AlertDeliveryRecord, AlertNoticeRecord, DeliveryState, IncidentState};
 pub use any::AnyRecord;
 pub use backup::{BackupArchiveRecord, BackupComponentRecord, Component};
-pub use health::{HealthCheckRecord, HealthMetricRecord};
+pub use health::{HealthCheckRecord, HealthMetricRecord, Layer};
 pub use log::{LogCountRecord, LogCoverageRecord, LogEventRecord};
 pub use pg::{
     Confidence, PgActivityRecord, PgAdviceRecord, PgIndexRecord, PgSectionRecord, PgSizeRecord, PgStatementRecord,

@@ -1,1 +1,62 @@
-//! Placeholder.
+//! `pso-alert`: records in, few and timely notices out, told to the channels that people read.
+//!
+//! **Reads** records (JSON lines) on stdin, to their end; `config/alerts.yaml` for channels and thresholds.
+//! **Writes** one `alert.notice` an incident, an `alert.delivery` an attempt and channel; with `-` or `--tee` all
+//! records of the input before them.
+//!
+//! What becomes a notice: a metric beyond its threshold, a failed health check, more than 50 errors in the logs, any
+//! other record from `--min-severity` up, a tool that failed, a tool that began and never ended, input that is no
+//! record, and no input at all. Records about the same thing are one notice with a count, and one run sends one
+//! message a channel. Nothing is remembered between runs: each run tells what is bad now, again if need be.
+//!
+//! **Exit codes**: 0 all well, 1 a warning, 2 something is high or critical, or a channel could not be told, 3 input
+//! that is no record, a bad configuration, or a channel that cannot be used as it is configured. `--exit-zero` leaves
+//! out what the records say; `send` does so always.
+//!
+//! ```sh
+//! { pso-health; pso-logscan --since 24h logs; pso-backup; } | pso-alert --tee --format table
+//! ```
+
+mod alerts_file;
+mod channel;
+mod check;
+mod cli;
+mod deliver;
+mod incidents;
+mod notice;
+mod rules;
+mod send;
+mod settings;
+mod stream;
+mod tell;
+mod text;
+
+use pso_common::record::{AlertDeliveryRecord, AlertNoticeRecord, Kind};
+use pso_common::run::session;
+use pso_common::{Io, Severity, Tool};
+
+pub use cli::Cli;
+use cli::Command;
+
+/// This tool, as the frame of a run must know it.
+pub const TOOL: Tool = Tool {
+    name: "pso-alert",
+    version: env!("CARGO_PKG_VERSION"),
+    kinds: &[AlertNoticeRecord::KIND, AlertDeliveryRecord::KIND],
+};
+
+/// Judges the records on stdin, or does what a subcommand says.
+///
+/// # Errors
+/// When the configuration is bad, or stdin cannot be read to its end. What the records say, and channels that could
+/// not be told, are the severity that comes back.
+pub fn run(cli: Cli, io: &mut Io) -> anyhow::Result<Severity> {
+    session(&TOOL, &cli.common, io, |run| {
+        cli.refuse_misplaced_flags()?;
+        match &cli.command {
+            None => stream::run(run, &cli),
+            Some(Command::Send(message)) => send::run(run, &cli, message),
+            Some(Command::Check { file }) => check::run(run, &cli, file.as_deref()),
+        }
+    })
+}

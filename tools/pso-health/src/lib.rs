@@ -1,1 +1,61 @@
-//! Placeholder.
+//! `pso-health`: is every part of Planning Ecosystem Sync up, fast and within its limits.
+//!
+//! Reads: planning-sync-server's `/health` and `/metrics`, PostgreSQL's own views, Qdrant's `/readyz` and collections, the
+//! fill level of the file systems in use, `config/config.yaml`, and the limits in `config/alerts.yaml`. It changes
+//! nothing, and never touches stdin.
+//!
+//! Writes: `health.check` (a part is up, or is not, and why) and `health.metric` (a number with its limit).
+//!
+//! Exit codes: 0 all is well · 1 warning · 2 high or critical · 3 something could not be told, or the tool could not do its
+//! job (usage, configuration). A server that is down is a record (2), not an error of the tool.
+//!
+//! The checks run side by side, each within `--timeout`; one that hangs is reported and left behind.
+//!
+//! ```text
+//! { pso-health; pso-pgstats advice; pso-logscan --since 24h logs; } | pso-alert
+//! ```
+
+mod answer;
+mod checks;
+mod cli;
+mod disk;
+mod finding;
+mod limits;
+mod metrics;
+mod postgres;
+mod probe;
+mod qdrant;
+mod reading;
+mod service;
+mod settings;
+
+use pso_common::record::{HealthCheckRecord, HealthMetricRecord, Kind as _};
+use pso_common::{Io, Severity, Tool};
+
+pub use cli::Cli;
+
+/// What the frame of a run must know of this tool.
+pub const TOOL: Tool = Tool {
+    name: "pso-health",
+    version: env!("CARGO_PKG_VERSION"),
+    kinds: &[HealthCheckRecord::KIND, HealthMetricRecord::KIND],
+};
+
+/// Runs the checks and writes what they find.
+///
+/// # Errors
+/// When the configuration is bad, a signal comes, or stdout cannot be written. A part that is down is a record.
+pub fn run(cli: Cli, io: &mut Io) -> anyhow::Result<Severity> {
+    if cli.list {
+        checks::list(io.stdout.as_mut());
+        return Ok(Severity::Ok);
+    }
+    let common = cli.common.clone();
+    pso_common::run::session(&TOOL, &common, io, |run| {
+        let settings = settings::Settings::resolve(&cli, run.config())?;
+        if run.printed_config()? {
+            return Ok(());
+        }
+        probe::side_by_side(settings, run)
+    })
+}

@@ -1,5 +1,7 @@
 //! The outside world of a tool as one value, so that tests need no process: streams, clock, environment and signals.
 
+mod interruptible;
+
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{IsTerminal, Read, Write};
@@ -7,6 +9,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
+
+pub use interruptible::Interruptible;
 
 use crate::record::Timestamp;
 
@@ -203,6 +207,12 @@ impl std::fmt::Display for Cancelled {
 }
 
 impl std::error::Error for Cancelled {}
+
+/// This machine's name, as records carry it.
+#[must_use]
+pub fn host_name() -> String {
+    gethostname::gethostname().to_string_lossy().into_owned()
+}
 
 /// Whole milliseconds since `started`.
 #[must_use]

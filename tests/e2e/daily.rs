@@ -1,0 +1,118 @@
+//! `scripts/daily-maintenance.sh` end to end, on a healthy deployment, on a broken one, and on a machine without the tools.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pso_tests::deployment::{self, FilesTruth, Spec};
+use pso_tests::pg::{Database, TempPg};
+use pso_tests::qdrant::TempQdrant;
+use pso_tests::schema;
+use pso_tests::service::Service;
+use pso_tests::tool::{Outcome, Tool, built_binary};
+use pso_tests::webhook::WebhookSink;
+use serde_json::Value;
+use tempfile::TempDir;
+use time::OffsetDateTime;
+
+struct Deployment {
+    folder: TempDir,
+    database: Database,
+    _qdrant: TempQdrant,
+    _service: Service,
+    webhook: WebhookSink,
+    truth: FilesTruth,
+}
+
+fn script() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../scripts/daily-maintenance.sh")
+}
+
+fn deploy(name: &str) -> Deployment {
+    let database = TempPg::shared().expect("PostgreSQL").database(name).expect("a database");
+    let qdrant = TempQdrant::start().expect("Qdrant");
+    let service = Service::start().expect("the service");
+    let folder = tempfile::tempdir().expect("a folder");
+    let spec = Spec::small(OffsetDateTime::now_utc()).with_database(&database).with_qdrant(&qdrant).with_service(&service);
+    let truth = deployment::write_files(folder.path(), &spec).expect("files");
+    deployment::fill_database(&mut database.connect().expect("connected"), &spec).expect("rows");
+    deployment::fill_qdrant(&qdrant.client(), &spec).expect("points");
+    let webhook = WebhookSink::start().expect("a webhook");
+    Deployment { folder, database, _qdrant: qdrant, _service: service, webhook, truth }
+}
+
+fn run(deployment: &Deployment, args: &[&str]) -> Outcome {
+    let tools = built_binary("pso-health").expect("built");
+    let path = format!("{}:{}", tools.parent().expect("a folder").display(), std::env::var("PATH").expect("a PATH"));
+    Tool::program(script())
+        .args(args)
+        .env("PATH", path)
+        .env("HOME", deployment.folder.path())
+        .env("SLACK_WEBHOOK", deployment.webhook.slack_url())
+        .env("SMTP_PASSWORD", "smtp-password-of-the-test")
+        .folder(deployment.folder.path())
+        .limit(Duration::from_secs(120))
+        .run()
+        .expect("ends")
+}
+
+fn ends(records: &[Value]) -> Vec<(&str, u64)> {
+    let ends = records.iter().filter(|record| record["kind"] == "run.end");
+    ends.map(|end| (end["tool"].as_str().expect("a tool"), end["exit_code"].as_u64().expect("a code"))).collect()
+}
+
+#[test]
+fn the_whole_chain_tells_what_it_found_and_whom_it_told() {
+    let deployment = deploy("daily_healthy");
+    let kept = deployment.folder.path().join("records.jsonl");
+    let outcome = run(&deployment, &["--records", "records.jsonl"]);
+    let records = outcome.records();
+    for record in &records {
+        schema::conforms(record).unwrap_or_else(|error| panic!("{error:#}\n{outcome}"));
+    }
+    outcome.assert_no_secret(&[deployment.database.password(), "smtp-password-of-the-test", &deployment.webhook.slack_url()]);
+
+    let tools: Vec<&str> = ends(&records).into_iter().map(|(tool, _)| tool).collect();
+    assert_eq!(tools, ["pso-health", "pso-logscan", "pso-pgstats", "pso-backup", "pso-backup", "pso-alert"], "{outcome}");
+    let truth = deployment.truth.logs.counts(Some(Duration::from_secs(86_400)));
+    let errors = outcome.record("log.count", "error");
+    assert_eq!(errors["count"], truth.errors_total());
+    assert!(truth.errors_total() > 50, "the deployment has enough errors to alarm");
+    assert_eq!(outcome.code, Some(2), "{outcome}");
+
+    let told = deployment.webhook.wait_for(1, Duration::from_secs(10)).expect("a notice");
+    assert!(told[0].text().contains("error"), "{}", told[0].text());
+    assert_eq!(outcome.records_of_kind("backup.archive").last().map(|archive| archive["severity"].clone()), Some("ok".into()));
+
+    let lines = std::fs::read_to_string(kept).expect("the records were kept");
+    assert_eq!(lines, outcome.text());
+}
+
+#[test]
+fn a_backup_that_cannot_be_made_is_told_and_the_others_still_run() {
+    let deployment = deploy("daily_broken");
+    let full = format!("ALTER DATABASE {} CONNECTION LIMIT 0", deployment.database.name());
+    deployment.database.execute_as_admin(&full).expect("altered");
+    let outcome = run(&deployment, &["--hours-back", "1"]);
+    let records = outcome.records();
+    let codes = ends(&records);
+    assert_eq!(codes.len(), 6, "{outcome}");
+    assert_eq!(codes[3], ("pso-backup", 3), "{outcome}");
+    assert_eq!(outcome.code, Some(3), "{outcome}");
+    let told = deployment.webhook.wait_for(1, Duration::from_secs(10)).expect("a notice");
+    assert!(told.iter().any(|request| request.text().contains("pso-backup")), "{outcome}");
+}
+
+#[test]
+fn a_missing_tool_and_a_bad_argument_are_said_at_once() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let bare = Tool::program(script()).env("PATH", "/usr/bin:/bin").folder(folder.path()).run().expect("ends");
+    bare.assert_stderr_has("pso-health is not on the PATH");
+    assert_eq!((bare.code, bare.stdout.len()), (Some(3), 0), "{bare}");
+    for args in [["--hours-back", "soon"], ["--records", ""], ["--frobnicate", "1"]] {
+        let outcome = Tool::program(script()).args(args).folder(folder.path()).run().expect("ends");
+        outcome.assert_stderr_has(args[0]);
+        assert_eq!(outcome.code, Some(3), "{outcome}");
+    }
+    let help = Tool::program(script()).arg("--help").run().expect("ends");
+    assert!(help.text().contains("usage:") && help.code == Some(0), "{help}");
+}

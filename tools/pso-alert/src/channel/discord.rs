@@ -1,0 +1,76 @@
+//! Discord's webhooks: <https://discord.com/developers/docs/resources/webhook#execute-webhook>.
+
+use pso_common::Severity;
+use serde_json::{Value, json};
+
+use super::{Digest, more, shout, sign, times};
+use crate::notice::Notice;
+use crate::text::{fit, units, without_mentions};
+
+/// Notices in one message.
+const MAX_NOTICES: usize = 20;
+
+/// Discord refuses an embed's description beyond 4,096 characters.
+const MAX_DESCRIPTION: usize = 4_096;
+
+/// One notice of several; a single one may fill the description.
+const MAX_LINE: usize = 600;
+
+/// Discord refuses content beyond 2,000 characters.
+const MAX_CONTENT: usize = 2_000;
+
+/// No word of it can mention anybody: `allowed_mentions` is empty, and markdown is escaped.
+pub(super) fn message(digest: &Digest<'_>) -> Value {
+    json!({
+        "content": fit(&without_mentions(&digest.headline()), MAX_CONTENT, escape),
+        "embeds": [{
+            "description": description(digest.notices),
+            "color": color(digest.worst()),
+            "timestamp": digest.at,
+            "footer": {"text": "pso-alert"}
+        }],
+        "allowed_mentions": {"parse": []}
+    })
+}
+
+/// As many whole lines as fit, and how many do not.
+fn description(notices: &[Notice]) -> String {
+    // Room for the last line, `and 10000 more`.
+    const REST: usize = 40;
+    let limit = if notices.len() == 1 { MAX_DESCRIPTION - 2 * REST } else { MAX_LINE };
+    let (mut lines, mut used) = (Vec::new(), 0);
+    for notice in notices.iter().take(MAX_NOTICES) {
+        let line = line(notice, limit);
+        let length = units(&line) + 1;
+        if used + length > MAX_DESCRIPTION - REST {
+            break;
+        }
+        used += length;
+        lines.push(line);
+    }
+    lines.extend(more(notices.len() - lines.len()));
+    lines.join("\n")
+}
+
+fn line(notice: &Notice, limit: usize) -> String {
+    let text = fit(&without_mentions(&notice.message), limit, escape);
+    format!("{} **{}** {text}{}", sign(notice.severity), shout(notice.severity), times(notice))
+}
+
+/// Discord's markdown, and the brackets of mentions, emoji and masked links.
+fn escape(c: char, out: &mut String) {
+    if matches!(c, '\\' | '*' | '_' | '~' | '`' | '|' | '<' | '>' | '[' | ']' | '#') {
+        out.push('\\');
+    }
+    out.push(c);
+}
+
+const fn color(severity: Severity) -> u32 {
+    match severity {
+        Severity::Ok | Severity::Info => 0x0038_8e3c,
+        Severity::Warning => 0x00fb_c02d,
+        Severity::High => 0x00f5_7c00,
+        Severity::Critical => 0x00d3_2f2f,
+        Severity::Unknown => 0x007b_1fa2,
+    }
+}

@@ -1,0 +1,139 @@
+//! Flags.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::{Args, Parser, Subcommand};
+use pso_common::config::ConfigValue;
+use pso_common::{CommonArgs, Severity};
+
+const EXAMPLES: &str = "\
+Examples:
+  pso-health | pso-alert
+  { pso-health; pso-logscan --since 24h logs; } | pso-alert --tee --format table
+  pso-backup | pso-alert --exit-zero
+  pso-alert send --severity High --message \"Disk replaced\" --label host=db1
+  pso-alert check config/alerts.yaml
+
+Exit codes:
+  0  all well, or told (send)
+  1  a record is a warning
+  2  a record is high or critical, or a channel could not be told
+  3  input that is no record, a bad configuration, or a channel that cannot be used as configured
+
+Nothing is remembered between runs: each run tells what is bad now.";
+
+/// Turn records on stdin into few, timely notices, and deliver them to the channels of config/alerts.yaml
+#[derive(Clone, Debug, Parser)]
+#[command(name = "pso-alert", version, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Option<Command>,
+
+    /// `-` passes all records through before the notices, as --tee does
+    #[arg(value_name = "-", value_parser = ["-"], hide_possible_values = true)]
+    pub(crate) input: Option<String>,
+
+    /// Pass all records through to stdout before the notices
+    #[arg(long)]
+    pub(crate) tee: bool,
+
+    /// Records without a rule of their own become notices from this severity up [default: high]
+    #[arg(long, value_name = "SEVERITY")]
+    pub(crate) min_severity: Option<Severity>,
+
+    /// Leave what the records say out of the exit code
+    #[arg(long)]
+    pub(crate) exit_zero: bool,
+
+    /// Channels and thresholds [env: PSO_ALERTS_FILE] [default: config/alerts.yaml, if it exists]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) alerts: Option<PathBuf>,
+
+    /// How long one channel may take in all, retries included [default: 10s]
+    #[arg(long, global = true, value_name = "SPAN", value_parser = span)]
+    pub(crate) delivery_deadline: Option<Duration>,
+
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+/// What to do instead of judging stdin.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Send one notice by hand to every enabled channel
+    Send(SendArgs),
+    /// Validate an alerts.yaml and show what is in effect
+    Check {
+        /// The file [default: the one that would be used]
+        file: Option<PathBuf>,
+    },
+}
+
+/// One notice by hand.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SendArgs {
+    /// How bad it is; case does not count
+    #[arg(long, default_value = "high")]
+    pub(crate) severity: Severity,
+
+    /// What people read
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) message: String,
+
+    /// What it belongs to; may be repeated
+    #[arg(long = "label", value_name = "KEY=VALUE", value_parser = label)]
+    pub(crate) labels: Vec<(String, String)>,
+}
+
+impl Cli {
+    /// Whether records are passed through.
+    pub(crate) fn passes(&self) -> bool {
+        self.tee || self.input.is_some()
+    }
+
+    /// Flags of the main task mean nothing to a subcommand; clap would take them in silence.
+    pub(crate) fn refuse_misplaced_flags(&self) -> anyhow::Result<()> {
+        let judging = self.passes() || self.exit_zero || self.min_severity.is_some();
+        anyhow::ensure!(
+            self.command.is_none() || !judging,
+            "`-`, --tee, --min-severity and --exit-zero are for judging records; leave them out before a subcommand"
+        );
+        Ok(())
+    }
+}
+
+fn span(text: &str) -> Result<Duration, String> {
+    Duration::parse(text).filter(|span| !span.is_zero()).ok_or_else(|| format!("expected {}", Duration::EXPECTED))
+}
+
+fn label(text: &str) -> Result<(String, String), String> {
+    let (key, value) = text.split_once('=').ok_or_else(|| "expected KEY=VALUE, such as host=db1".to_owned())?;
+    if key.trim().is_empty() {
+        return Err("the key before `=` is empty".to_owned());
+    }
+    Ok((key.trim().to_owned(), value.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    use super::*;
+
+    #[test]
+    fn flags_are_consistent() {
+        Cli::command().debug_assert();
+        let cli = |args: &[&str]| Cli::try_parse_from(std::iter::once("pso-alert").chain(args.iter().copied()));
+        assert!(cli(&["-"]).expect("valid").passes());
+        assert!(cli(&["--tee", "--format", "table"]).expect("valid").passes());
+        assert!(cli(&["chekc"]).is_err() && cli(&["send", "--severity", "fatal", "--message", "x"]).is_err());
+        assert!(cli(&["send", "--message", "x", "--label", "novalue"]).is_err());
+        assert!(cli(&["--tee", "send", "--message", "x"]).expect("parsed").refuse_misplaced_flags().is_err());
+        let Some(Command::Send(send)) = cli(&["send", "--severity", "CRITICAL", "--message", "x"]).expect("ok").command
+        else {
+            panic!("not send")
+        };
+        assert_eq!(send.severity, Severity::Critical);
+    }
+}

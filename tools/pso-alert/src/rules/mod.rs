@@ -1,0 +1,126 @@
+//! What becomes a notice. The rules are the specification's; each has a name that records and messages carry.
+//!
+//! | rule | fires on |
+//! |---|---|
+//! | `cpu_usage`, `memory_usage`, … | a `health.metric` beyond its threshold ([`metric`]) |
+//! | `health.check` | a `health.check` that is not well ([`check`]) |
+//! | `log.errors` | more than 50 errors in the logs ([`log_count`]) |
+//! | `run.failed`, `run.unfinished` | a tool that failed, or died ([`runs`]) |
+//! | `record.severity` | any other record from `--min-severity` up |
+
+mod check;
+mod log_count;
+mod metric;
+mod runs;
+
+use pso_common::Severity;
+use pso_common::record::{
+    AlertNoticeRecord, AnyRecord, HealthCheckRecord, HealthMetricRecord, Kind, Labels, LogCountRecord, RunEndRecord,
+    RunStartRecord,
+};
+use serde::Deserialize;
+
+use crate::notice::Notice;
+use runs::Runs;
+
+/// The limits of `config/alerts.yaml`; absent ones are the record's own, else the specification's.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Thresholds {
+    /// Percent.
+    pub(crate) error_rate: Option<f64>,
+    /// Seconds.
+    pub(crate) sync_duration: Option<f64>,
+    /// Percent.
+    pub(crate) cpu_usage: Option<f64>,
+    /// Percent.
+    pub(crate) memory_usage: Option<f64>,
+    /// Percent.
+    pub(crate) disk_usage: Option<f64>,
+    /// Milliseconds.
+    pub(crate) response_time: Option<f64>,
+}
+
+/// What the rules say of one record.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Verdict {
+    /// How bad it is for the exit code: where a threshold of ours judges, not what the record says.
+    pub(crate) severity: Severity,
+    /// What people should know of it.
+    pub(crate) notice: Option<Notice>,
+}
+
+impl Verdict {
+    const fn silent(severity: Severity) -> Self {
+        Self { severity, notice: None }
+    }
+
+    fn tell(notice: Notice) -> Self {
+        Self { severity: notice.severity, notice: Some(notice) }
+    }
+}
+
+/// The rules, and what they must remember of one input.
+pub(crate) struct Rules {
+    thresholds: Thresholds,
+    min_severity: Severity,
+    runs: Runs,
+}
+
+impl Rules {
+    pub(crate) fn new(thresholds: Thresholds, min_severity: Severity) -> Self {
+        Self { thresholds, min_severity, runs: Runs::default() }
+    }
+
+    /// Judges one record.
+    ///
+    /// # Errors
+    /// When it lacks the fields of the kind that it says it is.
+    pub(crate) fn judge(&mut self, record: &AnyRecord) -> Result<Verdict, serde_json::Error> {
+        let header = &record.header;
+        if header.severity >= Severity::High {
+            self.runs.explained(header);
+        }
+        let verdict = match header.kind.as_str() {
+            HealthMetricRecord::KIND => metric::judge(header, &record.fields()?, &self.thresholds),
+            HealthCheckRecord::KIND => check::judge(header, &record.fields()?),
+            LogCountRecord::KIND => log_count::judge(header, &record.fields()?),
+            RunStartRecord::KIND => {
+                self.runs.begin(header, &record.fields()?);
+                Some(Verdict::silent(Severity::Ok))
+            }
+            RunEndRecord::KIND => Some(self.runs.end(header, &record.fields()?)),
+            // Another run of this tool has told it already; telling it again would cry wolf.
+            AlertNoticeRecord::KIND => Some(Verdict::silent(header.severity)),
+            _ => None,
+        };
+        Ok(verdict.unwrap_or_else(|| self.by_severity(record)))
+    }
+
+    /// What only the end of the input shows.
+    pub(crate) fn at_end(self) -> Vec<Notice> {
+        self.runs.unfinished()
+    }
+
+    fn by_severity(&self, record: &AnyRecord) -> Verdict {
+        let header = &record.header;
+        if header.severity < self.min_severity {
+            return Verdict::silent(header.severity);
+        }
+        let message = match header.message.trim() {
+            "" => format!("{} reports {} {}", header.tool, header.kind, header.name),
+            message => format!("{}: {message}", header.name),
+        };
+        let labels = record.fields::<OwnLabels>().map(|own| own.labels).unwrap_or_default();
+        Verdict::tell(Notice::of(header, "record.severity", header.severity, &message, labels))
+    }
+}
+
+/// Labels that a record of any kind may have.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct OwnLabels {
+    labels: Labels,
+}
+
+#[cfg(test)]
+mod tests;

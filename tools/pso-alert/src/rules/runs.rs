@@ -1,0 +1,100 @@
+//! Tools that failed, and tools that began and never ended.
+
+use std::collections::{HashMap, HashSet};
+
+use pso_common::Severity;
+use pso_common::record::{Header, Kind as _, Labels, RunEndRecord, RunStartRecord};
+
+use super::Verdict;
+use crate::notice::Notice;
+use crate::text::one_line;
+
+/// Runs that are followed at a time, and tools whose trouble is remembered: enough for any real pipe, little enough
+/// for memory.
+const MAX_RUNS: usize = 10_000;
+
+/// Longest name of a host or a tool that is told from others, in bytes.
+const MAX_NAME: usize = 100;
+
+/// Host and tool.
+type ToolKey = (String, String);
+
+/// What must be remembered of the runs in one input.
+#[derive(Default)]
+pub(super) struct Runs {
+    open: HashMap<(ToolKey, u32), Open>,
+    /// Who wrote records that are high or worse: the exit code of such a tool needs no notice of its own.
+    explained: HashSet<ToolKey>,
+    lost: u64,
+}
+
+/// Starts of one process id without their ends, and what to tell if they never come.
+struct Open {
+    notice: Notice,
+    times: u32,
+}
+
+impl Runs {
+    pub(super) fn begin(&mut self, header: &Header, record: &RunStartRecord) {
+        let key = (tool_key(header), record.pid);
+        if let Some(open) = self.open.get_mut(&key) {
+            open.times = open.times.saturating_add(1);
+        } else if self.open.len() < MAX_RUNS {
+            let message = format!(
+                "{} began at {} and never ended: it was killed or cut off (pid {} on {})",
+                key.0.1, header.at, record.pid, key.0.0
+            );
+            let notice = Notice::of(header, "run.unfinished", Severity::Critical, &message, Labels::new());
+            self.open.insert(key, Open { notice, times: 1 });
+        } else {
+            self.lost = self.lost.saturating_add(1);
+        }
+    }
+
+    /// Remembers that a tool has said what is wrong.
+    pub(super) fn explained(&mut self, header: &Header) {
+        if header.kind != RunEndRecord::KIND && self.explained.len() < MAX_RUNS {
+            self.explained.insert(tool_key(header));
+        }
+    }
+
+    pub(super) fn end(&mut self, header: &Header, record: &RunEndRecord) -> Verdict {
+        let key = (tool_key(header), record.pid);
+        if let Some(open) = self.open.get_mut(&key) {
+            open.times -= 1;
+            if open.times == 0 {
+                self.open.remove(&key);
+            }
+        }
+        let message = match &record.error {
+            Some(error) => format!("{} failed: {error}", header.tool),
+            None if record.exit_code < 2 || self.explained.contains(&key.0) => {
+                // Its records were judged one by one; the sum of them says nothing new.
+                return Verdict::silent(Severity::Ok);
+            }
+            None => format!("{} ended with exit code {} and no record that says why", header.tool, record.exit_code),
+        };
+        let severity = header.severity.max(Severity::High);
+        Verdict::tell(Notice::of(header, "run.failed", severity, &message, Labels::new()))
+    }
+
+    pub(super) fn unfinished(self) -> Vec<Notice> {
+        let tell = |open: Open| Notice { count: open.times.into(), ..open.notice };
+        let mut notices: Vec<Notice> = self.open.into_values().map(tell).collect();
+        notices.sort_by(|a, b| a.first_at.cmp(&b.first_at).then_with(|| a.message.cmp(&b.message)));
+        if let (true, Some(last)) = (self.lost > 0, notices.last()) {
+            let message = format!(
+                "{} more runs began than the {MAX_RUNS} that can be followed; whether they ended is not known",
+                self.lost
+            );
+            let mut rest = Notice::of_input("run.unfinished", Severity::Unknown, &message, last.last_at);
+            rest.count = self.lost;
+            notices.push(rest);
+        }
+        notices
+    }
+}
+
+fn tool_key(header: &Header) -> ToolKey {
+    (one_line(&header.host, MAX_NAME), one_line(&header.tool, MAX_NAME))
+}

@@ -1,0 +1,177 @@
+//! The rules against records as other tools write them.
+
+use super::*;
+
+fn record(kind: &str, name: &str, severity: &str, fields: &str) -> AnyRecord {
+    let line = format!(
+        r#"{{"schema":1,"kind":"{kind}","at":"2026-11-22T09:00:00Z","tool":"pso-x","host":"h","severity":"{severity}","name":"{name}","message":"it says so"{fields}}}"#
+    );
+    AnyRecord::parse(line).expect("a record")
+}
+
+fn rules(thresholds: Thresholds) -> Rules {
+    Rules::new(thresholds, Severity::High)
+}
+
+/// Severity for the exit code, and rule, severity and message of the notice.
+type Said = (Severity, Option<(&'static str, Severity, String)>);
+
+fn judge(rules: &mut Rules, record: &AnyRecord) -> Said {
+    let verdict = rules.judge(record).expect("a whole record");
+    (verdict.severity, verdict.notice.map(|notice| (notice.rule, notice.severity, notice.message)))
+}
+
+fn metric(name: &str, value: f64, unit: &str, more: &str) -> AnyRecord {
+    record("health.metric", name, "ok", &format!(r#","value":{value},"unit":"{unit}","elapsed_ms":1{more}"#))
+}
+
+#[test]
+fn metrics_beyond_a_threshold_fire_with_the_specifications_words() {
+    let cases = [
+        ("cpu_usage", 80.5, "percent", Severity::Warning, "High CPU usage: 80.5% (limit 80%)"),
+        ("memory_usage", 91.0, "percent", Severity::Critical, "High memory usage: 91% (limit 90%)"),
+        ("disk_usage", 86.125, "percent", Severity::Warning, "High disk usage: 86.12% (limit 85%)"),
+        ("error_rate", 5.01, "percent", Severity::High, "High error rate: 5.01% (limit 5%)"),
+        ("sync_duration", 75.0, "seconds", Severity::Warning, "Slow synchronisation: 75 s (limit 60 s)"),
+        ("response_time", 2500.0, "ms", Severity::Warning, "Slow response: 2500 ms (limit 2000 ms)"),
+    ];
+    for (name, value, unit, severity, message) in cases {
+        let (exit, notice) = judge(&mut rules(Thresholds::default()), &metric(name, value, unit, ""));
+        let (rule, told, said) = notice.expect(name);
+        assert_eq!((rule, exit, told, said.as_str()), (name, severity, severity, message));
+    }
+    let at_the_limit = judge(&mut rules(Thresholds::default()), &metric("cpu_usage", 80.0, "percent", ""));
+    assert_eq!(at_the_limit, (Severity::Ok, None));
+}
+
+#[test]
+fn the_thresholds_file_wins_over_the_records_limit_and_severity() {
+    let high =
+        record("health.metric", "cpu_usage", "high", r#","value":92,"unit":"percent","limit":70,"elapsed_ms":1"#);
+    let file = |cpu_usage| Thresholds { cpu_usage, ..Thresholds::default() };
+    assert_eq!(judge(&mut rules(file(Some(95.0))), &high), (Severity::Ok, None));
+    let (severity, notice) = judge(&mut rules(file(Some(60.0))), &high);
+    assert_eq!((severity, notice.expect("fires").2.as_str()), (Severity::Warning, "High CPU usage: 92% (limit 60%)"));
+    let (_, notice) = judge(&mut rules(file(None)), &high);
+    assert_eq!(notice.expect("fires").2, "High CPU usage: 92% (limit 70%)");
+}
+
+#[test]
+fn a_metric_that_no_threshold_fits_is_judged_by_its_own_severity() {
+    let mut rules = rules(Thresholds::default());
+    let other_unit = metric("response_time", 9000.0, "seconds", "");
+    assert_eq!(judge(&mut rules, &other_unit), (Severity::Ok, None));
+    let unknown = record("health.metric", "cpu_usage", "unknown", r#","value":0,"unit":"percent","elapsed_ms":1"#);
+    assert_eq!(judge(&mut rules, &unknown).1.expect("told").0, "record.severity");
+}
+
+#[test]
+fn labels_tell_two_disks_apart() {
+    let mut rules = rules(Thresholds::default());
+    let key = |rules: &mut Rules, mount: &str| {
+        let record = metric("disk_usage", 99.0, "percent", &format!(r#","labels":{{"mount":"{mount}"}}"#));
+        rules.judge(&record).expect("whole").notice.expect("fires")
+    };
+    let (root, data) = (key(&mut rules, "/"), key(&mut rules, "/data"));
+    assert_eq!(root.incident, "disk_usage/h/pso-x/disk_usage,mount=/");
+    assert_eq!(data.incident, "disk_usage/h/pso-x/disk_usage,mount=/data");
+    assert_eq!(data.message, "High disk usage of /data: 99% (limit 85%)");
+}
+
+#[test]
+fn a_service_that_is_not_healthy_is_critical() {
+    let mut rules = rules(Thresholds::default());
+    let mut check = |name, severity| judge(&mut rules, &record("health.check", name, severity, r#","elapsed_ms":1"#));
+    assert_eq!(check("service", "info"), (Severity::Info, None));
+    let (severity, notice) = check("service.sync_engine", "warning");
+    let expected = "System health check failed: service.sync_engine: it says so".to_owned();
+    assert_eq!((severity, notice), (Severity::Critical, Some(("health.check", Severity::Critical, expected))));
+    assert_eq!(check("qdrant.collection.plans", "warning").0, Severity::Warning);
+    assert_eq!(check("services", "high").0, Severity::High);
+    assert_eq!(check("service", "unknown").0, Severity::Unknown);
+}
+
+#[test]
+fn more_than_fifty_errors_are_high() {
+    let mut rules = rules(Thresholds::default());
+    let mut count = |severity, fields: &str| judge(&mut rules, &record("log.count", "error", severity, fields));
+    assert_eq!(count("warning", r#","class":"error","count":50"#), (Severity::Warning, None));
+    let (severity, notice) = count("ok", r#","class":"error","count":51"#);
+    let expected = "High error count detected: 51 errors in the logs".to_owned();
+    assert_eq!((severity, notice), (Severity::High, Some(("log.errors", Severity::High, expected))));
+    assert_eq!(count("ok", r#","class":"error","type":"SyncTimeout","count":99"#), (Severity::Ok, None));
+    assert_eq!(count("ok", r#","class":"security","count":99"#), (Severity::Ok, None));
+    let (_, notice) = count("unknown", r#","class":"error","count":0"#);
+    assert_eq!(notice.expect("told").2, "error: it says so");
+}
+
+#[test]
+fn anything_else_fires_from_the_minimal_severity_up() {
+    let mut judged = rules(Thresholds::default());
+    let advice = record("pg.advice", "unused_index:i", "warning", "");
+    assert_eq!(judge(&mut judged, &advice), (Severity::Warning, None));
+    for severity in ["high", "critical", "unknown"] {
+        let (_, notice) = judge(&mut judged, &record("later.kind", "n", severity, ""));
+        let (rule, _, message) = notice.expect(severity);
+        assert_eq!((rule, message.as_str()), ("record.severity", "n: it says so"));
+    }
+    let mut strict = Rules::new(Thresholds::default(), Severity::Warning);
+    assert!(judge(&mut strict, &advice).1.is_some());
+    // Somebody has been told of these already.
+    assert_eq!(judge(&mut judged, &record("alert.notice", "r", "critical", "")), (Severity::Critical, None));
+}
+
+#[test]
+fn a_record_without_its_kinds_fields_is_an_error() {
+    assert!(rules(Thresholds::default()).judge(&record("health.metric", "cpu_usage", "ok", "")).is_err());
+}
+
+fn start(pid: u32) -> AnyRecord {
+    record("run.start", "pso-x", "ok", &format!(r#","version":"1","pid":{pid}"#))
+}
+
+fn end(pid: u32, severity: &str, code: u8, error: &str) -> AnyRecord {
+    let error = if error.is_empty() { String::new() } else { format!(r#","error":"{error}""#) };
+    let fields = format!(r#","pid":{pid},"records":1,"elapsed_ms":1,"exit_code":{code}{error}"#);
+    record("run.end", "pso-x", severity, &fields)
+}
+
+#[test]
+fn a_start_without_its_end_is_critical() {
+    let mut rules = rules(Thresholds::default());
+    for record in [start(1), start(2), end(1, "ok", 0, ""), start(1), end(1, "ok", 0, "")] {
+        assert_eq!(judge(&mut rules, &record), (Severity::Ok, None));
+    }
+    let notices = rules.at_end();
+    assert_eq!(notices.len(), 1);
+    assert_eq!((notices[0].rule, notices[0].severity), ("run.unfinished", Severity::Critical));
+    assert_eq!(notices[0].incident, "run.unfinished/h/pso-x/pso-x");
+    assert_eq!(
+        notices[0].message,
+        "pso-x began at 2026-11-22T09:00:00.000Z and never ended: it was killed or cut off (pid 2 on h)"
+    );
+}
+
+#[test]
+fn a_tool_that_failed_is_named_with_its_error() {
+    let mut rules = rules(Thresholds::default());
+    let (severity, notice) = judge(&mut rules, &end(1, "unknown", 3, "no such host"));
+    let expected = "pso-x failed: no such host".to_owned();
+    assert_eq!((severity, notice), (Severity::Unknown, Some(("run.failed", Severity::Unknown, expected))));
+    let (_, notice) = judge(&mut rules, &end(1, "high", 2, ""));
+    assert_eq!(notice.expect("told").2, "pso-x ended with exit code 2 and no record that says why");
+    // A record has said why, and is told itself.
+    assert!(judge(&mut rules, &record("backup.component", "qdrant", "high", "")).1.is_some());
+    assert_eq!(judge(&mut rules, &end(2, "high", 2, "")), (Severity::Ok, None));
+}
+
+#[test]
+fn more_runs_than_can_be_followed_are_said() {
+    let mut rules = rules(Thresholds::default());
+    for pid in 0..10_003 {
+        judge(&mut rules, &start(pid));
+    }
+    let notices = rules.at_end();
+    let last = notices.last().expect("notices");
+    assert_eq!((notices.len(), last.count, last.severity), (10_001, 3, Severity::Unknown));
+}

@@ -1,0 +1,111 @@
+//! Flags, environment and file, resolved once.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::ensure;
+use pso_common::config::{Config, Field, Paths};
+use pso_common::record::ConfigSettingRecord;
+use pso_common::{Run, Severity};
+use serde::Deserialize;
+
+use crate::alerts_file::{self, Alerts};
+use crate::cli::Cli;
+
+/// What the code works with.
+#[derive(Debug)]
+pub(crate) struct Settings {
+    /// Where channels and thresholds were looked for.
+    pub(crate) file: PathBuf,
+    pub(crate) alerts: Alerts,
+    /// Records without a rule of their own become notices from here up.
+    pub(crate) min_severity: Severity,
+    /// How long one channel may take in all.
+    pub(crate) deadline: Duration,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct FileConfig {
+    maintenance: Option<Maintenance>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Maintenance {
+    alert: Option<AlertSection>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct AlertSection {
+    file: Field,
+    min_severity: Field,
+    delivery_deadline: Field,
+}
+
+impl Settings {
+    /// Resolves the settings of a run; `file` is the one that `check` was given.
+    pub(crate) fn resolve(cli: &Cli, file: Option<PathBuf>, config: &Config) -> anyhow::Result<Self> {
+        let section = config.read::<FileConfig>()?.maintenance.and_then(|ours| ours.alert).unwrap_or_default();
+        let paths = Paths::resolve(config)?;
+        let pick = || config.pick::<PathBuf>("maintenance.alert.file");
+        let flag = file.or_else(|| cli.alerts.clone());
+        let from_flag = flag.is_some();
+        let named = pick().flag(flag).env("PSO_ALERTS_FILE").file(&section.file).optional()?;
+        let is_named = named.is_some();
+        let file = match named {
+            // What somebody types means the folder they are in; what a file says means the deployment's.
+            Some(file) if from_flag => file,
+            Some(file) => paths.join(&file),
+            None => pick().or(paths.config.join("alerts.yaml"))?,
+        };
+        let deadline = config
+            .pick("maintenance.alert.delivery_deadline")
+            .flag(cli.delivery_deadline)
+            .env("PSO_ALERT_DELIVERY_DEADLINE")
+            .file(&section.delivery_deadline)
+            .or(Duration::from_secs(10))?;
+        ensure!(!deadline.is_zero(), "maintenance.alert.delivery_deadline must be longer than nothing, such as 10s");
+        let min_severity = config
+            .pick("maintenance.alert.min_severity")
+            .flag(cli.min_severity)
+            .env("PSO_ALERT_MIN_SEVERITY")
+            .file(&section.min_severity)
+            .or(Severity::High)?;
+        let alerts = alerts_file::load(&file, is_named, config.env())?;
+        Ok(Self { file, alerts, min_severity, deadline })
+    }
+
+    /// With `--print-config`: writes the values of both files and says that the run is done.
+    pub(crate) fn printed(&self, run: &mut Run<'_>) -> anyhow::Result<bool> {
+        let printed = run.printed_config()?;
+        if printed {
+            self.print_alerts(run)?;
+        }
+        Ok(printed)
+    }
+
+    /// Writes the values of the alerts file.
+    pub(crate) fn print_alerts(&self, run: &mut Run<'_>) -> anyhow::Result<()> {
+        for value in &self.alerts.effective {
+            let body = ConfigSettingRecord { setting: value.shown.clone(), source: value.source.clone() };
+            run.emit(Severity::Ok, value.key.clone(), "", body)?;
+        }
+        Ok(())
+    }
+
+    /// Says on stderr what of the alerts file cannot be used. A problem makes the run `unknown`: with it somebody will
+    /// not be told.
+    pub(crate) fn warn(&self, run: &mut Run<'_>) {
+        if let Some(place) = &self.alerts.email {
+            run.warn(format_args!(
+                "{place}: alerts.email is enabled, and email comes later: nobody is told by mail yet"
+            ));
+        }
+        for problem in &self.alerts.problems {
+            run.warn(format_args!("{} will not be told: {}", problem.channel, problem.reason));
+            run.note(Severity::Unknown);
+        }
+    }
+}

@@ -1,0 +1,85 @@
+//! The flags.
+
+use std::time::Duration;
+
+use clap::Parser;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use pso_common::CommonArgs;
+use pso_common::config::ConfigValue as _;
+use pso_common::postgres::PgArgs;
+
+use crate::checks::{ALL, Selected};
+
+const AFTER_HELP: &str = "\
+Examples:
+  pso-health                                 every check, for the deployment in this folder
+  pso-health --only service,disk --timeout 3s
+  pso-health --format nagios                 one line with perfdata
+  pso-health | pso-alert
+  pso-health | jq -r 'select(.severity != \"ok\") | .message'
+
+Limits: maintenance.health.limits in config/config.yaml, then thresholds in config/alerts.yaml, then
+CPU 80 %, memory 90 %, disk 85 %, error rate 5 %, sync duration 60 s, response time 2000 ms.
+
+Exit codes:
+  0  all is well          1  warning
+  2  high or critical     3  something could not be told, or usage or configuration is wrong";
+
+/// Is every part up, fast and within its limits
+///
+/// Asks planning-sync-server, PostgreSQL, Qdrant and the file systems, side by side, and writes one record a finding:
+/// `health.check` for a part, `health.metric` for a number with its limit. It changes nothing.
+#[derive(Clone, Debug, Parser)]
+#[command(name = "pso-health", version, after_help = AFTER_HELP)]
+pub struct Cli {
+    /// Run only these checks, separated by commas [env: PSO_HEALTH_CHECKS]
+    #[arg(long, value_name = "CHECK", value_delimiter = ',', value_parser = selected())]
+    pub(crate) only: Vec<Selected>,
+
+    /// List the checks, and stop
+    #[arg(long)]
+    pub(crate) list: bool,
+
+    /// How long each check may take, such as 500ms or 10s [env: PSO_HEALTH_TIMEOUT] [default: 10s]
+    #[arg(long, value_name = "SPAN", value_parser = span)]
+    pub(crate) timeout: Option<Duration>,
+
+    /// Base URL of planning-sync-server [env: PSO_SERVICE_URL] [default: `http://localhost:8080`]
+    #[arg(long, value_name = "URL")]
+    pub(crate) service_url: Option<String>,
+
+    /// Base URL of Qdrant [env: PSO_QDRANT_URL] [default: `http://localhost:6333`]
+    #[arg(long, value_name = "URL")]
+    pub(crate) qdrant_url: Option<String>,
+
+    #[command(flatten)]
+    pub(crate) pg: PgArgs,
+
+    #[command(flatten)]
+    pub(crate) common: CommonArgs,
+}
+
+fn selected() -> impl TypedValueParser<Value = Selected> {
+    PossibleValuesParser::new(ALL.iter().map(|check| check.name()))
+        .try_map(|name| Selected::parse(&name).ok_or(Selected::EXPECTED))
+}
+
+fn span(text: &str) -> Result<Duration, String> {
+    Duration::parse(text).ok_or_else(|| format!("expected {}", Duration::EXPECTED))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_flags_are_well_formed_and_checks_are_named() {
+        use clap::CommandFactory as _;
+        Cli::command().debug_assert();
+        let cli = Cli::try_parse_from(["pso-health", "--only", "disk,service", "--timeout", "500ms"]).expect("valid");
+        assert_eq!(cli.only.iter().map(|one| one.0.name()).collect::<Vec<_>>(), ["disk", "service"]);
+        assert_eq!(cli.timeout, Some(Duration::from_millis(500)));
+        let error = Cli::try_parse_from(["pso-health", "--only", "dusk"]).expect_err("no such check").to_string();
+        assert!(error.contains("dusk") && error.contains("disk"), "{error}");
+    }
+}
