@@ -20,6 +20,12 @@ demo: ## Start a deployment, maintain it, break it, restore it, and show all of 
 	$(CARGO) build --locked --workspace --bins
 	@$(TARGET)/debug/pso-demo
 
+.PHONY: playground
+playground: ## Start the demo's deployment and keep it up until Ctrl-C, to try the tools on
+	@tests/prepare.sh demo
+	$(CARGO) build --locked --workspace --bins
+	@$(TARGET)/debug/pso-demo --hold
+
 .PHONY: test
 test: lint ## All checks: format, lints, docs, scripts, unit and end-to-end tests
 	$(CARGO) build --locked --workspace --bins

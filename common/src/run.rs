@@ -11,7 +11,7 @@ use clap::{Args, Parser};
 
 use crate::config::Config;
 use crate::io::{Cancel, Env, Interruptible, Io, elapsed_ms};
-use crate::output::{Emitter, Format, Stamp, StdoutClosed};
+use crate::output::{Emitter, Format, Stamp, StdoutClosed, Terminal};
 use crate::record::{AnyRecord, ConfigSettingRecord, Kind, RunEndRecord, RunStartRecord, Severity, Timestamp, schema};
 
 /// What the frame of a run must know of its tool.
@@ -114,14 +114,19 @@ pub fn session(
         return Ok(Severity::Ok);
     }
     let format = args.format.resolve(io.stdout_is_terminal);
-    let color = io.stdout_is_terminal && !io.env.is_set("NO_COLOR");
+    let terminal = if io.stdout_is_terminal {
+        let width = terminal_size::terminal_size().map(|(width, _)| usize::from(width.0));
+        Terminal { color: io.env.get("NO_COLOR").is_none(), width }
+    } else {
+        Terminal::default()
+    };
     let stdout = std::mem::replace(&mut io.stdout, Box::new(std::io::sink()));
     let stamp = Stamp::new(tool.name, io.clock.clone());
     let mut run = Run {
         tool: *tool,
         print_config: args.print_config,
         config: Config::empty(io.env.clone()),
-        emitter: Emitter::new(stdout, format, color, stamp),
+        emitter: Emitter::new(stdout, format, terminal, stamp),
         io,
         started: Instant::now(),
     };

@@ -1,7 +1,8 @@
 //! `make demo`: a deployment is started, maintained, broken and restored, before your eyes.
 //!
 //! Everything runs on free ports of 127.0.0.1 and in a temporary folder, and ends with this program. What stays is
-//! `target/demo/`: all records of the run, and the archive.
+//! `target/demo/`: all records of the run, and the archive. With `--hold` (`make playground`) nothing happens to the
+//! deployment: it stays up until Ctrl-C, to try the tools on.
 
 mod chart;
 mod scene;
@@ -11,7 +12,7 @@ use std::io::Write as _;
 use std::path::Path;
 use std::process::ExitCode;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 
 use scene::{damage, maintenance, proof, restoration};
 use stage::Stage;
@@ -29,6 +30,11 @@ fn main() -> ExitCode {
 
 fn run() -> Result<()> {
     let mut stage = Stage::set()?;
+    match std::env::args().nth(1).as_deref() {
+        None => {}
+        Some("--hold") => return stage.hold(),
+        Some(other) => bail!("unknown argument {other:?}; the only one is --hold"),
+    }
     let before = stage.fingerprints()?;
     maintenance(&mut stage)?;
     damage(&mut stage, &before)?;

@@ -117,6 +117,23 @@ impl Stage {
         writeln!(stdout, "{text}").and_then(|()| stdout.flush()).context("write to stdout")
     }
 
+    /// Says how to try the tools on the deployment, and keeps it up until a signal comes.
+    pub(crate) fn hold(&mut self) -> Result<()> {
+        let env = self.env()?;
+        let quoted = |value: &OsString| format!("'{}'", value.to_string_lossy().replace('\'', r"'\''"));
+        let wanted = ["PATH", "SLACK_WEBHOOK", "SMTP_PASSWORD"]
+            .map(|name| format!("export {name}={}", quoted(&env[&OsString::from(name)])));
+        self.say(&format!(
+            "In another shell:\n\ncd {}\n{}\n\nCtrl-C here ends and removes all of it.",
+            self.folder.display(),
+            wanted.join("\n")
+        ))?;
+        while !self.cancelled.load(Ordering::Relaxed) {
+            thread::sleep(Duration::from_millis(100));
+        }
+        Ok(())
+    }
+
     /// Prints a heading with the time since the start.
     pub(crate) fn scene(&mut self, title: &str) -> Result<()> {
         let line = format!("── {title} ");

@@ -46,6 +46,15 @@ impl Format {
     }
 }
 
+/// What the terminal behind stdout can show, if there is one.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Terminal {
+    /// Colours are shown and wanted.
+    pub(crate) color: bool,
+    /// Columns.
+    pub(crate) width: Option<usize>,
+}
+
 /// The reader of stdout has gone: a read-only run stops quietly.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StdoutClosed;
@@ -113,10 +122,10 @@ pub(crate) struct Emitter {
 }
 
 impl Emitter {
-    pub(crate) fn new(out: Box<dyn Write + Send>, format: Format, color: bool, stamp: Stamp) -> Self {
+    pub(crate) fn new(out: Box<dyn Write + Send>, format: Format, terminal: Terminal, stamp: Stamp) -> Self {
         let render: Option<Box<dyn Render>> = match format {
             Format::Auto | Format::Jsonl => None,
-            Format::Table => Some(Box::new(table::Table::new(color))),
+            Format::Table => Some(Box::new(table::Table::new(terminal.color, terminal.width))),
             Format::Openmetrics => Some(Box::new(openmetrics::OpenMetrics::default())),
             Format::Nagios => Some(Box::new(nagios::Nagios::new(&stamp.tool))),
         };

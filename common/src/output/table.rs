@@ -17,6 +17,8 @@ const MAX_CELL: usize = 60;
 
 pub(super) struct Table {
     color: bool,
+    /// Columns of the terminal; lines are cut there. None where the table goes into a file or a pipe.
+    width: Option<usize>,
     kind: String,
     columns: Vec<&'static str>,
     rows: Vec<Row>,
@@ -35,8 +37,8 @@ struct Cell {
 }
 
 impl Table {
-    pub(super) const fn new(color: bool) -> Self {
-        Self { color, kind: String::new(), columns: Vec::new(), rows: Vec::new(), headed: false, printed: false }
+    pub(super) const fn new(color: bool, width: Option<usize>) -> Self {
+        Self { color, width, kind: String::new(), columns: Vec::new(), rows: Vec::new(), headed: false, printed: false }
     }
 
     fn flush(&mut self, out: &mut dyn Write) -> io::Result<()> {
@@ -59,26 +61,33 @@ impl Table {
             if self.printed {
                 writeln!(out)?;
             }
-            let mut line = format!("{}\n", self.kind);
+            let mut line = String::new();
             let head: Vec<Cell> =
                 shown.iter().map(|(at, title)| Cell { text: title.clone(), right: rows[0].cells[*at].right }).collect();
             push_line(&mut line, head.iter().zip(&widths));
-            if self.color {
-                line = format!("\u{1b}[1m{line}\u{1b}[0m");
-            }
-            writeln!(out, "{line}")?;
+            self.fit(&mut line);
+            let (bold, plain) = if self.color { ("\u{1b}[1m", "\u{1b}[0m") } else { ("", "") };
+            writeln!(out, "{bold}{}\n{line}{plain}", self.kind)?;
             self.headed = true;
             self.printed = true;
         }
         for row in &rows {
             let mut line = String::new();
             push_line(&mut line, shown.iter().map(|(at, _)| &row.cells[*at]).zip(&widths));
+            self.fit(&mut line);
             if let Some(color) = color(row.severity).filter(|_| self.color) {
                 line = format!("\u{1b}[{color}m{line}\u{1b}[0m");
             }
             writeln!(out, "{line}")?;
         }
         Ok(())
+    }
+
+    /// Cuts a line at the terminal's edge: a wrapped table cannot be read.
+    fn fit(&self, line: &mut String) {
+        if let Some(width) = self.width {
+            *line = cut(line, width);
+        }
     }
 }
 
@@ -97,7 +106,7 @@ impl Render for Table {
             self.columns = schema::find(&header.kind).map(|info| info.columns.to_vec()).unwrap_or_default();
             self.headed = false;
         }
-        let mut cells = vec![text(header.severity.as_str()), text(&cut(&header.name))];
+        let mut cells = vec![text(header.severity.as_str()), text(&cut(&header.name, MAX_CELL))];
         cells.extend(self.columns.iter().map(|column| cell(column, view.fields.get(*column))));
         cells.push(text(&header.message));
         self.rows.push(Row { severity: header.severity, cells });
@@ -145,7 +154,7 @@ fn title(field: &str) -> String {
 fn cell(field: &str, value: Option<&Value>) -> Cell {
     match value {
         None | Some(Value::Null) => text(""),
-        Some(Value::String(value)) => text(&cut(value)),
+        Some(Value::String(value)) => text(&cut(value, MAX_CELL)),
         Some(Value::Bool(value)) => text(if *value { "yes" } else { "no" }),
         Some(Value::Number(number)) => {
             let shown = match number.as_u64() {
@@ -156,12 +165,11 @@ fn cell(field: &str, value: Option<&Value>) -> Cell {
             };
             Cell { text: shown, right: true }
         }
-        Some(Value::Array(values)) => text(&cut(&values
-            .iter()
-            .map(|v| v.as_str().map_or_else(|| v.to_string(), str::to_owned))
-            .collect::<Vec<_>>()
-            .join(","))),
-        Some(object @ Value::Object(_)) => text(&cut(&object.to_string())),
+        Some(Value::Array(values)) => {
+            let items = values.iter().map(|item| item.as_str().map_or_else(|| item.to_string(), str::to_owned));
+            text(&cut(&items.collect::<Vec<_>>().join(","), MAX_CELL))
+        }
+        Some(object @ Value::Object(_)) => text(&cut(&object.to_string(), MAX_CELL)),
     }
 }
 
@@ -175,14 +183,15 @@ fn text(value: &str) -> Cell {
     Cell { text: printable(value).into_owned(), right: false }
 }
 
-fn cut(value: &str) -> String {
-    if value.width() <= MAX_CELL {
+/// The text, or what fits into `width` columns with an ellipsis at its end.
+fn cut(value: &str, width: usize) -> String {
+    if value.width() <= width {
         return value.to_owned();
     }
-    let mut width = 0;
+    let mut taken = 0;
     let kept = value.chars().take_while(|c| {
-        width += c.width().unwrap_or(0);
-        width < MAX_CELL
+        taken += c.width().unwrap_or(0);
+        taken < width
     });
     kept.chain(['…']).collect()
 }
@@ -194,7 +203,7 @@ mod tests {
 
     #[test]
     fn columns_align_and_empty_ones_are_left_out() {
-        let mut table = Table::new(false);
+        let mut table = Table::new(false, None);
         let mut out = Vec::new();
         for (name, bytes, message) in [("a", 10, "é"), ("longer", 2048, "two\u{1b}[0m words")] {
             let record = AnyRecord::parse(format!(
