@@ -65,17 +65,20 @@ fn the_schema_names_every_kind_once() {
 fn a_broken_or_missing_configuration_is_one_clear_message() {
     let folder = tempfile::tempdir().expect("a folder");
     let broken = folder.path().join("broken.yaml");
-    fs::write(&broken, "database:\n  postgres:\n    password: correct-horse-battery\nmaintenance:\n  pathes: {}\n").expect("written");
+    fs::write(&broken, "database:\n  postgres:\n    password: correct-horse-battery\nmaintenance:\n  pathes: {}\n")
+        .expect("written");
     let unclosed = folder.path().join("unclosed.yaml");
     fs::write(&unclosed, "database: {postgres: {password: 'correct-horse-battery}}\n").expect("written");
     for name in TOOLS {
         for (file, expected) in [(&broken, "broken.yaml:5: unknown field `pathes`"), (&unclosed, "unclosed.yaml:1:")] {
-            let outcome = Tool::new(name).expect("built").args(wanted(name)).arg("--config").arg(file).run().expect("ends");
+            let outcome =
+                Tool::new(name).expect("built").args(wanted(name)).arg("--config").arg(file).run().expect("ends");
             outcome.assert_code(3).assert_stderr_has(expected).assert_no_secret(&["correct-horse-battery"]);
             assert_eq!(outcome.stderr.lines().count(), 1, "{outcome}");
             assert_eq!(outcome.run_end()["severity"], "unknown");
         }
-        let outcome = Tool::new(name).expect("built").args(wanted(name)).env("PSO_CONFIG", "no/such.yaml").run().expect("ends");
+        let outcome =
+            Tool::new(name).expect("built").args(wanted(name)).env("PSO_CONFIG", "no/such.yaml").run().expect("ends");
         outcome.assert_code(3).assert_stderr_has("no/such.yaml");
     }
 }
@@ -86,8 +89,11 @@ fn a_bad_value_names_file_line_key_and_what_was_expected() {
     let file = folder.path().join("c.yaml");
     fs::write(&file, "maintenance:\n  postgres:\n    port: many\n").expect("written");
     for name in ["pso-health", "pso-pgstats", "pso-backup", "pso-restore"] {
-        let outcome = Tool::new(name).expect("built").args(wanted(name)).arg("--config").arg(&file).run().expect("ends");
-        outcome.assert_code(3).assert_stderr_has("c.yaml:3: maintenance.postgres.port: expected a number from 0 to 65535, found \"many\"");
+        let outcome =
+            Tool::new(name).expect("built").args(wanted(name)).arg("--config").arg(&file).run().expect("ends");
+        outcome.assert_code(3).assert_stderr_has(
+            "c.yaml:3: maintenance.postgres.port: expected a number from 0 to 65535, found \"many\"",
+        );
     }
 }
 

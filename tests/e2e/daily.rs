@@ -32,7 +32,8 @@ fn deploy(name: &str) -> Deployment {
     let qdrant = TempQdrant::start().expect("Qdrant");
     let service = Service::start().expect("the service");
     let folder = tempfile::tempdir().expect("a folder");
-    let spec = Spec::small(OffsetDateTime::now_utc()).with_database(&database).with_qdrant(&qdrant).with_service(&service);
+    let spec =
+        Spec::small(OffsetDateTime::now_utc()).with_database(&database).with_qdrant(&qdrant).with_service(&service);
     let truth = deployment::write_files(folder.path(), &spec).expect("files");
     deployment::fill_database(&mut database.connect().expect("connected"), &spec).expect("rows");
     deployment::fill_qdrant(&qdrant.client(), &spec).expect("points");
@@ -69,10 +70,18 @@ fn the_whole_chain_tells_what_it_found_and_whom_it_told() {
     for record in &records {
         schema::conforms(record).unwrap_or_else(|error| panic!("{error:#}\n{outcome}"));
     }
-    outcome.assert_no_secret(&[deployment.database.password(), "smtp-password-of-the-test", &deployment.webhook.slack_url()]);
+    outcome.assert_no_secret(&[
+        deployment.database.password(),
+        "smtp-password-of-the-test",
+        &deployment.webhook.slack_url(),
+    ]);
 
     let tools: Vec<&str> = ends(&records).into_iter().map(|(tool, _)| tool).collect();
-    assert_eq!(tools, ["pso-health", "pso-logscan", "pso-pgstats", "pso-backup", "pso-backup", "pso-alert"], "{outcome}");
+    assert_eq!(
+        tools,
+        ["pso-health", "pso-logscan", "pso-pgstats", "pso-backup", "pso-backup", "pso-alert"],
+        "{outcome}"
+    );
     let truth = deployment.truth.logs.counts(Some(Duration::from_secs(86_400)));
     let errors = outcome.record("log.count", "error");
     assert_eq!(errors["count"], truth.errors_total());
@@ -81,7 +90,10 @@ fn the_whole_chain_tells_what_it_found_and_whom_it_told() {
 
     let told = deployment.webhook.wait_for(1, Duration::from_secs(10)).expect("a notice");
     assert!(told[0].text().contains("error"), "{}", told[0].text());
-    assert_eq!(outcome.records_of_kind("backup.archive").last().map(|archive| archive["severity"].clone()), Some("ok".into()));
+    assert_eq!(
+        outcome.records_of_kind("backup.archive").last().map(|archive| archive["severity"].clone()),
+        Some("ok".into())
+    );
 
     let lines = std::fs::read_to_string(kept).expect("the records were kept");
     assert_eq!(lines, outcome.text());

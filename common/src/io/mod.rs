@@ -118,12 +118,6 @@ impl Env {
         self.0.get(OsStr::new(name)).filter(|text| !text.is_empty()).map(PathBuf::from)
     }
 
-    /// Whether the variable is set at all, even to nothing.
-    #[must_use]
-    pub fn is_set(&self, name: &str) -> bool {
-        self.0.contains_key(OsStr::new(name))
-    }
-
     /// The user's home folder (`HOME`, on Windows `USERPROFILE`).
     #[must_use]
     pub fn home(&self) -> Option<PathBuf> {

@@ -166,6 +166,15 @@ impl QdrantClient {
         self.call::<bool>("POST", "/collections/aliases", Some(&json!({"actions": actions}))).map(drop)
     }
 
+    /// Deletes an alias.
+    ///
+    /// # Errors
+    /// When it does not exist, or there is no such answer.
+    pub fn delete_alias(&self, alias: &str) -> Result<(), QdrantError> {
+        let action = json!({"delete_alias": {"alias_name": alias}});
+        self.call::<bool>("POST", "/collections/aliases", Some(&json!({"actions": [action]}))).map(drop)
+    }
+
     /// Deletes a collection; whether it was there.
     ///
     /// # Errors

@@ -1,2 +1,5 @@
-//! Placeholder.
-fn main() {}
+//! `pso-backup`: parses its flags, runs, and turns the outcome into an exit code.
+
+fn main() -> std::process::ExitCode {
+    pso_common::run::main(&pso_backup::TOOL, pso_backup::run)
+}

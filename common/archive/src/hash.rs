@@ -1,0 +1,67 @@
+//! SHA-256 of what passes by.
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use pso_common::io::Cancel;
+use sha2::{Digest as _, Sha256};
+
+/// The size of one piece of a copy, in bytes.
+pub(crate) const CHUNK: usize = 256 << 10;
+
+/// Length and SHA-256 of bytes that are handed over piece by piece.
+#[derive(Clone, Default)]
+pub struct Digest {
+    sha: Sha256,
+    length: u64,
+}
+
+impl Digest {
+    /// Takes the next piece.
+    pub fn update(&mut self, piece: &[u8]) {
+        self.sha.update(piece);
+        self.length += piece.len() as u64;
+    }
+
+    /// The number of bytes so far.
+    #[must_use]
+    pub const fn length(&self) -> u64 {
+        self.length
+    }
+
+    /// The length and the hash in hex.
+    #[must_use]
+    pub fn finish(self) -> (u64, String) {
+        (self.length, self.sha.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+}
+
+/// Copies all of `from` to `to` and gives its length and SHA-256.
+///
+/// # Errors
+/// When one of them fails, or the run is to stop.
+pub fn copy_hashed(from: &mut dyn Read, to: &mut dyn Write, cancel: &Cancel) -> io::Result<(u64, String)> {
+    let mut digest = Digest::default();
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        cancel.check().map_err(io::Error::other)?;
+        match from.read(&mut chunk) {
+            Ok(0) => return Ok(digest.finish()),
+            Ok(read) => {
+                digest.update(&chunk[..read]);
+                to.write_all(&chunk[..read])?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+}
+
+/// Length and SHA-256 of a file.
+///
+/// # Errors
+/// When it cannot be read, or the run is to stop.
+pub fn hash_file(path: &Path, cancel: &Cancel) -> io::Result<(u64, String)> {
+    copy_hashed(&mut File::open(path)?, &mut io::sink(), cancel)
+}

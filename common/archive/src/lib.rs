@@ -1,0 +1,45 @@
+//! The archive: one ZIP file with everything that belongs to a backup, and what may be believed about it.
+//!
+//! `pso-backup` makes archives, `pso-restore` and `pso-rehearse` read them; what an archive is stands here once.
+//!
+//! | entry | content |
+//! |---|---|
+//! | `postgres/<database>.dump` | `pg_dump --format=custom` |
+//! | `qdrant/<collection>.snapshot` | the snapshot as Qdrant made it (a sparse tar) |
+//! | `config/`, `scripts/`, `plans/` | files, with their relative paths |
+//! | `manifest.json` | written last: what the other entries are, with size and SHA-256 of each |
+//!
+//! Beside `NAME.zip` lies `NAME.zip.sha256` in the form of `sha256sum`, published just before it. An archive appears
+//! whole or not at all ([`ArchiveWriter`]), is believed only as far as it was checked ([`verify`]), and is found by the
+//! time that its manifest names ([`catalog`]).
+//!
+//! - Reads and writes: archives, their `.sha256`, and lock files; runs `pg_dump`, `pg_restore` and `psql`.
+//! - Nothing is held in memory but the table of contents and the manifest.
+
+pub mod catalog;
+mod dump;
+mod durable;
+mod hash;
+mod lock;
+mod manifest;
+mod names;
+mod process;
+mod publish;
+mod reader;
+mod rows;
+pub mod verify;
+mod writer;
+
+pub use dump::dump_list;
+pub use durable::{private_file, private_folder, sync_folder};
+pub use hash::{Digest, copy_hashed, hash_file};
+pub use lock::Lock;
+pub use manifest::{
+    Collection, Database, Entry, MANIFEST_NAME, Manifest, SCHEMA, Skipped, SnapshotSource, ToolVersion, Versions,
+};
+pub use names::{NamedArchive, check_entry_name, encoded};
+pub use process::{Running, command};
+pub use publish::{Published, remove_leftovers, sidecar_path};
+pub use reader::{Archive, EntryReader};
+pub use rows::{count_query, count_rows, row_differences, user_tables};
+pub use writer::{ArchiveWriter, NewEntry, Packing, Written};

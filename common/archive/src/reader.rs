@@ -1,0 +1,192 @@
+//! Reading an archive that may be broken, or made to do harm.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow, bail, ensure};
+use pso_common::io::Cancel;
+use zip::read::ZipFile;
+use zip::{CompressionMethod, ZipArchive};
+
+use crate::hash::{CHUNK, Digest, copy_hashed};
+use crate::manifest::{Entry, MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest};
+use crate::names::check_entry_name;
+
+/// What stands at the end of every message about an archive that cannot be used.
+const WAY_OUT: &str = "take another archive (`pso-backup list` shows them)";
+
+type Source = BufReader<File>;
+
+/// An open archive: its table of contents was checked, its manifest was read. Its content is not believed yet.
+#[derive(Debug)]
+pub struct Archive {
+    path: PathBuf,
+    size: u64,
+    zip: ZipArchive<Source>,
+    manifest: Manifest,
+    /// Index and both sizes of each entry but the manifest, by name.
+    contents: BTreeMap<String, Content>,
+}
+
+/// An entry as the table of contents has it.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Content {
+    index: usize,
+    pub(crate) size: u64,
+    pub(crate) packed: u64,
+}
+
+impl Archive {
+    /// Opens an archive and checks its table of contents: names that stay inside, no links, no duplicates, nothing
+    /// encrypted. Reads the manifest.
+    ///
+    /// # Errors
+    /// When it is missing, no whole ZIP file, refused, or has no manifest; the message names the way out.
+    pub fn open(path: &Path) -> anyhow::Result<Self> {
+        let result = Self::open_file(path).with_context(|| format!("read the archive {}", path.display()));
+        result.map_err(|error| anyhow!("{error:#}; {WAY_OUT}"))
+    }
+
+    fn open_file(path: &Path) -> anyhow::Result<Self> {
+        let file = File::open(path)?;
+        let metadata = file.metadata()?;
+        ensure!(metadata.is_file(), "it is not a file");
+        let size = metadata.len();
+        let mut zip = ZipArchive::new(BufReader::with_capacity(CHUNK, file))
+            .map_err(|error| anyhow!("it is not a whole ZIP file, but cut off or damaged ({error})"))?;
+        ensure!(zip.offset() == 0, "there are {} bytes before the ZIP file", zip.offset());
+        ensure!(!zip.has_duplicate_names(), "it has two entries of one name");
+        let mut contents = contents(&zip)?;
+        let manifest = contents
+            .remove(MANIFEST_NAME)
+            .context("it has no manifest.json: it was not made by pso-backup, and nothing in it can be checked")?;
+        let manifest = read_manifest(&mut zip, manifest)?;
+        Ok(Self { path: path.to_path_buf(), size, zip, manifest, contents })
+    }
+
+    /// Its path.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The file's size in bytes, when it was opened.
+    #[must_use]
+    pub const fn size(&self) -> u64 {
+        self.size
+    }
+
+    /// What it says about itself.
+    #[must_use]
+    pub const fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    pub(crate) const fn contents(&self) -> &BTreeMap<String, Content> {
+        &self.contents
+    }
+
+    /// Compares the table of contents with the header that stands before each entry.
+    pub(crate) fn headers_agree(&mut self) -> Result<(), String> {
+        self.zip.validate_header_consistency().map_err(|error| error.to_string())
+    }
+
+    /// Opens one entry. What is read of it can be believed once [`EntryReader::finish`] says so.
+    ///
+    /// # Errors
+    /// When there is no such entry, or its header is damaged.
+    pub fn entry(&mut self, name: &str) -> anyhow::Result<EntryReader<'_>> {
+        let content = *self.contents.get(name).with_context(|| format!("the archive has no entry {name}"))?;
+        let expected = self.manifest.entry(name).with_context(|| format!("the manifest does not list {name}"))?;
+        let (size, sha256) = (expected.size, expected.sha256.clone());
+        let file = self.zip.by_index(content.index).with_context(|| format!("open the entry {name}"))?;
+        Ok(EntryReader { name: name.to_owned(), file, digest: Digest::default(), size, sha256 })
+    }
+
+    /// Copies one entry to `to` and compares it with the manifest.
+    ///
+    /// # Errors
+    /// When it differs (`to` has it all the same), one of them fails, or the run is to stop.
+    pub fn copy(&mut self, entry: &Entry, to: &mut dyn io::Write, cancel: &Cancel) -> anyhow::Result<()> {
+        let mut reader = self.entry(&entry.name)?;
+        copy_hashed(&mut reader, to, cancel).with_context(|| format!("copy the entry {}", entry.name))?;
+        reader.finish(cancel)
+    }
+}
+
+/// An entry being read and hashed.
+pub struct EntryReader<'a> {
+    name: String,
+    file: ZipFile<'a, Source>,
+    digest: Digest,
+    size: u64,
+    sha256: String,
+}
+
+impl EntryReader<'_> {
+    /// Reads what is left and compares the whole with the manifest.
+    ///
+    /// # Errors
+    /// When it differs, cannot be read, or the run is to stop.
+    pub fn finish(mut self, cancel: &Cancel) -> anyhow::Result<()> {
+        copy_hashed(&mut self, &mut io::sink(), cancel)?;
+        let (size, sha256) = self.digest.finish();
+        ensure!(size == self.size, "{} has {size} bytes and should have {}", self.name, self.size);
+        ensure!(sha256 == self.sha256, "the SHA-256 of {} is {sha256} and should be {}", self.name, self.sha256);
+        Ok(())
+    }
+}
+
+impl Read for EntryReader<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.file.read(buffer)?;
+        self.digest.update(&buffer[..read]);
+        // A bomb claims to be small.
+        if self.digest.length() > self.size {
+            return Err(io::Error::other(format!("{} is longer than its {} bytes", self.name, self.size)));
+        }
+        Ok(read)
+    }
+}
+
+/// The table of contents, each entry of which was checked.
+fn contents(zip: &ZipArchive<Source>) -> anyhow::Result<BTreeMap<String, Content>> {
+    let mut contents = BTreeMap::new();
+    for index in 0..zip.len() {
+        let entry = zip.by_index_data(index)?;
+        let shown = String::from_utf8_lossy(entry.name_raw()).into_owned();
+        // A name field that is overruled by an extra one, or in another encoding, is read differently by others.
+        let name = entry.name().map_err(|error| anyhow!("the name of an entry cannot be read: {error}"))?;
+        ensure!(name.as_bytes() == entry.name_raw(), "the entry {shown:?} has two names, or one that is not UTF-8");
+        check_entry_name(&name)?;
+        ensure!(entry.enclosed_name().is_some(), "the name {shown:?} is refused: it leads outside");
+        let kind = entry.unix_mode().unwrap_or_default() & 0o170_000;
+        ensure!(kind == 0 || kind == 0o100_000, "the entry {shown} is a link, a folder or a device");
+        ensure!(!entry.encrypted(), "the entry {shown} is encrypted");
+        if !matches!(entry.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) {
+            bail!("the entry {shown} is compressed with {}", entry.compression());
+        }
+        let content = Content { index, size: entry.size(), packed: entry.compressed_size() };
+        contents.insert(name.into_owned(), content);
+    }
+    // `a` and `a/b` cannot both be files.
+    for name in contents.keys() {
+        let mut folder = name.as_str();
+        while let Some((above, _)) = folder.rsplit_once('/') {
+            ensure!(!contents.contains_key(above), "{above} is a file and a folder in it");
+            folder = above;
+        }
+    }
+    Ok(contents)
+}
+
+fn read_manifest(zip: &mut ZipArchive<Source>, content: Content) -> anyhow::Result<Manifest> {
+    ensure!(content.size <= MAX_MANIFEST_BYTES, "its manifest is larger than {} MiB", MAX_MANIFEST_BYTES >> 20);
+    let mut text = Vec::new();
+    let file = zip.by_index(content.index).context("read its manifest")?;
+    file.take(MAX_MANIFEST_BYTES + 1).read_to_end(&mut text).context("read its manifest")?;
+    ensure!(text.len() as u64 <= MAX_MANIFEST_BYTES, "its manifest is larger than {} MiB", MAX_MANIFEST_BYTES >> 20);
+    Manifest::parse(&text).context("read its manifest")
+}
