@@ -1,0 +1,152 @@
+//! What a JSON line says of time and level: the fields that loggers use.
+
+use std::borrow::Cow;
+
+use crate::json::{Value, fields};
+use crate::stamp::{Moment, SECOND, Stamp, StampFormat, parse};
+
+/// The type of an error that says nothing of itself but its level.
+const UNTYPED: &[u8] = b"error";
+
+/// A JSON line's stamp, and whether its level is an error's.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct JsonLine {
+    /// From `time`, `ts`, `timestamp` or `@timestamp`: a text like those at the beginning of a line, or a number since
+    /// 1970 whose size tells seconds, milliseconds, microseconds and nanoseconds apart.
+    pub(crate) stamp: Option<Stamp>,
+    /// Whether `level`, `severity` or `lvl` is `error` or worse.
+    pub(crate) is_error: bool,
+}
+
+impl JsonLine {
+    /// Reads no further than to the second of the two.
+    pub(crate) fn read(line: &[u8], zone: i32) -> Self {
+        let (mut stamp, mut is_error) = (None, None);
+        for (key, value) in fields(line) {
+            match key {
+                b"time" | b"ts" | b"timestamp" | b"@timestamp" if stamp.is_none() => stamp = stamp_of(value, zone),
+                b"level" | b"severity" | b"lvl" if is_error.is_none() => is_error = level_of(value),
+                _ => continue,
+            }
+            if stamp.is_some() && is_error.is_some() {
+                break;
+            }
+        }
+        Self { stamp, is_error: is_error.unwrap_or(false) }
+    }
+}
+
+fn stamp_of(value: Value<'_>, zone: i32) -> Option<Stamp> {
+    match value {
+        Value::Text(_) => {
+            let stamp = parse(value.text()?.trim_ascii(), zone)?;
+            Some(Stamp { format: StampFormat::Json, ..stamp })
+        }
+        Value::Bare(raw) => {
+            let at = epoch(std::str::from_utf8(raw).ok()?)?;
+            Some(Stamp { at, format: StampFormat::Json, zoned: true, end: 0 })
+        }
+        Value::Nested => None,
+    }
+}
+
+/// A number since 1970: below 10^11 seconds (until the year 5138), below 10^14 milliseconds, below 10^17 microseconds,
+/// else nanoseconds.
+fn epoch(text: &str) -> Option<Moment> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    let (Ok(whole), true) = (whole.parse::<i64>(), fraction.bytes().all(|byte| byte.is_ascii_digit())) else {
+        // Such as 1.7497188e9; a float holds today's seconds to the microsecond.
+        let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.abs() < 1e11)?;
+        #[expect(clippy::cast_possible_truncation, reason = "below 10^17 after the filter")]
+        return Some(Moment((seconds * 1e6) as i64));
+    };
+    Some(Moment(match whole.unsigned_abs() {
+        0..100_000_000_000 => {
+            let digits = fraction.bytes().chain(std::iter::repeat(b'0')).take(6);
+            let micros = digits.fold(0, |micros, digit| micros * 10 + i64::from(digit - b'0'));
+            whole * SECOND + if text.starts_with('-') { -micros } else { micros }
+        }
+        100_000_000_000..100_000_000_000_000 => whole * 1000,
+        100_000_000_000_000..100_000_000_000_000_000 => whole,
+        _ => whole / 1000,
+    }))
+}
+
+/// Whether the level is an error's; `None` for what is no level.
+fn level_of(value: Value<'_>) -> Option<bool> {
+    let text = value.text()?;
+    let errors = ["error", "err", "fatal", "critical", "panic", "alert", "emergency"];
+    Some(errors.iter().any(|level| text.eq_ignore_ascii_case(level.as_bytes())))
+}
+
+/// What kind of error a JSON line with an error's level is: the first word of `type`, else of `error`, else of `code`,
+/// else of `msg` or `message`; `error` if there is none.
+pub(crate) fn error_type(line: &[u8]) -> Cow<'_, [u8]> {
+    const KEYS: [&[u8]; 5] = [b"type", b"error", b"code", b"msg", b"message"];
+    let mut best: Option<(usize, Cow<'_, [u8]>)> = None;
+    for (key, value) in fields(line) {
+        let Some(rank) = KEYS.iter().position(|&wanted| wanted == key) else { continue };
+        if best.as_ref().is_some_and(|(found, _)| *found <= rank) {
+            continue;
+        }
+        let word = match value {
+            Value::Text(_) => value.text().and_then(first_word),
+            Value::Bare(b"null" | b"true" | b"false") | Value::Nested => None,
+            Value::Bare(raw) => Some(Cow::Borrowed(raw)),
+        };
+        if let Some(word) = word {
+            best = Some((rank, word));
+        }
+    }
+    best.map_or(Cow::Borrowed(UNTYPED), |(_, word)| word)
+}
+
+fn first_word(text: Cow<'_, [u8]>) -> Option<Cow<'_, [u8]>> {
+    let range = crate::word::first(&text)?;
+    Some(match text {
+        Cow::Borrowed(text) => Cow::Borrowed(&text[range]),
+        Cow::Owned(text) => Cow::Owned(text[range].to_vec()),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> (Option<String>, bool) {
+        let read = JsonLine::read(line.as_bytes(), 3600);
+        (read.stamp.map(|stamp| stamp.at.timestamp().expect("in range").to_string()), read.is_error)
+    }
+
+    #[test]
+    fn finds_stamp_and_level() {
+        let at = |text: &str| Some(text.to_owned());
+        for (line, expected) in [
+            (r#"{"time":"2025-06-12T09:00:00.5Z","level":"error","msg":"m"}"#, (at("2025-06-12T09:00:00.500Z"), true)),
+            (r#"{"level":"FATAL","ts":1749718800.25}"#, (at("2025-06-12T09:00:00.250Z"), true)),
+            (r#"{"level":"info","timestamp":1749718800123}"#, (at("2025-06-12T09:00:00.123Z"), false)),
+            (r#"{"@timestamp":1749718800123456}"#, (at("2025-06-12T09:00:00.123Z"), false)),
+            (r#"{"ts":1749718800123456789}"#, (at("2025-06-12T09:00:00.123Z"), false)),
+            (r#"{"ts":1.7497188e9}"#, (at("2025-06-12T09:00:00.000Z"), false)),
+            (r#"{"time":"2025-06-12 09:00:00"}"#, (at("2025-06-12T08:00:00.000Z"), false)),
+            (r#"{"time":null,"ts":"later","o":{"time":1}}"#, (None, false)),
+            (r#"{"time":"2025-06-12T09:00:00Z","lvl":"Err""#, (at("2025-06-12T09:00:00.000Z"), true)),
+        ] {
+            assert_eq!(read(line), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_type_is_the_first_word_of_the_best_field() {
+        for (line, expected) in [
+            (r#"{"msg":"sync failed","type":"SyncTimeout"}"#, "SyncTimeout"),
+            (r#"{"code":57014,"msg":"sync failed"}"#, "57014"),
+            (r#"{"error":"\"quoted\" thing","code":1}"#, "quoted"),
+            (r#"{"error":null,"message":"plan-dev lost"}"#, "plan"),
+            (r#"{"msg":"…"}"#, "error"),
+            (r#"{"level":"error"}"#, "error"),
+        ] {
+            assert_eq!(String::from_utf8_lossy(&error_type(line.as_bytes())), expected, "{line}");
+        }
+    }
+}

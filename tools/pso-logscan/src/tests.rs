@@ -1,0 +1,276 @@
+//! The whole tool: every kind of line through every size of chunk, and runs whose records were written out by hand.
+
+use std::io::{Cursor, Write};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use clap::Parser as _;
+use flate2::{Compression, write::GzEncoder};
+use pso_common::io::{Cancel, Clock};
+
+use super::*;
+use crate::chunks::{FileChunks, StreamChunks};
+use crate::class::{Class, PerClass};
+use crate::stamp::{Moment, SECOND};
+use crate::window::Window;
+
+/// Traces, disorder, other formats, JSON, carriage returns, bytes that are no UTF-8, and no line feed at the end.
+const LOG: &[u8] = b"no stamp yet ERROR Early\n\
+2025-06-12T09:00:00.000Z INFO [sync-engine] authentication ok\r\n\
+2025-06-12T09:00:01.500Z ERROR SyncTimeout [sync-engine] plan=plan-dev-v48.md\r\n\
+Traceback: ERROR Nested in the trace\n\
+\tValidationError: progress out of range\n\
+\n\
+2025-06-12T08:59:00.000Z ERROR Late came too late\n\
+  its trace, conflict still unresolved\n\
+2025/06/12 09:00:30 ERROR Go\xe9 Security\n\
+{\"time\":\"2025-06-12T09:00:40Z\",\"level\":\"error\",\"msg\":\"upload \\\"failed\\\"\"}\n\
+{\"level\":\"info\",\"ts\":1749718845,\"msg\":\"authorization\"}\n\
+2025-06-12 11:01:00,250 +0200 WARN conflict plan-dev unresolved\n\
+2025-06-12T09:02:00Z ERROR Last";
+
+fn rules(window: Window, keep: usize) -> Rules {
+    let mut keeps = PerClass::default();
+    for class in Class::ALL {
+        *keeps.get_mut(class) = keep;
+    }
+    Rules { finder: Finder::new().expect("a finder"), window, zone: 0, keep: keeps }
+}
+
+fn minutes(from: i64, to: i64) -> Window {
+    // 2025-06-12T09:00:00Z
+    let minute = |minute: i64| Some(Moment((1_749_718_800 + minute * 60) * SECOND));
+    Window { since: minute(from), until: minute(to) }
+}
+
+/// Lines, unparsed lines, lines outside, and the events as `class.type@line`, with their seconds after nine.
+fn summary(outcome: &pipeline::Outcome, counts: &Counts) -> (u64, u64, u64, Vec<String>) {
+    let mut events = Vec::new();
+    for class in Class::ALL {
+        for event in &counts.classes.get(class).latest.events {
+            let at = event.position.at.map_or("-".to_owned(), |at| (at.0 / SECOND - 1_749_718_800).to_string());
+            let kind = event.r#type.as_deref().unwrap_or("-");
+            events.push(format!("{}.{kind}@{} {at}", class.name(), event.position.line));
+        }
+    }
+    (outcome.tally.lines, outcome.tally.unparsed, outcome.tally.outside, events)
+}
+
+fn temporary(bytes: &[u8]) -> std::fs::File {
+    let mut file = tempfile::tempfile().expect("a file");
+    file.write_all(bytes).expect("written");
+    file
+}
+
+#[test]
+fn results_do_not_depend_on_chunks_or_threads() {
+    let all = ["error.Late@7 -60", "error.SyncTimeout@3 1", "error.Nested@4 1", "error.Go@9 30", "error.upload@10 40"];
+    let security = ["security.authentication@2 0", "security.security@9 30", "security.authorization@11 45"];
+    let expected = [
+        (
+            Window::default(),
+            (
+                13,
+                5,
+                0,
+                [
+                    &["error.Early@1 -"][..],
+                    &all,
+                    &["error.Last@13 120", "conflict.unresolved@8 -60", "conflict.unresolved@12 60"],
+                    &["validation.progress@5 1"],
+                    &security,
+                ],
+            ),
+        ),
+        // The record of 08:59 is outside with its trace, and the one of 09:02.
+        (
+            minutes(0, 2),
+            (
+                13,
+                5,
+                3,
+                [
+                    &["error.Early@1 -"][..],
+                    &all[1..],
+                    &["conflict.unresolved@12 60"],
+                    &["validation.progress@5 1"],
+                    &security,
+                ],
+            ),
+        ),
+        (
+            minutes(-1, 0),
+            (
+                13,
+                5,
+                10,
+                [&["error.Early@1 -", "error.Late@7 -60", "conflict.unresolved@8 -60"][..], &[], &[], &[], &[]],
+            ),
+        ),
+    ];
+    for (window, (lines, unparsed, outside, events)) in expected {
+        let rules = rules(window, 20);
+        let events: Vec<String> = events.concat().into_iter().map(str::to_owned).collect();
+        let mut first: Option<Counts> = None;
+        for chunk in (1..LOG.len() + 2).step_by(1) {
+            let sizes = Sizes { chunk, max_line: 1 << 20 };
+            let file = FileChunks::new(temporary(LOG), LOG.len() as u64, 0, sizes);
+            let stream = StreamChunks::new(Cursor::new(LOG), sizes);
+            for (chunks, threads) in [(&file as &dyn chunks::Chunks, 3), (&stream, 1)] {
+                let mut counts = Counts::default();
+                let outcome = pipeline::count(chunks, 0, &rules, threads, &Cancel::default(), &mut counts);
+                let outcome = outcome.expect("not cancelled");
+                assert!(outcome.error.is_none() && outcome.cut_lines == 0 && !outcome.has_nul);
+                assert_eq!(
+                    summary(&outcome, &counts),
+                    (lines, unparsed, outside, events.clone()),
+                    "chunks of {chunk}, {threads} threads"
+                );
+                // Sums, types and examples too.
+                assert_eq!(first.get_or_insert_with(|| counts.clone()), &counts, "chunks of {chunk}");
+            }
+        }
+    }
+}
+
+#[test]
+fn an_error_keeps_what_was_read_and_a_signal_ends_the_run() {
+    let packed = gz(&LOG.repeat(2000));
+    let sizes = Sizes { chunk: 4096, max_line: 1 << 20 };
+    let input = open::stream(Box::new(Cursor::new(packed[..packed.len() / 2].to_vec())), sizes).expect("a beginning");
+    let (rules, mut counts) = (rules(Window::default(), 20), Counts::default());
+    let outcome =
+        pipeline::count(input.chunks(), 0, &rules, 3, &Cancel::default(), &mut counts).expect("not cancelled");
+    assert!(outcome.error.is_some());
+    let errors = counts.classes.get(Class::Error).sum.count;
+    assert!(outcome.tally.lines > 1000 && errors > 500, "{} lines, {errors} errors", outcome.tally.lines);
+
+    let cancel = Cancel::default();
+    cancel.cancel(15);
+    let input = open::stream(Box::new(Cursor::new(LOG)), sizes).expect("readable");
+    let cancelled = pipeline::count(input.chunks(), 0, &rules, 3, &cancel, &mut counts).expect_err("cancelled");
+    assert_eq!(cancelled.signal, 15);
+}
+
+fn gz(bytes: &[u8]) -> Vec<u8> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+    encoder.write_all(bytes).expect("in memory");
+    encoder.finish().expect("in memory")
+}
+
+/// Where a test's run writes to.
+#[derive(Clone, Default)]
+struct Sink(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Sink {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().expect("not poisoned").extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+/// Runs the tool at nine o'clock; gives its exit code and its records without what differs from run to run.
+fn run_tool(root: &Path, flags: &[&str], input: &[u8]) -> (u8, Vec<String>) {
+    let stdout = Sink::default();
+    let mut io = Io::for_test(input, stdout.clone(), Sink::default());
+    io.clock = Clock::Fixed("2025-06-12T09:00:00Z".parse().expect("a time"));
+    io.env.set("PSO_ROOT", root);
+    let cli = Cli::parse_from(std::iter::once(&"pso-logscan").chain(flags));
+    let code = pso_common::run::exit_code(&run(cli, &mut io));
+    let text = String::from_utf8(stdout.0.lock().expect("not poisoned").clone()).expect("UTF-8");
+    let records = text
+        .lines()
+        .filter(|line| !line.contains(r#""kind":"run."#))
+        .map(|line| {
+            let (kind, rest) = line.split_once(r#","at":"#).expect("a record");
+            let rest = rest.split_once(r#""severity":"#).expect("a record").1;
+            let kind = kind.replace(r#"{"schema":1,"kind":"#, "");
+            format!("{kind} {rest}").replace(&format!("{}/", root.display()), "")
+        })
+        .collect();
+    (code, records)
+}
+
+#[test]
+fn a_run_writes_these_records() {
+    let root = tempfile::tempdir().expect("a folder");
+    let logs = root.path().join("logs");
+    std::fs::create_dir(&logs).expect("a folder");
+    let write = |name: &str, bytes: &[u8]| std::fs::write(logs.join(name), bytes).expect("written");
+    write("sync.log", b"2025-06-12T08:30:00Z ERROR SyncTimeout [sync] caf\xe9\n2025-06-12T08:31:00Z INFO ok\n");
+    write("sync.log.1.gz", &gz(b"2025-06-12 07:00:00 ERROR SyncTimeout [sync]\n  at sync::plan\n"));
+    write("backup.log", b"");
+    let (code, records) = run_tool(root.path(), &["--last", "1", "--max-errors", "1"], b"");
+    let expected = [
+        r#""log.coverage" "info","name":"logs/backup.log","message":"it is empty","path":"logs/backup.log","size_bytes":0,"read_bytes":0,"lines":0,"unparsed_lines":0,"outside_lines":0}"#,
+        r#""log.coverage" "ok","name":"logs/sync.log.1.gz","message":"","path":"logs/sync.log.1.gz","size_bytes":GZ,"read_bytes":GZ,"lines":2,"unparsed_lines":1,"outside_lines":0,"format":"iso","zone":"UTC"}"#,
+        r#""log.coverage" "ok","name":"logs/sync.log","message":"","path":"logs/sync.log","size_bytes":80,"read_bytes":80,"lines":2,"unparsed_lines":0,"outside_lines":0,"format":"rfc3339"}"#,
+        r#""log.event" "info","name":"error.SyncTimeout","message":"2025-06-12T08:30:00Z ERROR SyncTimeout [sync] caf�","class":"error","type":"SyncTimeout","path":"logs/sync.log","line":1,"occurred_at":"2025-06-12T08:30:00.000Z","raw":{"bytes":"MjAyNS0wNi0xMlQwODozMDowMFogRVJST1IgU3luY1RpbWVvdXQgW3N5bmNdIGNhZuk="}}"#,
+        r#""log.count" "high","name":"error","message":"2 errors, more than 1, in 4 lines","class":"error","count":2,"first_at":"2025-06-12T07:00:00.000Z","last_at":"2025-06-12T08:30:00.000Z"}"#,
+        r#""log.count" "info","name":"error.SyncTimeout","message":"","class":"error","type":"SyncTimeout","count":2,"first_at":"2025-06-12T07:00:00.000Z","last_at":"2025-06-12T08:30:00.000Z","example":"2025-06-12 07:00:00 ERROR SyncTimeout [sync]"}"#,
+        r#""log.count" "ok","name":"conflict","message":"0 unresolved conflicts in 4 lines","class":"conflict","count":0}"#,
+        r#""log.count" "ok","name":"validation","message":"0 validation errors in 4 lines","class":"validation","count":0}"#,
+        r#""log.count" "ok","name":"security","message":"0 security events in 4 lines","class":"security","count":0}"#,
+    ];
+    let size = std::fs::metadata(logs.join("sync.log.1.gz")).expect("written").len().to_string();
+    assert_eq!(records, expected.map(|record| record.replace("GZ", &size)));
+    assert_eq!(code, 2);
+
+    let (code, records) = run_tool(root.path(), &["--since", "1h", "--events", "none"], b"");
+    assert_eq!(code, 0);
+    assert!(records.iter().any(|record| record.contains("1 error in 2 lines within the window, of 4")), "{records:#?}");
+}
+
+#[test]
+fn what_was_not_read_is_never_silent() {
+    let root = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| root.path().join(name).display().to_string();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(path(name), bytes).expect("written");
+    std::fs::create_dir(path("empty")).expect("a folder");
+    write("good.log", b"2025-06-12T08:30:00Z ERROR SyncTimeout\n");
+    write("noise.log", b"\x7fELF\x00\x00\x00 no stamps\n");
+    write("packed.log.zst", b"\x28\xb5\x2f\xfd....");
+    let packed = gz(&LOG.repeat(100));
+    write("cut.log.gz", &packed[..packed.len() - 9]);
+    write("plain.log", b"no stamp at all\n");
+    for (name, severity, reason) in [
+        ("gone.log", "unknown", "it cannot be opened: No such file or directory"),
+        ("empty", "unknown", "there are no logs in this folder"),
+        ("noise.log", "unknown", "it is no text: it has NUL bytes and no time stamps"),
+        ("packed.log.zst", "unknown", "it cannot be read: it is packed with zstd"),
+        ("cut.log.gz", "unknown", "it could be read only up to line 1"),
+        ("plain.log", "info", "no line has a time stamp: all of them were counted"),
+    ] {
+        let (code, records) = run_tool(root.path(), &["--since", "7d", &path(name), &path("good.log")], b"");
+        assert_eq!(code, if severity == "unknown" { 3 } else { 0 }, "{name}");
+        let coverage = format!(r#""log.coverage" "{severity}","name":"{name}","message":"{reason}"#);
+        assert!(records[0].starts_with(&coverage), "{}", records[0]);
+        assert!(records.iter().any(|record| record.contains("error.SyncTimeout")), "{name}: the rest is scanned");
+    }
+    let (code, records) = run_tool(root.path(), &[&path("gone.log")], b"");
+    assert_eq!(code, 3);
+    let sum = r#""log.count" "unknown","name":"error","message":"nothing was read, so nothing is known of errors""#;
+    assert!(records[1].starts_with(sum), "{}", records[1]);
+    // Without a path the logs folder is read, and it is missing here.
+    assert_eq!(run_tool(root.path(), &[], b"").0, 3);
+}
+
+#[test]
+fn standard_input_is_lines() {
+    let root = tempfile::tempdir().expect("a folder");
+    let text: Vec<u8> =
+        [0xff, 0xfe].into_iter().chain("ERROR Échec ici\r\n".encode_utf16().flat_map(u16::to_le_bytes)).collect();
+    let (code, records) = run_tool(root.path(), &["-", "--events", "error"], &text);
+    assert_eq!(code, 0);
+    assert_eq!(
+        records[..2],
+        [
+            r#""log.coverage" "ok","name":"-","message":"","path":"-","read_bytes":36,"lines":1,"unparsed_lines":1,"outside_lines":0}"#,
+            r#""log.event" "info","name":"error.Échec","message":"ERROR Échec ici","class":"error","type":"Échec","path":"-","line":1}"#,
+        ]
+    );
+}

@@ -1,0 +1,72 @@
+//! `\s` and `\w` over bytes that are mostly, but not certainly, UTF-8.
+
+use std::ops::Range;
+
+/// The character with which `bytes` begin and its length; `None` where they do not begin with UTF-8.
+fn next_char(bytes: &[u8]) -> Option<(char, usize)> {
+    let &first = bytes.first()?;
+    if first.is_ascii() {
+        return Some((char::from(first), 1));
+    }
+    let length = match first {
+        0xc2..=0xdf => 2,
+        0xe0..=0xef => 3,
+        0xf0..=0xf4 => 4,
+        _ => return None,
+    };
+    let text = std::str::from_utf8(bytes.get(..length)?).ok()?;
+    text.chars().next().map(|character| (character, length))
+}
+
+fn is_word(character: char) -> bool {
+    character == '_' || character.is_alphanumeric()
+}
+
+/// How many bytes from the beginning are characters that `is` takes.
+fn run(bytes: &[u8], is: fn(char) -> bool) -> usize {
+    let mut at = 0;
+    while let Some((character, length)) = next_char(&bytes[at..])
+        && is(character)
+    {
+        at += length;
+    }
+    at
+}
+
+/// The word after the blanks with which `bytes` begin, as `^\s+(\w+)` has it.
+pub(crate) fn after_blanks(bytes: &[u8]) -> Option<Range<usize>> {
+    let blanks = run(bytes, char::is_whitespace);
+    let word = run(&bytes[blanks..], is_word);
+    (blanks > 0 && word > 0).then(|| blanks..blanks + word)
+}
+
+/// The first word, as `\w+` has it.
+pub(crate) fn first(bytes: &[u8]) -> Option<Range<usize>> {
+    let mut at = 0;
+    while at < bytes.len() {
+        let word = run(&bytes[at..], is_word);
+        if word > 0 {
+            return Some(at..at + word);
+        }
+        at += next_char(&bytes[at..]).map_or(1, |(_, length)| length);
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_are_those_of_the_pattern() {
+        let after = |text: &str| after_blanks(text.as_bytes()).map(|range| text[range].to_owned());
+        assert_eq!(after(" \tSyncTimeout: x").as_deref(), Some("SyncTimeout"));
+        assert_eq!(after("\u{a0}Échec_2 x").as_deref(), Some("Échec_2"));
+        assert_eq!(after("SyncTimeout"), None);
+        assert_eq!(after(" [sync]"), None);
+        assert_eq!(after(" – dash"), None);
+        assert_eq!(after_blanks(b" caf\xe9"), Some(1..4));
+        assert_eq!(first(b"\xff\xe9 (plan) x"), Some(4..8));
+        assert_eq!(first(b"--\xe2\x80"), None);
+    }
+}
