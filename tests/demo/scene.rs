@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use pso_tests::fingerprint::Fingerprint;
 use pso_tests::tool::built_binary;
 
 use crate::chart::compare;
@@ -63,11 +64,7 @@ pub(crate) fn proof(stage: &mut Stage, before: &Fingerprints) -> Result<()> {
     stage.scene("4  Row by row, point by point, file by file")?;
     let now = stage.fingerprints()?;
     stage.say(&counts(before, &now))?;
-    for (what, before, now) in [
-        ("rows", &before.rows, &now.rows),
-        ("points", &before.points, &now.points),
-        ("plans", &before.plans, &now.plans),
-    ] {
+    for ((what, _), before, now) in pairs(before, &now) {
         let differences = before.differences(now);
         ensure!(differences.is_empty(), "{what} differ after the restore: {}", differences.join("; "));
         stage.say(&format!("  {} {what}: content identical, sha256 {}", before.total(), &before.digest()[..16]))?;
@@ -76,7 +73,17 @@ pub(crate) fn proof(stage: &mut Stage, before: &Fingerprints) -> Result<()> {
 }
 
 fn counts(before: &Fingerprints, now: &Fingerprints) -> String {
-    [(&before.rows, &now.rows), (&before.points, &now.points), (&before.plans, &now.plans)]
-        .map(|(before, now)| compare(&before.counts(), &now.counts()))
-        .concat()
+    pairs(before, now).map(|((_, one), before, now)| compare(one, &before.counts(), &now.counts())).concat()
+}
+
+/// What is compared with what, with the words for it.
+fn pairs<'a>(
+    before: &'a Fingerprints,
+    now: &'a Fingerprints,
+) -> [((&'static str, &'static str), &'a Fingerprint, &'a Fingerprint); 3] {
+    [
+        (("rows", "table"), &before.rows, &now.rows),
+        (("points and aliases", "Qdrant"), &before.points, &now.points),
+        (("plans", "files"), &before.plans, &now.plans),
+    ]
 }
