@@ -1,6 +1,7 @@
 //! End-to-end tests: the built binaries against real servers.
 
 mod alert;
+mod backup_restore;
 mod contract;
 mod daily;
 mod health;

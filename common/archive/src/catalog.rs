@@ -89,16 +89,12 @@ pub fn find(wanted: &str, folders: &[PathBuf]) -> anyhow::Result<PathBuf> {
     bail!("there is no archive {wanted}; `pso-backup list` shows those in {}", shown(folders));
 }
 
-/// An unreadable file that is newer than the newest archive is an archive that somebody counts on: to go on with an
-/// older one would need to be said, so it is an error.
+/// The newest archive, whether it can be read or not: to go on with an older one in silence would be wrong.
 fn latest(folders: &[PathBuf]) -> anyhow::Result<PathBuf> {
-    let Some(newest) = list(folders)?.into_iter().next() else {
-        bail!("there is no archive in {}; `pso-backup` makes one", shown(folders));
-    };
-    match newest.content {
-        Ok(_) => Ok(newest.path),
-        Err(reason) => bail!("the latest archive cannot be read: {reason}"),
-    }
+    let newest = list(folders)?.into_iter().next();
+    let newest =
+        newest.with_context(|| format!("there is no archive in {}; `pso-backup` makes one", shown(folders)))?;
+    Ok(newest.path)
 }
 
 fn shown(folders: &[PathBuf]) -> String {

@@ -1,1 +1,65 @@
-//! Placeholder.
+//! `pso-restore`: puts an archive back, all or part, or says what it would do.
+//!
+//! - Reads: an archive, `latest`, or with `-` the last `backup.archive` record on stdin (all records are passed on).
+//! - Writes: PostgreSQL, Qdrant, `config/*.yaml`, `scripts/`, `roadmaps/plans/`; what it replaces is kept. On stdout
+//!   `restore.plan` and `restore.step` records.
+//! - Exit codes: 0 restored and compared (or only planned), 1 with warnings, 2 failed and undone, 3 nothing attempted.
+//!
+//! Nothing is touched before the whole archive was compared with its manifest and every target answers. The database is
+//! restored beside the old one and swapped by renaming; where the role may not create databases, in one transaction.
+//!
+//! ```text
+//! pso-backup | pso-restore - --dry-run
+//! ```
+
+mod apply;
+mod cli;
+mod confirm;
+mod files;
+mod health;
+mod plan;
+mod postgres;
+mod qdrant;
+mod settings;
+mod source;
+mod steps;
+
+use anyhow::Context as _;
+use pso_archive::Archive;
+use pso_common::record::{Kind as _, RestorePlanRecord, RestoreStepRecord, Severity};
+use pso_common::{Io, Tool};
+
+pub use cli::Cli;
+use confirm::Intent;
+use settings::Settings;
+
+/// What the frame of a run must know of this tool.
+pub const TOOL: Tool = Tool {
+    name: "pso-restore",
+    version: env!("CARGO_PKG_VERSION"),
+    kinds: &[RestorePlanRecord::KIND, RestoreStepRecord::KIND],
+};
+
+/// Plans a restore, and carries it out where that was asked for.
+///
+/// # Errors
+/// When nothing was attempted (exit code 3), or the restore failed and was undone (2); the message says which and why.
+pub fn run(cli: Cli, io: &mut Io) -> anyhow::Result<Severity> {
+    pso_common::run::session(&TOOL, &cli.common, io, |run| {
+        let settings = Settings::resolve(run.config(), &cli)?;
+        if run.printed_config()? {
+            return Ok(());
+        }
+        let wanted = cli.archive.as_deref().context("name an archive, or `latest`")?;
+        let intent = Intent::of(&cli, run, wanted == "-");
+        let path = source::find(run, wanted, &settings.backup_folders())?;
+        let mut archive = Archive::open(&path)?;
+        let _lock = intent.lock(&settings)?;
+        let plan = plan::plan(run, &settings, &mut archive)?;
+        plan.emit(run)?;
+        match intent.confirm(run, &plan.question())? {
+            Some(consent) => apply::apply(run, &settings, &mut archive, &plan, consent),
+            None => Ok(()),
+        }
+    })
+}

@@ -1,0 +1,354 @@
+//! What was lost is back, row by row, point by point and byte by byte; what fails is undone.
+
+use std::fs;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pso_tests::deployment::{self, Spec, TABLES};
+use pso_tests::fingerprint;
+use pso_tests::pg::TempPg;
+use pso_tests::proxy::{Direction, Mode, TcpProxy};
+use pso_tests::wait;
+use serde_json::Value;
+use sha2::{Digest, Sha256};
+
+use super::parts::{LIMIT, Parts, checked, flip, states, walk};
+
+#[test]
+fn what_was_lost_is_back() {
+    let parts = Parts::start("br_chain");
+    let before = parts.content();
+    let outcome = parts.backup(&[]);
+    outcome.assert_code(0).assert_quiet().assert_no_secret(&[parts.database.password()]);
+    let rows = outcome.record("backup.component", "postgres")["rows"].clone();
+    for table in TABLES {
+        let count = parts.database.scalar(&format!("SELECT count(*) FROM {table}")).expect("a count");
+        assert_eq!(rows[format!("public.{table}")].to_string(), count, "{table}");
+    }
+    assert_eq!(rows.as_object().map(serde_json::Map::len), Some(TABLES.len()));
+    for (collection, points) in outcome.record("backup.component", "qdrant")["points"].as_object().expect("points") {
+        assert_eq!(points.as_u64(), parts.qdrant.client().count(collection).ok(), "{collection}");
+    }
+    let archive = outcome.records_of_kind("backup.archive").pop().expect("an archive");
+    let path = parts.path(archive["path"].as_str().expect("a path"));
+    let content = fs::read(&path).expect("readable");
+    let sha256: String = Sha256::digest(&content).iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(archive["sha256"], sha256.as_str());
+    assert_eq!(archive["size_bytes"], content.len());
+    let log = parts.last_log();
+    assert_eq!((&log["status"], &log["backup_path"]), (&Value::from("success"), &archive["path"]));
+    parts.assert_no_trace(&parts.daily());
+
+    let listed = parts.backup(&["list"]);
+    let name = archive["name"].as_str().expect("a name");
+    assert_eq!(listed.assert_code(0).record("backup.archive", name)["taken_at"], archive["taken_at"]);
+    let verified = parts.backup(&["verify"]);
+    verified.assert_code(0);
+    assert_eq!(verified.records_of_kind("backup.component").len(), 5);
+
+    parts.damage();
+    let outcome = parts.restore(&["latest", "--yes"]);
+    outcome.assert_code(0).assert_quiet().assert_no_secret(&[parts.database.password()]);
+    assert!(states(&outcome, "done").contains(&"health service".to_owned()), "{outcome}");
+    before.assert_same(&parts.content());
+    let kept = walk(&parts.path(".pso-restore"));
+    assert!(kept.iter().any(|path| path.ends_with("replaced/scripts/backup-daily.ps1")), "{kept:?}");
+    assert!(!kept.iter().any(|path| path.contains("/new/") || path.contains("/qdrant/")), "{kept:?}");
+    // Once more, over what is right already.
+    parts.restore(&["latest", "--yes"]).assert_code(0);
+    before.assert_same(&parts.content());
+}
+
+#[test]
+fn a_role_that_may_create_databases_keeps_the_old_one() {
+    let pg = TempPg::start_new().expect("PostgreSQL");
+    let database = pg.database("planning_sync").expect("a database");
+    let parts = Parts { database, ..Parts::start("br_beside") };
+    let spec = Spec::small(time::OffsetDateTime::now_utc());
+    deployment::fill_database(&mut parts.database.connect().expect("connected"), &spec).expect("rows");
+    let mut admin = pg.admin("postgres").expect("connected");
+    admin
+        .batch_execute(
+            "ALTER ROLE sync_user CREATEDB; CREATE ROLE reader; GRANT CONNECT ON DATABASE planning_sync TO reader;
+             REVOKE CONNECT ON DATABASE planning_sync FROM PUBLIC;
+             ALTER DATABASE planning_sync SET search_path = public, \"odd, name\";
+             COMMENT ON DATABASE planning_sync IS 'Plans d''été'",
+        )
+        .expect("prepared");
+    parts.database.execute("GRANT SELECT ON plans TO reader").expect("granted");
+    let facts = "SELECT (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(datacl) AS a), shobj_description(d.oid, 'pg_database'), (SELECT string_agg(s::text, ',') FROM pg_db_role_setting AS r, unnest(r.setconfig) AS s WHERE r.setdatabase = d.oid),
+         has_table_privilege('reader', 'plans', 'SELECT')::text FROM pg_database AS d WHERE datname = current_database()";
+    let env = parts.database.env();
+    let run = |name: &str, args: &[&str]| checked(parts.tool(name, args).envs(env.clone()));
+    let (before, facts_before) = (parts.content(), parts.database.rows(facts).expect("facts"));
+    run("pso-backup", &[]).assert_code(0);
+    parts.database.execute("DROP TABLE tasks CASCADE").expect("damaged");
+    // Somebody is connected, as a service's pool is.
+    let _session = parts.database.connect().expect("connected");
+    let outcome = run("pso-restore", &["latest", "--yes"]);
+    outcome.assert_code(0).assert_quiet();
+    before.assert_same(&parts.content());
+    assert_eq!(parts.database.rows(facts).expect("facts"), facts_before);
+    let kept = admin.query("SELECT datname, datallowconn FROM pg_database WHERE datname LIKE 'planning_sync_%'", &[]);
+    let kept = kept.expect("databases");
+    assert_eq!(kept.len(), 1, "the old one, and nothing else");
+    assert!(kept[0].get::<_, String>(0).starts_with("planning_sync_before_") && kept[0].get::<_, bool>(1));
+    // And where there is none at all.
+    admin.batch_execute("DROP DATABASE planning_sync WITH (FORCE)").expect("dropped");
+    run("pso-restore", &["latest", "--yes", "--only", "postgres"]).assert_code(0);
+    before.rows.assert_same(&fingerprint::tables(&mut parts.database.connect().expect("connected")).expect("rows"));
+}
+
+#[test]
+fn what_fails_at_the_end_is_undone_from_the_beginning() {
+    let pg = TempPg::start_new().expect("PostgreSQL");
+    let database = pg.database("planning_sync").expect("a database");
+    let parts = Parts { database, ..Parts::start("br_undo") };
+    let spec = Spec::small(time::OffsetDateTime::now_utc());
+    deployment::fill_database(&mut parts.database.connect().expect("connected"), &spec).expect("rows");
+    pg.admin("postgres").expect("connected").batch_execute("ALTER ROLE sync_user CREATEDB").expect("granted");
+    let env = parts.database.env();
+    checked(parts.tool("pso-backup", &[]).envs(env.clone())).assert_code(0);
+    parts.damage();
+    parts.qdrant.client().create_collection("others", 4).expect("created");
+    parts.qdrant.client().create_alias("plans_current", "others").expect("created");
+    let damaged = parts.content();
+    // Only a superuser may end this session, so the renaming, which comes last, cannot take place.
+    let _session = parts.database.connect_as_admin().expect("connected");
+    let outcome = checked(parts.tool("pso-restore", &["latest", "--yes"]).envs(env));
+    outcome.assert_code(2).assert_stderr_has("everything is as it was before").assert_stderr_has("end the sessions");
+    let undone = states(&outcome, "rolled_back");
+    for step in [
+        "restore postgres:planning_sync",
+        "restore qdrant:plans",
+        "restore qdrant:tasks",
+        "aliases qdrant:plans_current",
+    ] {
+        assert!(undone.iter().any(|undone| undone == step), "{step} is not in {undone:?}\n{outcome}");
+    }
+    damaged.assert_same(&parts.content());
+    let databases = "SELECT count(*) FROM pg_database WHERE datname LIKE 'planning_sync%'";
+    assert_eq!(parts.database.scalar(databases).expect("a count"), "1");
+    parts.assert_no_trace_of_restore();
+}
+
+#[test]
+fn nothing_is_changed_without_consent() {
+    let parts = Parts::start("br_consent");
+    let archive = parts.archive();
+    parts.damage();
+    let damaged = parts.content();
+    let outcome = parts.restore(&["latest", "--dry-run"]);
+    outcome.assert_code(0).assert_quiet();
+    let plan = outcome.records_of_kind("restore.plan").pop().expect("a plan");
+    assert_eq!(plan["steps"].as_u64(), Some(states(&outcome, "planned").len() as u64));
+    assert!(states(&outcome, "done").is_empty(), "{outcome}");
+    assert!(!parts.path(".pso-restore").exists());
+    let outcome = parts.restore(&["latest"]);
+    outcome.assert_code(3).assert_stderr_has("--yes");
+    damaged.assert_same(&parts.content());
+    // Records are passed on, and the last archive is used.
+    let name = archive.file_name().expect("a name").to_str().expect("UTF-8");
+    let listed = parts.backup(&["list"]).stdout;
+    let outcome = checked(parts.tool("pso-restore", &["-", "--dry-run"]).stdin(listed.clone()));
+    outcome.assert_code(0);
+    assert!(outcome.stdout.windows(listed.len()).any(|part| part == listed), "passed on untouched\n{outcome}");
+    assert_eq!(outcome.record("restore.plan", name)["path"], plan["path"]);
+    let outcome = checked(parts.tool("pso-restore", &["-", "--dry-run"]).stdin("not a record\n"));
+    outcome.assert_code(3).assert_stderr_has("line 1");
+    checked(parts.tool("pso-restore", &["-", "--yes"])).assert_code(3).assert_stderr_has("no backup.archive record");
+    damaged.assert_same(&parts.content());
+}
+
+#[test]
+fn a_part_is_restored_alone() {
+    let parts = Parts::start("br_part");
+    let before = parts.content();
+    parts.archive();
+    parts.damage();
+    let damaged = parts.content();
+    fs::create_dir_all(parts.path("roadmaps/plans")).expect("created");
+    fs::write(parts.path("roadmaps/plans/new.md"), "# New\n").expect("written");
+    let outcome = parts.restore(&["latest", "--yes", "--only", "plans"]);
+    outcome.assert_code(0);
+    assert!(fs::remove_file(parts.path("roadmaps/plans/new.md")).is_ok(), "what the archive does not have stays");
+    let now = parts.content();
+    damaged.rows.assert_same(&now.rows);
+    damaged.points.assert_same(&now.points);
+    damaged.files[0].assert_same(&now.files[0]);
+    before.files[2].assert_same(&now.files[2]);
+    let outcome = parts.backup(&["--only", "config"]);
+    outcome.assert_code(0);
+    parts.restore(&["latest", "--yes", "--only", "plans"]).assert_code(3).assert_stderr_has("has no plans");
+}
+
+#[test]
+fn a_restore_that_is_stopped_is_undone() {
+    let parts = Parts::start("br_stop");
+    parts.fatten();
+    parts.archive();
+    parts.damage();
+    parts.database.execute("DROP TABLE fat").expect("damaged");
+    let damaged = parts.content();
+    let slow = TcpProxy::start(parts.database.port()).expect("a proxy");
+    let tool = parts.tool("pso-restore", &["latest", "--yes"]).envs(parts.through(&slow));
+    let mut running = tool.spawn().expect("started");
+    wait::until("the restore to begin", LIMIT, || (slow.passed(Direction::ToServer) > 400_000).then_some(()))
+        .expect("the restore has begun");
+    slow.set(Mode::Trickle { bytes: 512, every: Duration::from_millis(20) }).expect("set");
+    let outcome = parts.restore(&["latest", "--yes", "--only", "plans"]);
+    outcome.assert_code(3).assert_stderr_has("already running").assert_stderr_has(&format!("process {}", running.id()));
+    running.signal("TERM").expect("sent");
+    let outcome = running.finish().expect("ends");
+    slow.set(Mode::Drop).expect("set");
+    outcome.assert_code(2).assert_stderr_has("everything is as it was before").assert_stderr_has("SIGTERM");
+    damaged.assert_same(&parts.content());
+    parts.assert_no_trace_of_restore();
+}
+
+#[test]
+fn a_damaged_archive_is_not_restored() {
+    let parts = Parts::start("br_damaged");
+    let archive = parts.archive();
+    let whole = fs::read(&archive).expect("readable");
+    parts.damage();
+    let damaged = parts.content();
+    let refuse = |code: i32, what: &str| {
+        let outcome = parts.restore(&["latest", "--yes"]);
+        outcome.assert_code(3).assert_stderr_has("take another archive");
+        let outcome = parts.backup(&["verify"]);
+        outcome.assert_code(code);
+        let record = outcome.records_of_kind("backup.archive").pop().unwrap_or_else(|| panic!("{what}\n{outcome}"));
+        assert_eq!(record["severity"], "critical", "{what}\n{outcome}");
+        outcome
+    };
+    for length in [0, 1000, whole.len() / 2, whole.len() - 1] {
+        fs::write(&archive, &whole[..length]).expect("written");
+        refuse(3, &format!("{length} bytes"));
+    }
+    parts.backup(&["list"]).assert_code(2);
+    // In the dump, in a snapshot, in a plan, in a header.
+    for at in [100, whole.len() as u64 / 3, whole.len() as u64 * 3 / 4, 4] {
+        fs::write(&archive, &whole).expect("written");
+        flip(&archive, at);
+        refuse(2, &format!("byte {at}"));
+    }
+    // A name that leads outside, in a file whose hash is right.
+    let mut hostile = whole.clone();
+    let (from, to) = (b"scripts/backup-daily.ps1".as_slice(), b"../../x/backup-daily.ps1".as_slice());
+    for at in 0..hostile.len() - from.len() {
+        if &hostile[at..at + from.len()] == from {
+            hostile[at..at + from.len()].copy_from_slice(to);
+        }
+    }
+    fs::write(&archive, &hostile).expect("written");
+    let sha256: String = Sha256::digest(&hostile).iter().map(|byte| format!("{byte:02x}")).collect();
+    let name = archive.file_name().expect("a name").to_str().expect("UTF-8");
+    fs::write(archive.with_file_name(format!("{name}.sha256")), format!("{sha256}  {name}\n")).expect("written");
+    refuse(3, "a hostile name");
+    assert!(!parts.path("../x").exists());
+    damaged.assert_same(&parts.content());
+    assert!(!parts.path(".pso-restore/new").exists());
+}
+
+/// What a database may hold beside plain tables.
+const VARIETY: &str = r#"
+    CREATE TABLE measured (at date NOT NULL, value int) PARTITION BY RANGE (at);
+    CREATE TABLE measured_2025 PARTITION OF measured FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
+    CREATE TABLE measured_2026 PARTITION OF measured FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
+    INSERT INTO measured SELECT '2025-12-25'::date + n, n FROM generate_series(1, 20) AS n;
+    CREATE TABLE parent (id int); CREATE TABLE child () INHERITS (parent);
+    INSERT INTO parent VALUES (1); INSERT INTO child VALUES (2), (3);
+    CREATE SCHEMA "Été . 1"; CREATE TABLE "Été . 1"."a ""b""" (id int GENERATED ALWAYS AS IDENTITY, twice int GENERATED ALWAYS AS (7 * 2) STORED);
+    INSERT INTO "Été . 1"."a ""b""" DEFAULT VALUES;
+    CREATE TABLE empty (); CREATE TABLE no_key (content text); INSERT INTO no_key VALUES ('x'), ('x'), (NULL), (E'tab\tback\\slash');
+    CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM no_key;
+    CREATE UNLOGGED TABLE unlogged AS SELECT 1 AS one;
+    SELECT lo_from_bytea(0, '\xdeadbeef');
+"#;
+
+#[test]
+fn whatever_a_database_may_hold_is_back() {
+    let parts = Parts::start("br_variety");
+    // An extension of a superuser's, which the owner can neither drop nor create.
+    parts.database.enable_statements().expect("an extension");
+    parts.database.execute(VARIETY).expect("filled");
+    let facts = || {
+        let queries = [
+            "SELECT tableoid::regclass::text, at::text, value::text FROM measured ORDER BY 2",
+            "SELECT tableoid::regclass::text, id::text FROM parent ORDER BY 2",
+            r#"SELECT id::text, twice::text FROM "Été . 1"."a ""b""""#,
+            "SELECT n::text FROM counted",
+            "SELECT encode(lo_get(oid), 'hex') FROM pg_largeobject_metadata",
+            "SELECT extname::text FROM pg_extension ORDER BY 1",
+            "SELECT relname::text, relpersistence::text, pg_get_userbyid(relowner)::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname NOT LIKE 'pg_stat%' ORDER BY 1",
+        ];
+        queries.map(|query| parts.database.rows(query).expect("facts"))
+    };
+    let (before, facts_before) = (parts.content(), facts());
+    let rows =
+        parts.backup(&["--only", "postgres"]).assert_code(0).record("backup.component", "postgres")["rows"].clone();
+    assert_eq!((&rows["public.parent"], &rows["public.child"]), (&1.into(), &2.into()));
+    assert_eq!((&rows["public.measured_2026"], &rows[r#""Été . 1"."a ""b""""#]), (&14.into(), &1.into()));
+    assert!(rows.get("public.measured").is_none() && rows.get("public.counted").is_none());
+    let lose = r#"DROP TABLE measured, parent CASCADE; DROP SCHEMA "Été . 1" CASCADE; TRUNCATE no_key; SELECT lo_unlink(oid) FROM pg_largeobject_metadata"#;
+    for by_superuser in [false, true] {
+        parts.database.execute(lose).expect("damaged");
+        let mut tool = parts.tool("pso-restore", &["latest", "--yes"]);
+        if by_superuser {
+            let pg = TempPg::shared().expect("PostgreSQL");
+            tool = tool.env("PGUSER", "postgres").env("PGPASSWORD", pg.admin_password());
+        }
+        checked(tool).assert_code(0);
+        before.assert_same(&parts.content());
+        assert_eq!(facts(), facts_before, "by a superuser: {by_superuser}");
+        if !by_superuser {
+            continue;
+        }
+        let kept =
+            parts.database.rows("SELECT datname::text FROM pg_database WHERE datname LIKE 'br_variety_before_%'");
+        for name in kept.expect("databases").into_iter().flatten().flatten() {
+            let admin = TempPg::shared().expect("PostgreSQL").admin("postgres");
+            admin.expect("connected").batch_execute(&format!("DROP DATABASE \"{name}\"")).expect("dropped");
+        }
+    }
+}
+
+#[test]
+fn a_service_that_is_not_well_is_a_warning_and_files_keep_their_owner() {
+    use std::os::unix::fs::{MetadataExt as _, chown};
+    let parts = Parts::start("br_service");
+    let plans = parts.path("roadmaps/plans");
+    let is_root = fs::metadata(&plans).expect("there").uid() == 0;
+    if is_root {
+        chown(&plans, Some(12345), Some(12346)).expect("given away");
+    }
+    parts.archive();
+    let lost: PathBuf = fs::read_dir(&plans)
+        .expect("plans")
+        .flatten()
+        .map(|entry| entry.path())
+        .find(|path| path.is_file())
+        .expect("a plan");
+    fs::remove_file(&lost).expect("removed");
+    fs::remove_dir_all(plans.join("consolidated")).expect("removed");
+    parts.service.set(|state| state.degrade("database.qdrant", "unhealthy"));
+    let config = parts.path("config/config.yaml");
+    let text = fs::read_to_string(&config).expect("readable");
+    let patient = text.replace("\nmaintenance:\n", "\nmaintenance:\n  restore: {health_timeout: 1s}\n");
+    assert_ne!(patient, text);
+    fs::write(&config, patient).expect("written");
+    let outcome = parts.restore(&["latest", "--yes", "--only", "plans"]);
+    outcome.assert_code(1);
+    let health = outcome.records_of_kind("restore.step").pop().expect("a step");
+    assert_eq!(
+        (&health["step"], &health["state"], &health["severity"]),
+        (&"health".into(), &"failed".into(), &"warning".into())
+    );
+    if is_root {
+        for path in [lost, plans.join("consolidated")] {
+            let metadata = fs::metadata(&path).expect("back");
+            assert_eq!((metadata.uid(), metadata.gid()), (12345, 12346), "{}", path.display());
+        }
+    }
+}

@@ -1,0 +1,292 @@
+//! The database: restored beside the old one and swapped by renaming, or, where the role may not create databases, in
+//! place in one transaction that is committed when everything else is back.
+
+mod beside;
+mod in_place;
+mod properties;
+mod target;
+mod toc;
+
+use std::io;
+
+use anyhow::{Context as _, bail, ensure};
+use pso_archive::{Archive, Database, Entry, Running, dump_list};
+use pso_common::io::Cancel;
+use pso_common::postgres::{PgSettings, Program, find_program};
+use pso_common::record::Component;
+use pso_common::{Run, Timestamp};
+use serde::Serialize;
+
+use crate::steps::Step;
+use beside::Beside;
+use in_place::InPlace;
+use target::{Shape, Target};
+use toc::Toc;
+
+/// The longest name of a database in bytes; PostgreSQL cuts longer ones off.
+const MAX_NAME_BYTES: usize = 63;
+
+/// What is to be done with the database.
+#[derive(Serialize)]
+pub(crate) struct PgPlan {
+    /// The database that will hold the content of the archive.
+    pub(crate) database: String,
+    pub(crate) strategy: Strategy,
+    /// Whether objects get the owners that they had; only a superuser can do that. Else they belong to the role.
+    pub(crate) keep_owners: bool,
+    /// Objects of the dump that are not restored.
+    pub(crate) left_out: Vec<String>,
+    #[serde(skip)]
+    source: Database,
+    #[serde(skip)]
+    entry: Entry,
+    /// For `pg_restore --use-list`.
+    #[serde(skip)]
+    list: String,
+    #[serde(skip)]
+    pg_restore: Program,
+}
+
+/// How the database gets its new content.
+#[derive(Serialize)]
+pub(crate) enum Strategy {
+    /// Into a new database, which then gets the name.
+    Beside {
+        new: String,
+        /// The name that the old one is kept under; absent when there is none.
+        kept: Option<String>,
+        shape: Shape,
+    },
+    /// In one transaction, for a role that may not create databases.
+    InPlace {
+        #[serde(skip)]
+        psql: Program,
+    },
+}
+
+/// The new content, complete and compared, and not yet to be seen by anybody.
+pub(crate) enum Prepared {
+    Beside(Beside),
+    InPlace(InPlace),
+}
+
+/// Plans the restore of the database; changes nothing.
+pub(crate) fn plan(
+    run: &Run<'_>,
+    settings: &PgSettings,
+    archive: &mut Archive,
+    at: Timestamp,
+) -> anyhow::Result<PgPlan> {
+    let (env, cancel) = (run.env(), run.cancel());
+    let source = choose(archive, &settings.dbname)?;
+    let entry = archive.manifest().entry(&source.entry).cloned().context("the dump is not listed")?;
+    let mut target = Target::look(settings)?;
+    let source_major = source.server_version_num / 10_000;
+    ensure!(
+        target.major >= source_major,
+        "the archive holds a database of PostgreSQL {source_major}, and the server at {} is {}; restore into {source_major} or newer",
+        settings.shown(),
+        target.major
+    );
+    let dumped_with = archive.manifest().versions.pg_dump.as_deref().and_then(major).unwrap_or(source_major);
+    let bin_dir = settings.bin_dir.as_deref();
+    let pg_restore = find_program("pg_restore", target.major.max(dumped_with), bin_dir, env)?;
+    let toc = Toc::new(dump_list(archive, &source.entry, &pg_restore, env, cancel)?);
+    let extensions = target.extensions(&toc.extensions()).context("look at the server's extensions")?;
+    ensure!(
+        extensions.missing.is_empty(),
+        "the database needs extensions that the server does not have: {}; install them there",
+        extensions.missing.join(", ")
+    );
+    let may_rename = target.now.as_ref().is_none_or(|now| now.is_ours || target.is_superuser);
+    let beside = target.admin.is_some() && target.may_create && may_rename && extensions.forbidden.is_empty();
+    let strategy = if beside {
+        let shape = shape(&mut target, &source)?;
+        let kept = target.now.as_ref().map(|_| suffixed(&settings.dbname, "before", at));
+        Strategy::Beside { new: suffixed(&settings.dbname, "pso_new", at), kept, shape }
+    } else {
+        in_place_possible(settings, &target, &extensions)?;
+        Strategy::InPlace { psql: find_program("psql", pg_restore.major, bin_dir, env)? }
+    };
+    let in_place = matches!(strategy, Strategy::InPlace { .. });
+    let (list, left_out) = toc.without(|entry| {
+        let there = |name: &str| extensions.installed.iter().any(|installed| installed == name);
+        (in_place && entry.creates_extension().is_some_and(there))
+            || (!target.is_superuser && (entry.is_extension_comment() || entry.is_default_acl_of_others(&target.role)))
+    });
+    Ok(PgPlan {
+        database: settings.dbname.clone(),
+        strategy,
+        keep_owners: target.is_superuser,
+        left_out,
+        source,
+        entry,
+        list,
+        pg_restore,
+    })
+}
+
+/// The archive's database of this name, or its only one.
+fn choose(archive: &Archive, name: &str) -> anyhow::Result<Database> {
+    let all = &archive.manifest().databases;
+    match (all.iter().find(|database| database.name == name), all.as_slice()) {
+        (Some(database), _) => Ok(database.clone()),
+        (None, [only]) => Ok(only.clone()),
+        (None, _) => {
+            let names: Vec<&str> = all.iter().map(|database| database.name.as_str()).collect();
+            bail!("the archive has no database {name}, but: {}; name one of them with --pg-dbname", names.join(", "))
+        }
+    }
+}
+
+fn in_place_possible(settings: &PgSettings, target: &Target, extensions: &target::Extensions) -> anyhow::Result<()> {
+    if target.now.is_none() {
+        bail!(
+            "the database {} does not exist and the role {} may not create it; create it, or ALTER ROLE {} CREATEDB",
+            settings.dbname,
+            target.role,
+            target.role
+        );
+    }
+    if let Err(error) = &target.database {
+        bail!("{error:#}");
+    }
+    let needed: Vec<&str> =
+        extensions.forbidden.iter().filter(|name| !extensions.installed.contains(name)).map(String::as_str).collect();
+    ensure!(
+        needed.is_empty(),
+        "the database needs extensions that only a superuser may create: {}; let one create them in {}, or restore as one",
+        needed.join(", "),
+        settings.dbname
+    );
+    Ok(())
+}
+
+/// What the new database is created like: the one that it replaces, or else the one that was dumped.
+fn shape(target: &mut Target, source: &Database) -> anyhow::Result<Shape> {
+    if let Some(now) = &target.now {
+        return Ok(now.clone());
+    }
+    let may_own = target.is_superuser && target.role_exists(&source.owner)?;
+    Ok(Shape {
+        owner: if may_own { source.owner.clone() } else { target.role.clone() },
+        is_ours: true,
+        encoding: source.encoding.clone(),
+        collate: source.collate.clone(),
+        ctype: source.ctype.clone(),
+        locale_provider: source.locale_provider.clone(),
+        locale: source.locale.clone(),
+        connection_limit: -1,
+        tablespace: None,
+        has_acl: false,
+        comment: None,
+    })
+}
+
+fn suffixed(name: &str, what: &str, at: Timestamp) -> String {
+    let suffix = format!("_{what}_{}", at.compact());
+    format!("{}{suffix}", shortened(name, MAX_NAME_BYTES - suffix.len()))
+}
+
+/// The name, cut at a letter so that it has at most `bytes`.
+fn shortened(name: &str, bytes: usize) -> &str {
+    let end = (0..=bytes.min(name.len())).rev().find(|&end| name.is_char_boundary(end)).unwrap_or_default();
+    &name[..end]
+}
+
+fn major(version: &str) -> Option<u32> {
+    version.split(|c: char| !c.is_ascii_digit()).next()?.parse().ok()
+}
+
+impl PgPlan {
+    /// The steps that this plan will take.
+    pub(crate) fn steps(&self) -> Vec<Step> {
+        let rows = self.source.rows.values().sum();
+        let step = |name| Step::new(name, Component::Postgres, self.database.as_str());
+        let (restore, swap) = match &self.strategy {
+            Strategy::Beside { new, kept: Some(kept), .. } => (
+                format!("into the new database {new}, beside the one that is there"),
+                format!("sessions are ended; the one that is there is kept as {kept}"),
+            ),
+            Strategy::Beside { new, kept: None, .. } => {
+                (format!("into the new database {new}"), "there is no such database yet".to_owned())
+            }
+            Strategy::InPlace { .. } => (
+                "in place, in one transaction that keeps others out until its end: the role may not create databases"
+                    .to_owned(),
+                "what is there is replaced and not kept; other tables are left alone".to_owned(),
+            ),
+        };
+        let mut notes = vec![restore];
+        if !self.left_out.is_empty() {
+            notes.push(format!("without {}", self.left_out.join(", ")));
+        }
+        vec![step("restore").rows(rows).size(self.entry.size).says(notes.join("; ")), step("swap").says(swap)]
+    }
+
+    /// Brings the content into the server where nobody sees it yet, and compares it. A failure leaves nothing.
+    pub(crate) fn prepare(
+        &self,
+        run: &mut Run<'_>,
+        settings: &PgSettings,
+        archive: &mut Archive,
+    ) -> anyhow::Result<Prepared> {
+        match &self.strategy {
+            Strategy::Beside { new, kept, shape } => {
+                beside::prepare(run, settings, archive, self, &beside::Names { new, kept: kept.as_deref(), shape })
+                    .map(Prepared::Beside)
+            }
+            Strategy::InPlace { psql } => in_place::prepare(run, settings, archive, self, psql).map(Prepared::InPlace),
+        }
+    }
+}
+
+impl Prepared {
+    /// Makes the new content the database's. A failure leaves the old one, and the new one to be undone.
+    pub(crate) fn switch(&mut self, run: &mut Run<'_>, settings: &PgSettings) -> anyhow::Result<()> {
+        match self {
+            Self::Beside(beside) => beside.switch(run, settings),
+            Self::InPlace(in_place) => in_place.switch(run, settings),
+        }
+    }
+
+    /// Throws the new content away.
+    pub(crate) fn undo(self, run: &mut Run<'_>, settings: &PgSettings) -> anyhow::Result<()> {
+        match self {
+            Self::Beside(beside) => beside.undo(run, settings),
+            Self::InPlace(in_place) => in_place.undo(run),
+        }
+    }
+}
+
+/// Feeds a dump to `pg_restore` and waits for its end.
+fn feed(archive: &mut Archive, entry: &Entry, mut running: Running, cancel: &Cancel) -> anyhow::Result<()> {
+    let mut stdin = running.take_stdin().context("pg_restore has no input")?;
+    let fed = archive.copy(entry, &mut stdin, cancel);
+    drop(stdin);
+    // If it failed, its own words say more than the pipe that broke.
+    running.finish()?;
+    match fed {
+        Err(error) if is_broken_pipe(&error) => Ok(()),
+        fed => fed,
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<io::Error>());
+    causes.any(|error| error.kind() == io::ErrorKind::BrokenPipe)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_fit() {
+        let at: Timestamp = "2026-11-22T09:00:00Z".parse().expect("a time");
+        assert_eq!(suffixed("planning_sync", "before", at), "planning_sync_before_20261122_090000");
+        let long = "é".repeat(31);
+        assert!(suffixed(&long, "pso_new", at).len() <= MAX_NAME_BYTES);
+        assert_eq!((major("15.18"), major("18beta1"), major("x")), (Some(15), Some(18), None));
+    }
+}
