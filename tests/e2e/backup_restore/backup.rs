@@ -17,6 +17,9 @@ fn a_backup_that_cannot_begin_says_why_and_leaves_nothing() {
     assert_eq!(parts.last_log()["status"], "failed");
     let closed = pso_tests::pg::free_port().expect("a port").to_string();
     checked(parts.tool("pso-backup", &["--pg-port", &closed])).assert_code(3).assert_stderr_has("connection refused");
+    let elsewhere = checked(parts.tool("pso-backup", &["--pg-port", &closed, "--to", "elsewhere"]));
+    elsewhere.assert_code(3);
+    assert!(!parts.path("elsewhere").exists(), "not even a folder");
     let url = format!("http://127.0.0.1:{closed}");
     checked(parts.tool("pso-backup", &["--qdrant-url", &url])).assert_code(3).assert_stderr_has("connect to Qdrant");
     let plans = parts.path("roadmaps/plans");

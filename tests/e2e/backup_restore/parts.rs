@@ -15,7 +15,6 @@ use pso_tests::service::Service;
 use pso_tests::tool::{Outcome, Tool};
 use pso_tests::wait;
 use serde_json::Value;
-use sha2::Digest;
 use tempfile::TempDir;
 
 pub(super) const LIMIT: Duration = Duration::from_secs(30);

@@ -186,16 +186,25 @@ fn a_part_is_restored_alone() {
 fn a_restore_that_is_stopped_is_undone() {
     let parts = Parts::start("br_stop");
     parts.fatten();
+    let before = parts.content();
     parts.archive();
     parts.damage();
     parts.database.execute("DROP TABLE fat").expect("damaged");
     let damaged = parts.content();
     let slow = TcpProxy::start(parts.database.port()).expect("a proxy");
-    let tool = parts.tool("pso-restore", &["latest", "--yes"]).envs(parts.through(&slow));
-    let mut running = tool.spawn().expect("started");
-    wait::until("the restore to begin", LIMIT, || (slow.passed(Direction::ToServer) > 400_000).then_some(()))
+    let start = || {
+        slow.set(Mode::Pass).expect("set");
+        let seen = slow.passed(Direction::ToServer);
+        let tool = parts.tool("pso-restore", &["latest", "--yes"]).envs(parts.through(&slow));
+        let running = tool.spawn().expect("started");
+        wait::until("the restore to begin", LIMIT, || {
+            (slow.passed(Direction::ToServer) > seen + 400_000).then_some(())
+        })
         .expect("the restore has begun");
-    slow.set(Mode::Trickle { bytes: 512, every: Duration::from_millis(20) }).expect("set");
+        slow.set(Mode::Trickle { bytes: 512, every: Duration::from_millis(20) }).expect("set");
+        running
+    };
+    let mut running = start();
     let outcome = parts.restore(&["latest", "--yes", "--only", "plans"]);
     outcome.assert_code(3).assert_stderr_has("already running").assert_stderr_has(&format!("process {}", running.id()));
     running.signal("TERM").expect("sent");
@@ -204,6 +213,14 @@ fn a_restore_that_is_stopped_is_undone() {
     outcome.assert_code(2).assert_stderr_has("everything is as it was before").assert_stderr_has("SIGTERM");
     damaged.assert_same(&parts.content());
     parts.assert_no_trace_of_restore();
+    // SIGKILL: the transaction ends with its session, and the next restore finds nothing in its way.
+    let mut killed = start();
+    killed.signal("KILL").expect("sent");
+    assert_eq!(killed.finish().expect("ends").signal, Some(9));
+    slow.set(Mode::Drop).expect("set");
+    damaged.assert_same(&parts.content());
+    parts.restore(&["latest", "--yes"]).assert_code(0);
+    before.assert_same(&parts.content());
 }
 
 #[test]

@@ -21,7 +21,7 @@ Exit codes:
   0  the archive is published and was read back; or: the archive is as it was made
   1  the same, with warnings
   2  the backup failed and nothing was published; or: the archive is damaged
-  3  nothing was attempted: usage, configuration, a server that cannot be reached, another backup is running";
+  3  nothing was attempted: usage, configuration, no connection, another backup is running";
 
 /// One verified archive of the database, the vector store and the files; lists and verifies archives
 #[derive(Debug, Parser)]

@@ -52,12 +52,16 @@ pub(crate) fn create(run: &mut Run<'_>, settings: &Settings) -> anyhow::Result<(
 
 fn make(run: &mut Run<'_>, settings: &Settings, taken_at: Timestamp) -> anyhow::Result<Published> {
     let folder = &settings.folder;
+    // Where nothing can be backed up, not even a folder is created.
+    let sources = look(run, settings)?;
     fs::create_dir_all(folder).with_context(|| format!("create the backup folder {}", folder.display()))?;
     let _lock = Lock::acquire(&folder.join(LOCK), &format!("backup into {}", folder.display()))?;
     for name in remove_leftovers(folder)? {
         run.progress(format_args!("removed what a killed run had left: {name}"));
     }
-    let sources = look(run, settings)?;
+    if let Some(source) = &sources.qdrant {
+        source.remove_pending(run);
+    }
     run.cancel().check()?;
     let (published, manifest) = capture(run, settings, sources, taken_at)
         .context(Attempted("no archive was published; earlier ones are untouched"))?;
@@ -81,7 +85,7 @@ fn make(run: &mut Run<'_>, settings: &Settings, taken_at: Timestamp) -> anyhow::
 }
 
 /// Finds out whether everything can be captured, before anything is.
-fn look(run: &mut Run<'_>, settings: &Settings) -> anyhow::Result<Sources> {
+fn look(run: &Run<'_>, settings: &Settings) -> anyhow::Result<Sources> {
     let files = settings
         .components
         .iter()
@@ -94,7 +98,7 @@ fn look(run: &mut Run<'_>, settings: &Settings) -> anyhow::Result<Sources> {
         None
     };
     let qdrant = if settings.captures(Component::Qdrant) {
-        Some(QdrantSource::open(run, &settings.qdrant, &settings.folder)?)
+        Some(QdrantSource::open(&settings.qdrant, &settings.folder)?)
     } else {
         None
     };

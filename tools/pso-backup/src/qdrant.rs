@@ -45,8 +45,8 @@ struct Pending {
 }
 
 impl QdrantSource {
-    /// Looks whether the collections are there; deletes what a killed run has left on the server.
-    pub(crate) fn open(run: &mut Run<'_>, settings: &QdrantSettings, folder: &Path) -> anyhow::Result<Self> {
+    /// Looks whether the collections are there; changes nothing.
+    pub(crate) fn open(settings: &QdrantSettings, folder: &Path) -> anyhow::Result<Self> {
         let client = QdrantClient::new(settings);
         let context = || format!("connect to Qdrant at {}", client.shown_url());
         let version = client.version().with_context(context)?;
@@ -54,12 +54,11 @@ impl QdrantSource {
         for collection in &collections {
             client.info(collection).with_context(|| format!("look at the collection {collection} of Qdrant"))?;
         }
-        let source = Self { client, version, collections, pending: folder.join(PENDING), left: Cell::new(false) };
-        source.remove_pending(run);
-        Ok(source)
+        Ok(Self { client, version, collections, pending: folder.join(PENDING), left: Cell::new(false) })
     }
 
-    fn remove_pending(&self, run: &mut Run<'_>) {
+    /// Deletes what a killed run has left on the server. The folder must be locked.
+    pub(crate) fn remove_pending(&self, run: &mut Run<'_>) {
         let Ok(text) = fs::read_to_string(&self.pending) else { return };
         let url = self.client.shown_url();
         let mut all = true;

@@ -12,14 +12,14 @@ Examples:
   pso-restore 20261122_090000 --only plans
   pso-backup | pso-restore - --dry-run       the archive that was just made
 
-What is there is kept until everything is back: the database as <name>_before_<time> (where the role may create
-databases), replaced files below .pso-restore/. Whatever fails is undone.
+What is there is kept until everything is back: the database as <name>_before_<time>, where the
+role may create databases, and replaced files below .pso-restore/. Whatever fails is undone.
 
 Exit codes:
   0  restored and compared with the manifest; or: the plan was printed
   1  the same, with warnings (the service is not healthy, for instance)
-  2  the restore failed, and everything is as it was before; if not, a critical record says what lies where
-  3  nothing was attempted: usage, configuration, a damaged archive, a server that cannot be reached, no consent";
+  2  the restore failed and everything is as it was; if not, a critical record says what lies where
+  3  nothing was attempted: usage, configuration, a damaged archive, no connection, no consent";
 
 /// Puts an archive back, all or part, or says what it would do; what fails is undone
 #[derive(Debug, Parser)]
