@@ -92,7 +92,7 @@ pub(crate) fn file(path: &Path, sizes: Sizes) -> io::Result<(Input, Option<u64>)
 /// Reads a stream, decompressed and as UTF-8.
 ///
 /// # Errors
-/// As [`file`].
+/// As [`file()`].
 pub(crate) fn stream(input: Box<dyn Read + Send>, sizes: Sizes) -> io::Result<Input> {
     let read = Arc::new(AtomicU64::new(0));
     let mut input: Box<dyn Read + Send> = Box::new(Counted { input, read: Arc::clone(&read) });
