@@ -144,7 +144,7 @@ fn a_closed_stdout_ends_a_read_only_tool_quietly() {
     let line = "2025-06-12T09:00:00.123Z ERROR SyncTimeout [sync-engine] authentication plan=a.md\n";
     fs::write(folder.path().join("a.log"), line.repeat(5000)).expect("written");
     let mut child = Command::new(built_binary("pso-logscan").expect("built"))
-        .args(["--last", "5000", "--format", "jsonl"])
+        .args(["--last", "1000", "--format", "jsonl"])
         .arg(folder.path())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())

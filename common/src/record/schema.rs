@@ -82,12 +82,32 @@ fn kind_schema<B: Kind>() -> Value {
     let mut schema: Map<String, Value> =
         generator.into_root_schema_for::<Record<B>>().as_object().cloned().unwrap_or_default();
     if let Some(Value::Object(properties)) = schema.get_mut("properties") {
+        properties.values_mut().for_each(forbid_null);
         properties.insert("kind".to_owned(), json!({"const": B::KIND}));
         properties.insert("schema".to_owned(), json!({"const": super::SCHEMA}));
     }
     schema.insert("title".to_owned(), B::KIND.into());
     schema.insert("additionalProperties".to_owned(), false.into());
     Value::Object(schema)
+}
+
+/// What does not apply is absent, not null: `Option<T>` is the schema of `T` alone.
+fn forbid_null(schema: &mut Value) {
+    let Value::Object(fields) = schema else { return };
+    fields.retain(|key, value| !(key == "default" && value.is_null()));
+    if let Some(Value::Array(types)) = fields.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [only] = types.as_slice() {
+            let only = only.clone();
+            fields.insert("type".to_owned(), only);
+        }
+    }
+    if let Some(Value::Array(values)) = fields.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
+    if let Some(Value::Array(any)) = fields.get_mut("anyOf") {
+        any.retain(|schema| schema["type"] != "null");
+    }
 }
 
 #[cfg(test)]
@@ -102,6 +122,7 @@ mod tests {
             assert!(properties.contains_key(field), "{field} missing in {schema:#}");
         }
         assert_eq!(properties["kind"]["const"], "health.metric");
+        assert_eq!(properties["limit"]["type"], "number", "absent, not null");
         let required: Vec<_> = schema["required"].as_array().expect("required").iter().collect();
         assert!(required.contains(&&json!("value")) && !required.contains(&&json!("limit")));
     }
