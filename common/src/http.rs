@@ -206,7 +206,7 @@ impl Request<'_> {
         self
     }
 
-    /// Replaces the client's total time-out for this exchange.
+    /// Replaces the client's time-out for this exchange: for all of it, and for the wait for an answer within it.
     pub const fn timeout(mut self, timeout: Duration) -> Self {
         self.timeout = Some(timeout);
         self
@@ -283,7 +283,14 @@ impl Request<'_> {
         }
         let request = request.body(body).map_err(|_| HttpError::Malformed)?;
         let request = match timeout {
-            Some(timeout) => agent.configure_request(request).timeout_global(Some(timeout)).build(),
+            // Each of the other time-outs would end the wait for an answer earlier. A write keeps the client's own: a
+            // server that takes nothing for so long is gone, one that says nothing may be at work.
+            Some(timeout) => agent
+                .configure_request(request)
+                .timeout_global(Some(timeout))
+                .timeout_recv_response(Some(timeout))
+                .timeout_per_read(Some(timeout))
+                .build(),
             None => request,
         };
         agent.run(request).map_err(HttpError::from)
@@ -405,6 +412,37 @@ mod tests {
         let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
         let url = format!("http://{}/", silent.local_addr().expect("bound"));
         assert!(matches!(get(&url), Err(HttpError::Timeout)));
+    }
+
+    #[test]
+    fn a_streamed_request_waits_as_long_as_it_was_told() {
+        // Takes the whole request, and answers after the client's own time-out.
+        let slow = || {
+            let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+            let url = format!("http://{}/x", listener.local_addr().expect("bound"));
+            std::thread::spawn(move || {
+                let (mut peer, _) = listener.accept().expect("a client");
+                let mut request = Vec::new();
+                let mut chunk = [0; 1024];
+                while !request.ends_with(b"body") {
+                    let read = peer.read(&mut chunk).expect("readable");
+                    request.extend_from_slice(&chunk[..read]);
+                }
+                std::thread::sleep(Duration::from_secs(1));
+                // A client that has left is what the other half of this test is about.
+                let _ = peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
+            });
+            url
+        };
+        let client = client();
+        let answer = client
+            .request("POST", slow())
+            .timeout(Duration::from_secs(20))
+            .send_reader(4, &mut b"body".as_slice())
+            .expect("an answer");
+        assert_eq!(answer.body, b"ok");
+        let impatient = client.request("POST", slow()).send_reader(4, &mut b"body".as_slice());
+        assert!(matches!(impatient, Err(HttpError::Timeout)), "{impatient:?}");
     }
 
     #[test]

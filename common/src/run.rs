@@ -154,15 +154,27 @@ impl Run<'_> {
             self.emitter.copy_to(file.with_context(|| format!("open {} (--records) to append to it", path.display()))?);
         }
         let start = RunStartRecord { version: self.tool.version.to_owned(), pid: std::process::id() };
-        self.emit(Severity::Ok, self.tool.name, "", start)?;
+        match self.emit(Severity::Ok, self.tool.name, "", start) {
+            // Whether that ends the run is for the tool to say: one that changes things goes on.
+            Err(error) if error.downcast_ref::<StdoutClosed>().is_some() => {}
+            result => result?,
+        }
         self.config = Config::load(args.config.as_deref(), &self.io.env)?;
         work(self)
     }
 
     fn finish(&mut self, result: anyhow::Result<()>) -> anyhow::Result<Severity> {
         let closed = result.as_ref().is_err_and(|error| error.downcast_ref::<StdoutClosed>().is_some());
-        if closed {
-            return Ok(self.emitter.worst());
+        let result = if closed {
+            // The reader has gone; the end of the run still belongs into the file of --records.
+            self.emitter.ignore_closed_stdout();
+            Ok(())
+        } else {
+            result
+        };
+        if let Some(lost) = self.emitter.take_lost() {
+            self.warn(format_args!("records were lost, the work was done all the same: {lost}"));
+            self.note(Severity::Warning);
         }
         let result = result.map(|()| self.emitter.worst());
         let end = RunEndRecord {
@@ -178,6 +190,7 @@ impl Run<'_> {
             Err(_) => Severity::Unknown,
         };
         let message = end.error.clone().unwrap_or_default();
+        self.emitter.note(severity);
         match self.emitter.emit(severity, self.tool.name, message, end).and_then(|()| self.emitter.finish()) {
             // The work's own error is the one worth telling.
             Err(error) if result.is_ok() && error.downcast_ref::<StdoutClosed>().is_none() => Err(error),
@@ -278,7 +291,7 @@ impl Run<'_> {
         self.io.stdin_is_terminal && self.io.stderr_is_terminal
     }
 
-    /// Asks on the terminal; anything but `y` or `yes` is a no.
+    /// Asks on the terminal, once; anything but `y` or `yes` is a no. A signal ends the wait.
     ///
     /// # Errors
     /// When the terminal cannot be read.
@@ -286,7 +299,7 @@ impl Run<'_> {
         use std::io::BufRead as _;
         write!(self.io.stderr, "{question} [y/N] ").and_then(|()| self.io.stderr.flush()).context("ask on stderr")?;
         let mut answer = String::new();
-        std::io::BufReader::new(self.io.stdin.as_mut().take(64)).read_line(&mut answer).context("read the answer")?;
+        std::io::BufReader::new(self.take_stdin().take(64)).read_line(&mut answer).context("read the answer")?;
         Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
     }
 
@@ -312,5 +325,99 @@ impl Run<'_> {
     #[must_use]
     pub fn worst(&self) -> Severity {
         self.emitter.worst()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io;
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::record::{AnyRecord, HealthCheckRecord};
+
+    const TOOL: Tool = Tool { name: "pso-test", version: "1", kinds: &["health.check"] };
+
+    /// What was written, or a reader that has gone.
+    #[derive(Clone, Default)]
+    struct Sink(Arc<Mutex<Vec<u8>>>, bool);
+
+    impl Write for Sink {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            if self.1 {
+                return Err(io::ErrorKind::BrokenPipe.into());
+            }
+            self.0.lock().expect("not poisoned").extend_from_slice(bytes);
+            Ok(bytes.len())
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn text(sink: &Sink) -> String {
+        String::from_utf8(sink.0.lock().expect("not poisoned").clone()).expect("UTF-8")
+    }
+
+    fn check(run: &mut Run<'_>, severity: Severity) -> anyhow::Result<()> {
+        run.emit(severity, "db", "", HealthCheckRecord::default())
+    }
+
+    #[test]
+    fn a_failed_run_looks_failed_in_every_format() {
+        for (format, expected) in [
+            (Format::Jsonl, r#""severity":"unknown","name":"pso-test","message":"read x: gone""#),
+            (Format::Nagios, "PSO-TEST UNKNOWN - pso-test: read x: gone\n"),
+            (Format::Openmetrics, "pso_worst_severity 5\n"),
+            (Format::Table, "unknown   pso-test"),
+        ] {
+            let out = Sink::default();
+            let mut io = Io::for_test("", out.clone(), io::sink());
+            let args = CommonArgs { format, ..CommonArgs::default() };
+            let result = session(&TOOL, &args, &mut io, |run| {
+                check(run, Severity::Ok)?;
+                Err(anyhow::anyhow!("gone").context("read x"))
+            });
+            assert_eq!(exit_code(&result), 3);
+            assert!(text(&out).contains(expected), "{format:?}: {}", text(&out));
+        }
+    }
+
+    #[test]
+    fn what_was_attempted_and_undone_ends_in_2() {
+        let mut io = Io::for_test("", io::sink(), io::sink());
+        let failed = |_: &mut Run<'_>| Err(anyhow::anyhow!("cut").context(Attempted("nothing was changed")));
+        let result = session(&TOOL, &CommonArgs::default(), &mut io, failed);
+        assert_eq!(exit_code(&result), 2);
+    }
+
+    #[test]
+    fn a_reader_that_has_gone_ends_the_run_quietly_and_the_copy_has_its_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let copy = folder.path().join("records.jsonl");
+        let args = CommonArgs { records: Some(copy.clone()), ..CommonArgs::default() };
+        let errors = Sink::default();
+        let mut io = Io::for_test("", Sink(Arc::default(), true), errors.clone());
+        let result = session(&TOOL, &args, &mut io, |run| check(run, Severity::High));
+        assert_eq!((exit_code(&result), text(&errors)), (0, String::new()), "stopped before anything was found");
+        let copy = std::fs::read_to_string(copy).expect("written");
+        let kinds: Vec<String> =
+            copy.lines().map(|line| AnyRecord::parse(line).expect("a record").header.kind).collect();
+        assert_eq!(kinds, ["run.start", "health.check", "run.end"]);
+    }
+
+    #[test]
+    fn a_run_that_must_finish_does_so_without_a_reader() {
+        let errors = Sink::default();
+        let mut io = Io::for_test("", Sink(Arc::default(), true), errors.clone());
+        let mut finished = false;
+        let result = session(&TOOL, &CommonArgs::default(), &mut io, |run| {
+            run.must_finish();
+            check(run, Severity::Warning)?;
+            finished = true;
+            Ok(())
+        });
+        assert_eq!((exit_code(&result), finished, text(&errors)), (1, true, String::new()));
     }
 }

@@ -3,30 +3,24 @@
 //! A tool's code works with a `Settings` type of its own, resolved once at the start:
 //!
 //! ```
-//! # use pso_common::config::{Config, Field};
+//! # use pso_common::config::{Config, Field, ToolSection};
 //! # use serde::Deserialize;
-//! #[derive(Default, Deserialize)]
-//! #[serde(default)]
-//! struct FileConfig {
-//!     maintenance: Maintenance,
-//! }
-//! #[derive(Default, Deserialize)]
-//! #[serde(default)]
-//! struct Maintenance {
-//!     logscan: LogscanSection,
-//! }
 //! #[derive(Default, Deserialize)]
 //! #[serde(default, deny_unknown_fields)]
 //! struct LogscanSection {
 //!     max_errors: Field,
 //! }
 //!
+//! impl ToolSection for LogscanSection {
+//!     const NAME: &'static str = "logscan";
+//! }
+//!
 //! # fn main() -> anyhow::Result<()> {
 //! let config = Config::from_text("config.yaml", "maintenance: {logscan: {max_errors: 10}}", Default::default())?;
-//! let file: FileConfig = config.read()?;
+//! let section: LogscanSection = config.section()?;
 //! let flag = None;
 //! let max_errors: u64 =
-//!     config.pick("maintenance.logscan.max_errors").flag(flag).env("PSO_MAX_ERRORS").file(&file.maintenance.logscan.max_errors).or(50)?;
+//!     config.pick("maintenance.logscan.max_errors").flag(flag).env("PSO_MAX_ERRORS").file(&section.max_errors).or(50)?;
 //! assert_eq!(max_errors, 10);
 //! # Ok(())
 //! # }
@@ -36,6 +30,7 @@ mod file;
 mod interpolate;
 mod paths;
 mod pick;
+mod section;
 mod service;
 mod value;
 
@@ -54,6 +49,7 @@ use crate::io::Env;
 pub(crate) use file::FileConfig;
 pub use paths::Paths;
 pub use pick::{Effective, Pick};
+pub use section::ToolSection;
 pub use service::ServiceSettings;
 pub(crate) use value::Url;
 pub use value::{ConfigValue, Percent};
@@ -139,6 +135,14 @@ impl Config {
         }
     }
 
+    /// The tool's own section below `maintenance:`; its default where there is none.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn section<S: ToolSection>(&self) -> anyhow::Result<S> {
+        Ok(self.read::<section::FileWith<S>>()?.0)
+    }
+
     /// Begins to pick one value; `key` is its dotted path in the file.
     pub fn pick<T: ConfigValue>(&self, key: impl Into<String>) -> Pick<'_, T> {
         Pick::new(self, key.into())
@@ -157,19 +161,10 @@ impl Config {
     }
 }
 
-/// Reads a YAML file of its own, such as `config/alerts.yaml`, into `T`. An empty file is `T`'s default.
-///
-/// # Errors
-/// When the file cannot be read or is not as `T` says; the message names file, line and key.
-pub fn read_yaml<T: DeserializeOwned + Default>(path: &Path) -> anyhow::Result<T> {
-    let text = read_text(path).with_context(|| format!("read {}", path.display()))?;
-    parse_yaml(path, &text)
-}
-
 /// Parses YAML text that came from `path`.
 ///
 /// # Errors
-/// As [`read_yaml`].
+/// When it is not as `T` says; the message names file, line and key.
 pub fn parse_yaml<T: DeserializeOwned + Default>(path: &Path, text: &str) -> anyhow::Result<T> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     if text.lines().all(|line| line.trim().is_empty() || line.trim_start().starts_with('#')) {

@@ -46,6 +46,16 @@ impl<'c, T: ConfigValue> Pick<'c, T> {
         self.layer(|_| value.map(|value| Ok((value, "flag".to_owned()))))
     }
 
+    /// The flag's text, if it was given and clap did not parse it.
+    pub fn flag_text(self, text: Option<&str>) -> Self {
+        self.layer(|pick| {
+            let text = text?;
+            let value = T::parse(text)
+                .ok_or_else(|| anyhow!("the flag for {}: expected {}, found {text:?}", pick.key, T::EXPECTED));
+            Some(value.map(|value| (value, "flag".to_owned())))
+        })
+    }
+
     /// The value of an environment variable, if it is set and not empty.
     pub fn env(self, name: &str) -> Self {
         self.layer(|pick| {

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::file::FileConfig;
-use super::{Config, ConfigValue as _, Paths, Url};
+use super::{Config, Paths, Url};
 
 /// The HTTP service that is maintained.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,7 +34,7 @@ impl ServiceSettings {
         let port: u16 = config.pick("maintenance.service.port").file_at("monitoring.port", &port).or(8080)?;
         let url: Url = config
             .pick("maintenance.service.url")
-            .flag(url.as_deref().and_then(Url::parse))
+            .flag_text(url.as_deref())
             .env("PSO_SERVICE_URL")
             .file(&section.url)
             .or(Url(format!("http://localhost:{port}")))?;

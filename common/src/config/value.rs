@@ -124,10 +124,13 @@ impl ConfigValue for Secret {
 pub(crate) struct Url(pub(crate) String);
 
 impl ConfigValue for Url {
-    const EXPECTED: &'static str = "a URL";
+    const EXPECTED: &'static str = "a URL such as http://localhost:8080";
 
     fn parse(text: &str) -> Option<Self> {
-        Some(Self(text.trim().trim_end_matches('/').to_owned()))
+        let text = text.trim().trim_end_matches('/');
+        let host = text.strip_prefix("http://").or_else(|| text.strip_prefix("https://"))?;
+        let usable = !host.is_empty() && !host.starts_with('/') && !host.contains(char::is_whitespace);
+        usable.then(|| Self(text.to_owned()))
     }
 
     fn show(&self) -> String {

@@ -103,19 +103,19 @@ impl Env {
     /// The variables of this process.
     #[must_use]
     pub fn from_process() -> Self {
-        Self(std::env::vars_os().collect())
+        Self(std::env::vars_os().map(|(name, value)| (key(&name), value)).collect())
     }
 
     /// A variable's text; unset, empty or not UTF-8 counts as absent, as libpq treats empty variables.
     #[must_use]
     pub fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(OsStr::new(name))?.to_str().filter(|text| !text.is_empty())
+        self.0.get(&key(OsStr::new(name)))?.to_str().filter(|text| !text.is_empty())
     }
 
     /// A variable as a path; unset or empty counts as absent.
     #[must_use]
     pub fn path(&self, name: &str) -> Option<PathBuf> {
-        self.0.get(OsStr::new(name)).filter(|text| !text.is_empty()).map(PathBuf::from)
+        self.0.get(&key(OsStr::new(name))).filter(|text| !text.is_empty()).map(PathBuf::from)
     }
 
     /// The user's home folder (`HOME`, on Windows `USERPROFILE`).
@@ -126,8 +126,13 @@ impl Env {
 
     /// Sets a variable in this snapshot (tests).
     pub fn set(&mut self, name: impl Into<OsString>, value: impl Into<OsString>) {
-        self.0.insert(name.into(), value.into());
+        self.0.insert(key(&name.into()), value.into());
     }
+}
+
+/// A variable's name as it is looked up: Windows knows no case there, and calls PATH `Path`.
+fn key(name: &OsStr) -> OsString {
+    if cfg!(windows) { name.to_ascii_uppercase() } else { name.to_owned() }
 }
 
 /// Whether a signal asked the run to stop. Clones share one flag.

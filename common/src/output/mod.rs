@@ -119,6 +119,8 @@ pub(crate) struct Emitter {
     worst: Severity,
     ignore_closed: bool,
     closed: bool,
+    /// Why records could not be written while the work had to go on.
+    lost: Option<String>,
 }
 
 impl Emitter {
@@ -138,6 +140,7 @@ impl Emitter {
             worst: Severity::Ok,
             ignore_closed: false,
             closed: false,
+            lost: None,
         }
     }
 
@@ -167,12 +170,12 @@ impl Emitter {
     fn write(&mut self, header: &Header, line: &[u8]) -> anyhow::Result<()> {
         if let Some(copy) = &mut self.copy {
             // One write a line, so that several runs may append to one file.
-            let result = copy.write_all(line);
-            if result.is_err() && self.ignore_closed {
-                self.copy = None;
-                self.worst = Severity::Unknown;
-            } else {
-                result.context("append to the file of --records")?;
+            match copy.write_all(line) {
+                Err(error) if self.ignore_closed => {
+                    self.copy = None;
+                    self.lost = Some(format!("append to the file of --records: {error}"));
+                }
+                result => result.context("append to the file of --records")?,
             }
         }
         let result = if self.render.is_some() {
@@ -208,12 +211,16 @@ impl Emitter {
             // A full disk behind stdout does not undo what is being changed, but it must not look like success.
             Err(error) if self.ignore_closed => {
                 self.closed = true;
-                self.worst = Severity::Unknown;
-                let _ = error;
+                self.lost = Some(format!("write to stdout: {error}"));
                 Ok(())
             }
             Err(error) => Err(error).context("write records to stdout"),
         }
+    }
+
+    /// Why records were lost, if any were; told once.
+    pub(crate) fn take_lost(&mut self) -> Option<String> {
+        self.lost.take()
     }
 
     /// From here on every record goes to `file` too.

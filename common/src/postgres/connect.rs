@@ -1,6 +1,6 @@
 //! Opening a connection, and saying why it could not be opened.
 
-use std::sync::mpsc;
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow};
@@ -40,7 +40,11 @@ pub fn connect(settings: &PgSettings, application_name: &str, purpose: Purpose) 
         .context("start a thread")?;
     match receiver.recv_timeout(settings.connect_timeout + Duration::from_millis(500)) {
         Ok(result) => result.map_err(|error| explain(&error, settings)).with_context(context),
-        Err(_) => Err(anyhow!(
+        Err(RecvTimeoutError::Disconnected) => {
+            Err(anyhow!("the connecting thread ended without a result; this is a bug, please report it"))
+                .with_context(context)
+        }
+        Err(RecvTimeoutError::Timeout) => Err(anyhow!(
             "no answer within {:?}: a firewall, or a server that accepts connections and does not speak",
             settings.connect_timeout
         ))

@@ -187,12 +187,14 @@ impl PgSettings {
                 .file(&section.sslrootcert)
                 .other("libpq's default", default_root(config))
                 .optional()?,
-            connect_timeout: config
-                .pick("maintenance.postgres.connect_timeout")
-                .other(&service.source, service.parse("connect_timeout")?)
-                .env("PGCONNECT_TIMEOUT")
-                .file(&section.connect_timeout)
-                .or(Duration::from_secs(5))?,
+            connect_timeout: bounded(
+                config
+                    .pick("maintenance.postgres.connect_timeout")
+                    .other(&service.source, service.parse("connect_timeout")?)
+                    .env("PGCONNECT_TIMEOUT")
+                    .file(&section.connect_timeout)
+                    .or(Duration::from_secs(5))?,
+            ),
             statement_timeout: config
                 .pick("maintenance.postgres.statement_timeout")
                 .env("PSO_PG_STATEMENT_TIMEOUT")
@@ -246,6 +248,11 @@ impl PgSettings {
         }
         env
     }
+}
+
+/// libpq waits for ever when `connect_timeout` is 0; a maintenance run waits a minute.
+const fn bounded(connect_timeout: Duration) -> Duration {
+    if connect_timeout.is_zero() { Duration::from_secs(60) } else { connect_timeout }
 }
 
 /// `~/.postgresql/root.crt`, if it is there.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::Secret;
-use crate::config::{Config, ConfigValue as _, FileConfig, Paths, Url};
+use crate::config::{Config, FileConfig, Paths, Url};
 
 /// The Qdrant server.
 #[derive(Clone, Debug)]
@@ -36,7 +36,7 @@ impl QdrantSettings {
         let port: u16 = config.pick("database.qdrant.port").file(&server.port).or(6333)?;
         let url: Url = config
             .pick("maintenance.qdrant.url")
-            .flag(url.as_deref().and_then(Url::parse))
+            .flag_text(url.as_deref())
             .env("PSO_QDRANT_URL")
             .file(&section.url)
             .or(Url(format!("http://{host}:{port}")))?;
