@@ -25,8 +25,8 @@ while [ $# -gt 0 ]; do
     case $1 in
     --hours-back | --retention-days)
         case ${2:-} in
-        '' | *[!0-9]*)
-            echo "daily-maintenance.sh: $1 wants a whole number, not '${2:-}'; see --help" >&2
+        '' | 0* | *[!0-9]* | ??????*)
+            echo "daily-maintenance.sh: $1 wants a whole number from 1 to 99999, not '${2:-}'; see --help" >&2
             exit 3
             ;;
         esac
@@ -61,11 +61,21 @@ for tool in pso-health pso-logscan pso-pgstats pso-backup pso-alert; do
 done
 
 # A tool that finds something, or fails, must not keep the others from running: what it found, and that it failed, is in
-# its records, and pso-alert's exit code is that of the worst of all.
+# its records, and pso-alert's exit code is that of the worst of all. One that could not even begin has none; a line that is
+# no record makes pso-alert raise the alarm for it.
+step() {
+    code=0
+    "$@" || code=$?
+    if [ "$code" -gt 3 ]; then
+        echo "daily-maintenance.sh: $1 died with exit code $code" >&2
+        echo "not a record: $1 died with exit code $code"
+    fi
+}
+
 {
-    pso-health || :
-    pso-logscan --since "${hours}h" || :
-    pso-pgstats || :
-    pso-backup create --keep-days "$days" || :
-    pso-backup verify latest || :
+    step pso-health
+    step pso-logscan --since "${hours}h"
+    step pso-pgstats
+    step pso-backup create --keep-days "$days"
+    step pso-backup verify latest
 } | pso-alert --tee --format "$format" ${records:+--records "$records"}

@@ -11,7 +11,7 @@ use clap::{Args, Parser};
 
 use crate::config::Config;
 use crate::io::{Cancel, Env, Interruptible, Io, elapsed_ms};
-use crate::output::{Emitter, Format, Stamp, StdoutClosed, Terminal};
+use crate::output::{Emitter, Format, Stamp, StdoutClosed, Terminal, printable};
 use crate::record::{AnyRecord, ConfigSettingRecord, Kind, RunEndRecord, RunStartRecord, Severity, Timestamp, schema};
 
 /// What the frame of a run must know of its tool.
@@ -78,8 +78,14 @@ pub fn main<C: Parser>(tool: &Tool, run: impl FnOnce(C, &mut Io) -> anyhow::Resu
         Err(error) => {
             // A closed pipe behind `--help | head` is nobody's problem.
             let _ = error.print();
+            if !error.use_stderr() {
+                return ExitCode::SUCCESS;
+            }
+            if !io.stdout_is_terminal {
+                let _ = session(tool, &CommonArgs::default(), &mut io, |_| Err(usage(&error)));
+            }
             // clap's own code for usage errors is 2, which in Nagios's terms would say "critical".
-            return ExitCode::from(if error.use_stderr() { 3 } else { 0 });
+            return ExitCode::from(3);
         }
     };
     if let Err(error) = io.cancel.install() {
@@ -87,10 +93,18 @@ pub fn main<C: Parser>(tool: &Tool, run: impl FnOnce(C, &mut Io) -> anyhow::Resu
     }
     let result = run(cli, &mut io);
     if let Err(error) = &result {
-        let _ = writeln!(io.stderr, "{}: {error:#}", tool.name);
+        // One line, whatever names of tables and files are in it.
+        let _ = writeln!(io.stderr, "{}: {}", tool.name, printable(&format!("{error:#}")));
     }
     let _ = io.stderr.flush();
     ExitCode::from(exit_code(&result))
+}
+
+/// A usage error as the `run.end` record has it: a pipe's reader must learn that the tool did not run.
+fn usage(error: &clap::Error) -> anyhow::Error {
+    let text = error.to_string();
+    let first = text.lines().next().unwrap_or_default();
+    anyhow::anyhow!("usage: {}; see --help", first.trim_start_matches("error: "))
 }
 
 /// Runs `work` between `run.start` and `run.end` and returns the worst severity that it wrote.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
+use pso_common::record::{AnyRecord, RunEndRecord};
 use serde_json::Value;
 
 /// Mean wall-clock seconds of each command over `runs` runs, without a shell, after three runs to warm up. The commands'
@@ -28,8 +29,20 @@ pub(crate) fn seconds(commands: &[String], runs: u32) -> Result<Vec<f64>> {
         .collect()
 }
 
-/// Peak resident set in KiB of a program, or of the largest of its children if that needs more.
-pub(crate) fn peak_kib(program: &Path, args: &[&str], env: &[(&str, &str)], stdin: Option<&Path>) -> Result<u64> {
+/// What a run needed.
+pub(crate) struct Peak {
+    /// The largest resident set in KiB: of the tool, or of a child that it waited for (`pg_dump`) if that was larger.
+    pub(crate) kib: u64,
+    /// How the run ended.
+    pub(crate) exit_code: u8,
+}
+
+/// Peak memory of a run, by GNU time's `%M`.
+///
+/// # Errors
+/// When the tool did not come to its end, or could not do its job: then nothing was measured. What it found on the way
+/// there, and so its exit code, does not matter.
+pub(crate) fn peak(program: &Path, args: &[&str], env: &[(&str, &str)], stdin: Option<&Path>) -> Result<Peak> {
     let stdin = match stdin {
         Some(path) => Stdio::from(File::open(path).with_context(|| format!("open {}", path.display()))?),
         None => Stdio::null(),
@@ -42,17 +55,20 @@ pub(crate) fn peak_kib(program: &Path, args: &[&str], env: &[(&str, &str)], stdi
         .args(args)
         .envs(env.iter().copied())
         .stdin(stdin)
-        .stdout(Stdio::null())
-        .stderr(Stdio::piped())
         .output()
         .context("run /usr/bin/time (apt-get install time)")?;
-    // Exit codes 0 to 2 say what was found; 3 would mean that nothing was measured.
-    ensure!(
-        output.status.code().is_some_and(|code| code < 3),
-        "{} {args:?}: {}",
-        program.display(),
-        String::from_utf8_lossy(&output.stderr)
-    );
+    let ran = || format!("{} {args:?}: {}", program.display(), String::from_utf8_lossy(&output.stderr));
+    let end = run_end(&output.stdout).with_context(ran)?;
+    ensure!(end.error.is_none(), "{}", ran());
     let text = std::fs::read_to_string(report.path()).context("read the report of time")?;
-    text.trim().parse().with_context(|| format!("time printed {text:?}"))
+    let kib = text.trim().parse().with_context(|| format!("time printed {text:?}"))?;
+    Ok(Peak { kib, exit_code: end.exit_code })
+}
+
+/// The tool's last record.
+fn run_end(stdout: &[u8]) -> Result<RunEndRecord> {
+    let last = stdout.trim_ascii_end().rsplit(|&byte| byte == b'\n').next().unwrap_or_default();
+    let last = std::str::from_utf8(last).context("the last record is not UTF-8")?;
+    let end = AnyRecord::parse(last).context("the last line is no record")?;
+    Ok(end.as_kind::<RunEndRecord>().context("the last record is not run.end: the tool died")??.body)
 }

@@ -111,6 +111,36 @@ fn the_specifications_file_tells_slack_and_says_that_email_comes_later() {
 }
 
 #[test]
+fn the_scans_limit_of_errors_holds() {
+    let folder = deployment("");
+    let log = "2026-11-22T09:00:00Z ERROR SyncTimeout [sync-engine]\n".repeat(60);
+    for (limit, code, told) in [("60", 0, vec![]), ("59", 2, vec!["log.errors"])] {
+        let scan = Tool::new("pso-logscan").expect("built").folder(folder.path());
+        let scanned = scan.args(["--max-errors", limit, "-"]).stdin(log.clone()).run().unwrap();
+        scanned.assert_code(code);
+        let outcome = alert(folder.path()).stdin(scanned.stdout).run().unwrap();
+        outcome.assert_code(code);
+        assert_eq!(rules(&outcome), told, "{outcome}");
+    }
+}
+
+#[test]
+fn the_health_checks_limit_of_a_number_holds() {
+    // `maintenance.health.limits` stands before `thresholds`, and says the opposite.
+    for (limit, threshold, code, told) in [(100, 0, 0, vec![]), (0, 100, 1, vec!["disk_usage"])] {
+        let folder = deployment(&format!("thresholds: {{disk_usage: {threshold}}}\n"));
+        let config = format!("maintenance: {{health: {{limits: {{disk_usage: {limit}}}, paths: [.]}}}}\n");
+        fs::write(folder.path().join("config/config.yaml"), config).unwrap();
+        let health = Tool::new("pso-health").expect("built").folder(folder.path()).args(["--only", "disk"]);
+        let checked = health.run().unwrap();
+        checked.assert_code(code);
+        let outcome = alert(folder.path()).stdin(checked.stdout).run().unwrap();
+        outcome.assert_code(code);
+        assert_eq!(rules(&outcome), told, "{outcome}");
+    }
+}
+
+#[test]
 fn nothing_wrong_tells_nobody() {
     let sink = WebhookSink::start().unwrap();
     let folder = deployment(&SPECIFICATION.replacen("enabled: true", "enabled: false", 1));

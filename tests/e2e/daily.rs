@@ -120,7 +120,13 @@ fn a_missing_tool_and_a_bad_argument_are_said_at_once() {
     let bare = Tool::program(script()).env("PATH", "/usr/bin:/bin").folder(folder.path()).run().expect("ends");
     bare.assert_stderr_has("pso-health is not on the PATH");
     assert_eq!((bare.code, bare.stdout.len()), (Some(3), 0), "{bare}");
-    for args in [["--hours-back", "soon"], ["--records", ""], ["--frobnicate", "1"]] {
+    for args in [
+        ["--hours-back", "soon"],
+        ["--retention-days", "0"],
+        ["--hours-back", "99999999999999999999"],
+        ["--records", ""],
+        ["--frobnicate", "1"],
+    ] {
         let outcome = Tool::program(script()).args(args).folder(folder.path()).run().expect("ends");
         outcome.assert_stderr_has(args[0]);
         assert_eq!(outcome.code, Some(3), "{outcome}");

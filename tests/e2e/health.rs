@@ -425,8 +425,16 @@ fn only_the_chosen_checks_run() {
     assert_eq!(names(&outcome), expected.map(|(kind, name)| (kind.to_owned(), name.to_owned())));
     assert!(parts.service.requests().is_empty(), "nobody asked the service");
     let listed = parts.tool().arg("--list").run().expect("ends");
-    let checks: Vec<_> = listed.text().lines().filter_map(|line| line.split(' ').next()).collect();
-    assert_eq!((listed.code, checks), (Some(0), vec!["service", "metrics", "postgres", "qdrant", "disk"]));
+    listed.assert_code(0).assert_quiet();
+    let checks = ["service", "metrics", "postgres", "qdrant", "disk"];
+    assert_eq!(names(&listed), checks.map(|name| ("health.check".to_owned(), name.to_owned())));
+    for check in listed.records_of_kind("health.check") {
+        assert!(check["severity"] == "ok" && check["message"] != "" && check.get("value").is_none(), "{check:#}");
+    }
+    // A message about a check that does not exist names this flag, so it works even then.
+    let table =
+        parts.tool().env("PSO_HEALTH_CHECKS", "dusk").args(["--list", "--format", "table"]).run().expect("ends");
+    assert!(table.code == Some(0) && checks.iter().all(|name| table.text().contains(name)), "{table}");
     parts.tool().args(["--only", "dusk"]).run().expect("ends").assert_code(3).assert_stderr_has("dusk");
     let config = "maintenance: {health: {limits: {disk_usage: 100}, paths: [no/such/folder, .]}}\n";
     fs::write(parts.folder.path().join("config/config.yaml"), config).expect("written");

@@ -5,4 +5,5 @@ mod backup_restore;
 mod contract;
 mod daily;
 mod health;
+mod logscan;
 mod pgstats;

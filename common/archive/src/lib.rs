@@ -33,7 +33,7 @@ mod writer;
 pub use dump::dump_list;
 pub use durable::{private_file, private_folder, sync_folder};
 pub use hash::{Digest, copy_hashed, hash_file};
-pub use lock::Lock;
+pub use lock::{BACKUP_LOCK, Lock, RESTORE_LOCK};
 pub use manifest::{
     Collection, Database, Entry, MANIFEST_NAME, Manifest, SCHEMA, Skipped, SnapshotSource, ToolVersion, Versions,
 };

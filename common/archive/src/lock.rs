@@ -4,7 +4,12 @@ use std::fs::{File, OpenOptions, TryLockError};
 use std::io::{Read as _, Seek as _, Write as _};
 use std::path::Path;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow};
+
+/// The lock of a backup folder, by its name there.
+pub const BACKUP_LOCK: &str = ".pso-backup.lock";
+/// The lock of a restore, by its path below the deployment's folder.
+pub const RESTORE_LOCK: &str = ".pso-restore/lock";
 
 /// A held lock. It is the operating system's, so it ends with the process, however that ends; the file itself stays,
 /// because removing it would let two processes lock two files of one name.
@@ -27,14 +32,7 @@ impl Lock {
         let mut file = options.open(path).with_context(|| format!("open the lock file {}", path.display()))?;
         match file.try_lock() {
             Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                let mut holder = String::new();
-                // Where a held lock keeps others from reading (Windows), the holder stays unnamed.
-                let _ = file.take(32).read_to_string(&mut holder);
-                let holder = holder.trim();
-                let holder = if holder.is_empty() { "another process" } else { &format!("process {holder}") };
-                bail!("a {what} is already running ({holder} holds {}); wait for it or stop it", path.display());
-            }
+            Err(TryLockError::WouldBlock) => return Err(held(file, path, what)),
             Err(TryLockError::Error(error)) => {
                 return Err(error).with_context(|| format!("lock {}", path.display()));
             }
@@ -45,6 +43,29 @@ impl Lock {
             .with_context(|| format!("write the process id to {}", path.display()))?;
         Ok(Self { file })
     }
+
+    /// Refuses to go on while somebody else has that lock; takes and creates nothing.
+    ///
+    /// # Errors
+    /// When it is held, as [`Lock::acquire`] says it. A lock file that is not there, or that we may not read, is held by
+    /// nobody of ours.
+    pub fn refuse_held(path: &Path, what: &str) -> anyhow::Result<()> {
+        let Ok(file) = File::open(path) else { return Ok(()) };
+        match file.try_lock_shared() {
+            Err(TryLockError::WouldBlock) => Err(held(file, path, what)),
+            // The lock ends with the file.
+            Ok(()) | Err(TryLockError::Error(_)) => Ok(()),
+        }
+    }
+}
+
+fn held(file: File, path: &Path, what: &str) -> anyhow::Error {
+    let mut holder = String::new();
+    // Where a held lock keeps others from reading (Windows), the holder stays unnamed.
+    let _ = file.take(32).read_to_string(&mut holder);
+    let holder = holder.trim();
+    let holder = if holder.is_empty() { "another process" } else { &format!("process {holder}") };
+    anyhow!("a {what} is already running ({holder} holds {}); wait for it or stop it", path.display())
 }
 
 impl Drop for Lock {
@@ -66,7 +87,12 @@ mod tests {
         let held = Lock::acquire(&path, "backup").expect("free");
         let message = Lock::acquire(&path, "backup").expect_err("held").to_string();
         assert!(message.contains(&format!("process {}", std::process::id())), "{message}");
+        let refused = Lock::refuse_held(&path, "backup").expect_err("held").to_string();
+        assert_eq!(refused, message);
         drop(held);
+        Lock::refuse_held(&path, "backup").expect("free");
+        Lock::refuse_held(&folder.path().join("none"), "backup").expect("not there");
+        assert!(!folder.path().join("none").exists());
         Lock::acquire(&path, "backup").expect("free again");
     }
 }

@@ -31,6 +31,10 @@ pub fn check_entry_name(name: &str) -> anyhow::Result<()> {
         "it leads outside (`..`)"
     } else if name.split('/').any(|part| part.is_empty() || part == ".") {
         "it has an empty part"
+    } else if cfg!(windows)
+        && let Some(reason) = name.split('/').find_map(unfit_for_windows)
+    {
+        reason
     } else {
         return Ok(());
     };
@@ -40,6 +44,26 @@ pub fn check_entry_name(name: &str) -> anyhow::Result<()> {
 /// `C:` at the beginning of a part, which makes a path absolute on Windows wherever it stands.
 fn has_drive(name: &str) -> bool {
     name.split('/').any(|part| matches!(part.as_bytes(), [letter, b':', ..] if letter.is_ascii_alphabetic()))
+}
+
+/// Why Windows cannot have a file of that name, or would write somewhere else: to a device, to a stream of another file,
+/// to a file without the dots and spaces at the end.
+fn unfit_for_windows(part: &str) -> Option<&'static str> {
+    const DEVICES: [&str; 6] = ["CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$"];
+    let stem = part.split('.').next().unwrap_or_default().trim_end().to_ascii_uppercase();
+    let is_port = |name: &str| {
+        let mut rest = name.strip_prefix("COM").or_else(|| name.strip_prefix("LPT")).unwrap_or_default().chars();
+        matches!((rest.next(), rest.next()), (Some('1'..='9' | '¹' | '²' | '³'), None))
+    };
+    if part.contains([':', '<', '>', '"', '|', '?', '*']) {
+        Some("it has a character that no file on Windows may have")
+    } else if part.ends_with(['.', ' ']) {
+        Some("it ends in a dot or a space, which Windows drops")
+    } else if DEVICES.contains(&stem.as_str()) || is_port(&stem) {
+        Some("it is the name of a device on Windows")
+    } else {
+        None
+    }
 }
 
 /// A name of any characters as one part of an entry name: what is not a letter, digit, `-`, `_` or `.` is
@@ -134,8 +158,20 @@ mod tests {
         ] {
             assert!(check_entry_name(name).is_err(), "{name:?}");
         }
-        for name in ["plans/é 🚀/plan : v2..md", "postgres/planning_sync.dump", "plans/...", "a/12:30.md"] {
+        let anywhere = ["plans/é 🚀/plan v2..md", "postgres/planning_sync.dump"];
+        let unix = ["plans/é 🚀/plan : v2..md", "plans/...", "a/12:30.md"];
+        for name in anywhere.iter().chain(unix.iter().filter(|_| cfg!(unix))) {
             assert!(check_entry_name(name).is_ok(), "{name:?}");
+        }
+    }
+
+    #[test]
+    fn names_that_windows_cannot_have() {
+        for name in ["a:b", "x?", "a.", "a ", "nul", "NUL.txt", "con .md", "com1", "LPT9.log", "COM¹", "conin$"] {
+            assert!(unfit_for_windows(name).is_some(), "{name:?}");
+        }
+        for name in ["a.b", "nuller", "com", "com10", "com0", "lpt", "console.md", "é 🚀.md", ".hidden"] {
+            assert!(unfit_for_windows(name).is_none(), "{name:?}");
         }
     }
 

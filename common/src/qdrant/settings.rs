@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context as _;
+
 use crate::Secret;
 use crate::config::{Config, FileConfig, Paths, Url};
 
@@ -39,7 +41,9 @@ impl QdrantSettings {
             .flag_text(url.as_deref())
             .env("PSO_QDRANT_URL")
             .file(&section.url)
-            .or(Url(format!("http://{host}:{port}")))?;
+            .other("database.qdrant.host and database.qdrant.port", Some(Url(format!("http://{host}:{port}"))))
+            .optional()?
+            .context("a URL with a last source is always found")?;
         let key_file: Option<PathBuf> = config
             .pick("maintenance.qdrant.api_key_file")
             .env("PSO_QDRANT_API_KEY_FILE")

@@ -91,4 +91,44 @@ fn two_backups_and_signals() {
     parts.backup(&["list"]).assert_code(0);
     parts.backup(&[]).assert_code(0);
     assert_eq!(parts.daily().len(), before.len() + 2, "the archive and its hash: {:?}", parts.daily());
+    let mut last = start();
+    let outcome = parts.restore(&["latest", "--yes", "--only", "plans"]);
+    outcome.assert_code(3).assert_stderr_has("a backup into").assert_stderr_has(&format!("process {}", last.id()));
+    last.signal("TERM").expect("sent");
+    last.finish().expect("ends").assert_code(2);
+}
+
+#[test]
+fn a_snapshot_that_nobody_waits_for_is_deleted_by_the_next_run() {
+    let parts = Parts::start("br_pending");
+    let pending = parts.path("backups/daily/.pso-backup.pending");
+    let slow = TcpProxy::start(parts.qdrant.port()).expect("a proxy");
+    let url = slow.url();
+    let args = ["--only", "qdrant", "--qdrant-url", &url];
+    for signal in ["TERM", "KILL"] {
+        slow.set(Mode::Delay(Duration::from_millis(200))).expect("set");
+        let mut running = parts.tool("pso-backup", &args).spawn().expect("started");
+        wait::until("a snapshot to be asked for", LIMIT, || {
+            fs::read_to_string(&pending).ok().filter(|text| text.contains("before"))
+        })
+        .expect("asked for");
+        // The server hears of it, and its answer does not come.
+        let client = parts.qdrant.client();
+        let made = || client.snapshots("plans").expect("snapshots").into_iter().next();
+        wait::until("the server to make it", LIMIT, made).expect("made");
+        let sent = std::time::Instant::now();
+        running.signal(signal).expect("sent");
+        let outcome = running.finish().expect("ends");
+        assert!(sent.elapsed() < Duration::from_secs(2), "{:?}", sent.elapsed());
+        if signal == "TERM" {
+            outcome.assert_code(2).assert_stderr_has("SIGTERM");
+        }
+        if made().is_some() {
+            assert!(pending.exists(), "{outcome}");
+        }
+        slow.set(Mode::Pass).expect("set");
+        parts.backup(&args).assert_code(0);
+        parts.assert_no_trace(&parts.daily());
+        assert!(!pending.exists());
+    }
 }

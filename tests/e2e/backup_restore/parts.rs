@@ -111,7 +111,8 @@ impl Parts {
         let client = self.qdrant.client();
         assert!(client.delete_collection("plans").expect("deleted"));
         let delete = serde_json::json!({"filter": {}});
-        client.result("POST", "/collections/tasks/points/delete?wait=true", Some(&delete)).ok();
+        client.result("POST", "/collections/tasks/points/delete?wait=true", Some(&delete)).expect("deleted");
+        assert_eq!(client.count("tasks").expect("a count"), 0);
         fs::remove_dir_all(self.path("roadmaps/plans")).expect("removed");
         fs::write(self.path("scripts/backup-daily.ps1"), "rm -rf /").expect("written");
         let alerts = self.path("config/alerts.yaml");

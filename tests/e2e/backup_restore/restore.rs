@@ -133,6 +133,123 @@ fn what_fails_at_the_end_is_undone_from_the_beginning() {
 }
 
 #[test]
+fn what_breaks_off_before_anything_is_replaced_leaves_nothing() {
+    let parts = Parts::start("br_midway");
+    parts.archive();
+    let content = parts.content();
+    let qdrant = TcpProxy::start(parts.qdrant.port()).expect("a proxy");
+    // In the middle of the snapshot that is made in case it is needed again.
+    qdrant.set(Mode::CutAfter { direction: Direction::ToClient, bytes: 60_000 }).expect("set");
+    let outcome = parts.restore(&["latest", "--yes", "--qdrant-url", &qdrant.url()]);
+    outcome.assert_code(2).assert_stderr_has("everything is as it was before").assert_stderr_has("the download of");
+    content.assert_same(&parts.content());
+    parts.assert_no_trace_of_restore();
+    // A restore that was killed before it replaced anything has left this; what one replaced has to stay.
+    for name in ["20200101_000000/new/qdrant/plans.snapshot", "20200101_000001/qdrant/plans.snapshot"] {
+        fs::create_dir_all(parts.path(".pso-restore").join(name).parent().expect("a parent")).expect("created");
+        fs::write(parts.path(".pso-restore").join(name), "x").expect("written");
+    }
+    parts.restore(&["latest", "--yes"]).assert_code(0);
+    let left: Vec<String> =
+        walk(&parts.path(".pso-restore")).into_iter().filter(|path| !path.ends_with("/lock")).collect();
+    assert_eq!(left, [parts.path(".pso-restore/20200101_000001/qdrant/plans.snapshot").display().to_string()]);
+}
+
+#[test]
+fn a_swap_whose_answer_is_lost_is_found_out() {
+    let pg = TempPg::start_new().expect("PostgreSQL");
+    let database = pg.database("planning_sync").expect("a database");
+    let parts = Parts { database, ..Parts::start("br_swap") };
+    let spec = Spec::small(time::OffsetDateTime::now_utc());
+    deployment::fill_database(&mut parts.database.connect().expect("connected"), &spec).expect("rows");
+    let mut admin = pg.admin("postgres").expect("connected");
+    admin.batch_execute("ALTER ROLE sync_user CREATEDB").expect("granted");
+    checked(parts.tool("pso-backup", &[]).envs(parts.database.env())).assert_code(0);
+    let before = parts.content();
+    parts.database.execute("DROP TABLE tasks CASCADE").expect("damaged");
+    let damaged = parts.content();
+    let proxy = TcpProxy::start(parts.database.port()).expect("a proxy");
+    for committed in [false, true] {
+        proxy.set(Mode::Pass).expect("set");
+        // The renaming waits for this.
+        admin.batch_execute("BEGIN; COMMENT ON DATABASE planning_sync IS 'held'").expect("held");
+        let tool = parts.tool("pso-restore", &["latest", "--yes", "--only", "postgres"]);
+        let running = tool.envs(parts.through(&proxy)).spawn().expect("started");
+        let mut watch = pg.admin("postgres").expect("connected");
+        let mut waits = |event: &str| {
+            wait::until(event, LIMIT, || {
+                let sql = "SELECT FROM pg_stat_activity WHERE application_name = 'pso-restore' AND $1 IN (wait_event_type, wait_event)";
+                watch.query_opt(sql, &[&event]).expect("sessions").map(drop)
+            })
+            .expect("it waits");
+        };
+        waits("Lock");
+        if committed {
+            // The commit waits for a standby that there is not, and is not to be seen yet.
+            let mut other = pg.admin("postgres").expect("connected");
+            other.batch_execute("ALTER SYSTEM SET synchronous_standby_names = 'nobody'").expect("set");
+            other.batch_execute("SELECT pg_reload_conf()").expect("reloaded");
+            std::thread::sleep(Duration::from_millis(500));
+            admin.batch_execute("ROLLBACK").expect("let go");
+            waits("SyncRep");
+            proxy.set(Mode::Drop).expect("set");
+            std::thread::sleep(Duration::from_millis(500));
+            other.batch_execute("ALTER SYSTEM RESET synchronous_standby_names").expect("reset");
+            other.batch_execute("SELECT pg_reload_conf()").expect("reloaded");
+        } else {
+            proxy.set(Mode::Drop).expect("set");
+            std::thread::sleep(Duration::from_millis(500));
+        }
+        proxy.set(Mode::Pass).expect("set");
+        let outcome = running.finish().expect("ends");
+        if committed {
+            outcome.assert_code(0);
+            before.assert_same(&parts.content());
+        } else {
+            outcome.assert_code(2).assert_stderr_has("everything is as it was before");
+            admin.batch_execute("ROLLBACK").expect("let go");
+            damaged.assert_same(&parts.content());
+        }
+        let closed = "SELECT count(*) FROM pg_database WHERE NOT datallowconn AND datname <> 'template0'";
+        assert_eq!(parts.database.scalar(closed).expect("a count"), "0", "{outcome}");
+        let all = "SELECT count(*) FROM pg_database WHERE datname LIKE 'planning_sync%'";
+        assert_eq!(parts.database.scalar(all).expect("a count"), if committed { "2" } else { "1" }, "{outcome}");
+    }
+}
+
+#[test]
+fn a_database_that_a_killed_restore_has_locked_is_opened() {
+    let pg = TempPg::start_new().expect("PostgreSQL");
+    let database = pg.database("planning_sync").expect("a database");
+    let parts = Parts { database, ..Parts::start("br_locked") };
+    let spec = Spec::small(time::OffsetDateTime::now_utc());
+    deployment::fill_database(&mut parts.database.connect().expect("connected"), &spec).expect("rows");
+    let mut admin = pg.admin("postgres").expect("connected");
+    admin.batch_execute("ALTER ROLE sync_user CREATEDB").expect("granted");
+    let run = |name: &str, args: &[&str]| checked(parts.tool(name, args).envs(parts.database.env()));
+    run("pso-backup", &["--only", "postgres"]).assert_code(0);
+    let before = parts.content();
+    admin.batch_execute("ALTER DATABASE planning_sync ALLOW_CONNECTIONS false").expect("locked");
+    let outcome = run("pso-restore", &["latest", "--yes"]);
+    outcome.assert_code(3).assert_stderr_has("no restore has left it so").assert_stderr_has("ALLOW_CONNECTIONS true");
+    for name in ["planning_sync_pso_new_20200101_000000", "planning_sync_before_20200101_000000"] {
+        admin.batch_execute(&format!("CREATE DATABASE {name} OWNER sync_user")).expect("created");
+    }
+    admin.batch_execute("ALTER DATABASE planning_sync_before_20200101_000000 ALLOW_CONNECTIONS false").expect("locked");
+    let outcome = run("pso-restore", &["latest", "--dry-run"]);
+    let way_out = "ALTER DATABASE \"planning_sync\" ALLOW_CONNECTIONS true";
+    outcome.assert_code(1).assert_stderr_has("planning_sync_pso_new_20200101_000000").assert_stderr_has(way_out);
+    run("pso-restore", &["latest", "--yes"]).assert_code(1).assert_stderr_has("lets others in again");
+    before.rows.assert_same(&fingerprint::tables(&mut parts.database.connect().expect("connected")).expect("rows"));
+    let names = parts
+        .database
+        .rows("SELECT datname::text FROM pg_database WHERE datname LIKE 'planning_sync%' AND datallowconn");
+    let names: Vec<String> = names.expect("databases").into_iter().flatten().flatten().collect();
+    assert_eq!(names.len(), 3, "{names:?}");
+    assert!(!names.iter().any(|name| name.contains("_pso_new_")), "{names:?}");
+}
+
+#[test]
 fn nothing_is_changed_without_consent() {
     let parts = Parts::start("br_consent");
     let archive = parts.archive();
@@ -207,6 +324,8 @@ fn a_restore_that_is_stopped_is_undone() {
     let mut running = start();
     let outcome = parts.restore(&["latest", "--yes", "--only", "plans"]);
     outcome.assert_code(3).assert_stderr_has("already running").assert_stderr_has(&format!("process {}", running.id()));
+    let outcome = parts.backup(&["--only", "plans"]);
+    outcome.assert_code(3).assert_stderr_has("a restore into").assert_stderr_has(&format!("process {}", running.id()));
     running.signal("TERM").expect("sent");
     let outcome = running.finish().expect("ends");
     slow.set(Mode::Drop).expect("set");
@@ -263,9 +382,15 @@ fn a_damaged_archive_is_not_restored() {
     let name = archive.file_name().expect("a name").to_str().expect("UTF-8");
     fs::write(archive.with_file_name(format!("{name}.sha256")), format!("{sha256}  {name}\n")).expect("written");
     refuse(3, "a hostile name");
-    assert!(!parts.path("../x").exists());
     damaged.assert_same(&parts.content());
-    assert!(!parts.path(".pso-restore/new").exists());
+    parts.assert_no_trace_of_restore();
+    let written: Vec<String> =
+        walk(parts.folder.path()).into_iter().filter(|path| path.ends_with("backup-daily.ps1")).collect();
+    assert_eq!(written, [parts.path("scripts/backup-daily.ps1").display().to_string()]);
+    // From the deployment's folder, from a component's, and from where files are staged.
+    for place in ["../../x", "../x", "x", ".pso-restore/x"] {
+        assert!(!parts.path(place).exists(), "{place}");
+    }
 }
 
 /// What a database may hold beside plain tables.

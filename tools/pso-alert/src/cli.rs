@@ -15,6 +15,10 @@ Examples:
   pso-alert send --severity High --message \"Disk replaced\" --label host=db1
   pso-alert check config/alerts.yaml
 
+Limits: a record that its tool has judged (it has a limit, or a severity other than ok) is taken at its word. The
+thresholds of config/alerts.yaml, then CPU 80 %, memory 90 %, disk 85 %, error rate 5 %, sync duration 60 s, response
+time 2000 ms and 50 errors in the logs, are for records that come without a judgement.
+
 Exit codes:
   0  all well, or told (send)
   1  a record is a warning

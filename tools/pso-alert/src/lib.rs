@@ -4,9 +4,10 @@
 //! **Writes** one `alert.notice` an incident, an `alert.delivery` an attempt and channel; with `-` or `--tee` all
 //! records of the input before them.
 //!
-//! What becomes a notice: a metric beyond its threshold, a failed health check, more than 50 errors in the logs, any
-//! other record from `--min-severity` up, a tool that failed, a tool that began and never ended, input that is no
-//! record, and no input at all. Records about the same thing are one notice with a count, and one run sends one
+//! What becomes a notice: a metric beyond its limit, a failed health check, too many errors in the logs, any other record
+//! from `--min-severity` up, a tool that failed, a tool that began and never ended, input that is no record, and no input
+//! at all. What was judged by the tool that found it (it has a `limit`, or a severity other than `ok`) is not judged
+//! again: the thresholds of `config/alerts.yaml` and the 50 errors are for numbers that come without a judgement. Records about the same thing are one notice with a count, and one run sends one
 //! message a channel. Nothing is remembered between runs: each run tells what is bad now, again if need be.
 //!
 //! **Exit codes**: 0 all well, 1 a warning, 2 something is high or critical, or a channel could not be told, 3 input

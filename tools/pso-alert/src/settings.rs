@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::ensure;
-use pso_common::config::{Config, Field, Paths};
+use pso_common::config::{Config, Field, Paths, ToolSection};
 use pso_common::record::ConfigSettingRecord;
 use pso_common::{Run, Severity};
 use serde::Deserialize;
@@ -25,18 +25,6 @@ pub(crate) struct Settings {
 }
 
 #[derive(Default, Deserialize)]
-#[serde(default)]
-struct FileConfig {
-    maintenance: Option<Maintenance>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Maintenance {
-    alert: Option<AlertSection>,
-}
-
-#[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct AlertSection {
     file: Field,
@@ -44,10 +32,14 @@ struct AlertSection {
     delivery_deadline: Field,
 }
 
+impl ToolSection for AlertSection {
+    const NAME: &'static str = "alert";
+}
+
 impl Settings {
     /// Resolves the settings of a run; `file` is the one that `check` was given.
     pub(crate) fn resolve(cli: &Cli, file: Option<PathBuf>, config: &Config) -> anyhow::Result<Self> {
-        let section = config.read::<FileConfig>()?.maintenance.and_then(|ours| ours.alert).unwrap_or_default();
+        let section: AlertSection = config.section()?;
         let paths = Paths::resolve(config)?;
         let pick = || config.pick::<PathBuf>("maintenance.alert.file");
         let flag = file.or_else(|| cli.alerts.clone());

@@ -86,6 +86,9 @@ impl Judging {
                 let header = &record.header;
                 let what = format!("the record {} of {} is no {}: {error}", header.name, header.tool, header.kind);
                 self.report(run, &what);
+                // Its header can be read, and may be all that somebody has to say.
+                let verdict = self.rules.by_severity(record);
+                verdict.notice.into_iter().for_each(|notice| self.incidents.add(notice));
             }
         }
         Ok(())

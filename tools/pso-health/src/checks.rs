@@ -1,11 +1,11 @@
 //! What a check is, and which there are. A new one is a file of its own and a line in [`ALL`].
 
 use std::fmt;
-use std::io::Write;
 
 use pso_common::config::ConfigValue;
 use pso_common::http::HttpClient;
-use pso_common::{Severity, Timestamp};
+use pso_common::record::HealthCheckRecord;
+use pso_common::{Run, Severity, Timestamp};
 
 use crate::finding::Findings;
 use crate::settings::Settings;
@@ -67,10 +67,6 @@ impl ConfigValue for Selected {
 }
 
 /// Writes the names of the checks and what they look at.
-pub(crate) fn list(out: &mut dyn Write) {
-    for check in ALL {
-        // A reader that has seen enough closes the pipe; that is no failure.
-        let _ = writeln!(out, "{:<10} {}", check.name(), check.about());
-    }
-    let _ = out.flush();
+pub(crate) fn list(run: &mut Run<'_>) -> anyhow::Result<()> {
+    ALL.iter().try_for_each(|check| run.emit(Severity::Ok, check.name(), check.about(), HealthCheckRecord::default()))
 }

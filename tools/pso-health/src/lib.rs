@@ -46,12 +46,12 @@ pub const TOOL: Tool = Tool {
 /// # Errors
 /// When the configuration is bad, a signal comes, or stdout cannot be written. A part that is down is a record.
 pub fn run(cli: Cli, io: &mut Io) -> anyhow::Result<Severity> {
-    if cli.list {
-        checks::list(io.stdout.as_mut());
-        return Ok(Severity::Ok);
-    }
     let common = cli.common.clone();
     pso_common::run::session(&TOOL, &common, io, |run| {
+        // Before the settings: a message about a check that does not exist names this flag.
+        if cli.list {
+            return checks::list(run);
+        }
         let settings = settings::Settings::resolve(&cli, run.config())?;
         if run.printed_config()? {
             return Ok(());

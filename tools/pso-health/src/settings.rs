@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use pso_common::config::{Config, Field, ListField, Paths, ServiceSettings};
+use pso_common::config::{Config, Field, ListField, Paths, ServiceSettings, ToolSection};
 use pso_common::postgres::PgSettings;
 use pso_common::qdrant::QdrantSettings;
 use serde::Deserialize;
@@ -41,7 +41,7 @@ impl Settings {
     /// # Errors
     /// When a layer holds a bad value.
     pub(crate) fn resolve(cli: &Cli, config: &Config) -> anyhow::Result<Self> {
-        let section = config.read::<Root>()?.maintenance.and_then(|ours| ours.health).unwrap_or_default();
+        let section: HealthSection = config.section()?;
         let paths = Paths::resolve(config)?;
         let timeout: Duration = config
             .pick("maintenance.health.timeout")
@@ -99,27 +99,19 @@ impl Settings {
     }
 }
 
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Root {
-    maintenance: Option<Maintenance>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-struct Maintenance {
-    health: Option<Section>,
-}
-
 /// `maintenance.health`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
-struct Section {
+struct HealthSection {
     timeout: Field,
     checks: ListField,
     paths: ListField,
     expected_metrics: ListField,
     limits: Option<LimitsSection>,
+}
+
+impl ToolSection for HealthSection {
+    const NAME: &'static str = "health";
 }
 
 #[cfg(test)]

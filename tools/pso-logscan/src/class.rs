@@ -3,7 +3,8 @@
 /// A class of lines. One line may belong to several.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Class {
-    /// `ERROR\s+(\w+)`, case-sensitive, or a JSON line whose level is an error. The type is the word.
+    /// `ERROR\s+(\w+)`, case-sensitive, or a JSON line whose level is an error. The type is the word. Beyond the
+    /// specification: `ERROR` as a word of its own that no such word follows.
     Error,
     /// `conflict.*unresolved`, whatever the case (PowerShell's `-Pattern` ignores it).
     Conflict,

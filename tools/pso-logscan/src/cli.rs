@@ -11,7 +11,10 @@ use crate::window::When;
 const EXAMPLES: &str = "\
 Classes, each as the specification greps for it (a line may belong to several):
   error       ERROR\\s+(\\w+), as it is written; the type is the word. Also a JSON line whose level, severity or lvl
-              is error, fatal or worse; the type is the first word of its type, error, code, msg or message.
+              is error, fatal or worse; the type is the first word of its type, error, code, msg or message. Beyond
+              the specification: ERROR as a word of its own (`ERROR: disk full`, `[ERROR] …`; not ERRORS, NO_ERROR)
+              without a word to follow, unless a JSON line's level says otherwise; the type is (untyped), as it is for
+              a JSON line without a word.
   conflict    conflict.*unresolved, in any case
   validation  ValidationError, in any case; the type is the word that follows, if one does
   security    authentication, authorization or security, in any case; the type is that word

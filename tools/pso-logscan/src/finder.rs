@@ -80,7 +80,8 @@ impl Finder {
     }
 }
 
-/// What `line` is, judged by the fragment at `at` in it: each class, and the type if it has one.
+/// What `line` is, judged by the fragment at `at` in it: each class, and the type if it has one. An error without a type
+/// is one that the specification's pattern does not find: another place of the line may give it a type.
 pub(crate) fn judge<'a>(
     line: &'a [u8],
     at: usize,
@@ -89,10 +90,14 @@ pub(crate) fn judge<'a>(
 ) {
     match candidate.fragment {
         Fragment::Error => {
-            if let Some(rest) = at.checked_sub(2).and_then(|start| line[start..].strip_prefix(b"ERROR"))
-                && let Some(word) = word::after_blanks(rest)
+            if let Some(start) = at.checked_sub(2)
+                && let Some(rest) = line[start..].strip_prefix(b"ERROR")
             {
-                is(Class::Error, Some(type_of(&rest[word])));
+                match word::after_blanks(rest) {
+                    Some(word) => is(Class::Error, Some(type_of(&rest[word]))),
+                    None if word::stands_alone(&line[..start], rest) => is(Class::Error, None),
+                    None => {}
+                }
             }
             if let Some(rest) = word_around(line, at, 12, "ValidationError") {
                 let rest = rest.strip_prefix(b":").unwrap_or(rest);
@@ -135,6 +140,9 @@ fn contains(text: &[u8], word: &[u8]) -> bool {
 /// The longest type that is kept, in bytes: longer ones are no names.
 const MAX_TYPE_BYTES: usize = 96;
 
+/// The type of an error that says nothing of itself.
+pub(crate) const UNTYPED: &str = "(untyped)";
+
 /// A word as the type of a class.
 pub(crate) fn type_of(word: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(&word[..word.len().min(MAX_TYPE_BYTES)])
@@ -162,10 +170,13 @@ mod tests {
             ("2025-06-12T09:00:00Z ERROR SyncTimeout [sync-engine]", vec!["error.SyncTimeout"]),
             ("ERROR  \tÉchec: x", vec!["error.Échec"]),
             ("MYERROR Foo", vec!["error.Foo"]),
-            ("ERROR [sync] ERROR Foo", vec!["error.Foo"]),
-            ("ERROR: Foo", vec![]),
+            ("ERROR [sync] ERROR Foo", vec!["error.-", "error.Foo"]),
+            ("ERROR: Foo", vec!["error.-"]),
+            ("[ERROR] Foo", vec!["error.-"]),
+            ("ERROR", vec!["error.-"]),
+            ("ERRORS: 3, NO_ERROR, ERROR_COUNT=0, MYERROR: x", vec![]),
+            ("Error: x, error: y", vec![]),
             ("error Foo", vec![]),
-            ("ERROR", vec![]),
             ("RROR Foo", vec![]),
             ("ERRO Foo", vec![]),
             ("WARN ValidationError: progress out of range", vec!["validation.progress"]),

@@ -2,11 +2,9 @@
 
 use std::borrow::Cow;
 
+use crate::finder::UNTYPED;
 use crate::json::{Value, fields};
 use crate::stamp::{Moment, SECOND, Stamp, StampFormat, parse};
-
-/// The type of an error that says nothing of itself but its level.
-const UNTYPED: &[u8] = b"error";
 
 /// A JSON line's stamp, and whether its level is an error's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -14,8 +12,8 @@ pub(crate) struct JsonLine {
     /// From `time`, `ts`, `timestamp` or `@timestamp`: a text like those at the beginning of a line, or a number since
     /// 1970 whose size tells seconds, milliseconds, microseconds and nanoseconds apart.
     pub(crate) stamp: Option<Stamp>,
-    /// Whether `level`, `severity` or `lvl` is `error` or worse.
-    pub(crate) is_error: bool,
+    /// Whether `level`, `severity` or `lvl` is `error` or worse; `None` where there is none of them.
+    pub(crate) is_error: Option<bool>,
 }
 
 impl JsonLine {
@@ -32,7 +30,7 @@ impl JsonLine {
                 break;
             }
         }
-        Self { stamp, is_error: is_error.unwrap_or(false) }
+        Self { stamp, is_error }
     }
 }
 
@@ -80,7 +78,7 @@ fn level_of(value: Value<'_>) -> Option<bool> {
 }
 
 /// What kind of error a JSON line with an error's level is: the first word of `type`, else of `error`, else of `code`,
-/// else of `msg` or `message`; `error` if there is none.
+/// else of `msg` or `message`; [`UNTYPED`] if there is none.
 pub(crate) fn error_type(line: &[u8]) -> Cow<'_, [u8]> {
     const KEYS: [&[u8]; 5] = [b"type", b"error", b"code", b"msg", b"message"];
     let mut best: Option<(usize, Cow<'_, [u8]>)> = None;
@@ -98,7 +96,7 @@ pub(crate) fn error_type(line: &[u8]) -> Cow<'_, [u8]> {
             best = Some((rank, word));
         }
     }
-    best.map_or(Cow::Borrowed(UNTYPED), |(_, word)| word)
+    best.map_or(Cow::Borrowed(UNTYPED.as_bytes()), |(_, word)| word)
 }
 
 fn first_word(text: Cow<'_, [u8]>) -> Option<Cow<'_, [u8]>> {
@@ -115,7 +113,7 @@ mod tests {
 
     fn read(line: &str) -> (Option<String>, bool) {
         let read = JsonLine::read(line.as_bytes(), 3600);
-        (read.stamp.map(|stamp| stamp.at.timestamp().expect("in range").to_string()), read.is_error)
+        (read.stamp.map(|stamp| stamp.at.timestamp().expect("in range").to_string()), read.is_error.unwrap_or(false))
     }
 
     #[test]
@@ -143,8 +141,8 @@ mod tests {
             (r#"{"code":57014,"msg":"sync failed"}"#, "57014"),
             (r#"{"error":"\"quoted\" thing","code":1}"#, "quoted"),
             (r#"{"error":null,"message":"plan-dev lost"}"#, "plan"),
-            (r#"{"msg":"…"}"#, "error"),
-            (r#"{"level":"error"}"#, "error"),
+            (r#"{"msg":"…"}"#, UNTYPED),
+            (r#"{"level":"error"}"#, UNTYPED),
         ] {
             assert_eq!(String::from_utf8_lossy(&error_type(line.as_bytes())), expected, "{line}");
         }

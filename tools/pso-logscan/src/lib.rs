@@ -13,13 +13,8 @@
 //! { pso-health; pso-pgstats advice; pso-logscan --since 24h logs; } | pso-alert
 //! ```
 //!
-//! How it works: [`files`] finds the inputs, [`open`] makes [`chunks`] of whole lines of each, [`pipeline`] has several
-//! threads [`scan`] them and adds up their [`tally`] in order, [`report`] turns that into records.
-
-#![allow(
-    rustdoc::private_intra_doc_links,
-    reason = "the modules are the map of this crate, for those who read its source"
-)]
+//! How it works: `files` finds the inputs, `open` makes `chunks` of whole lines of each, `pipeline` has several threads
+//! `scan` them and adds up their `tally` in order, `report` turns that into records.
 
 mod chunks;
 mod class;
@@ -97,7 +92,7 @@ fn scan_all(run: &mut Run<'_>, settings: Settings, sizes: Sizes, threads: usize)
                 continue;
             }
             Found::Stdin => open::stream(Box::new(run.take_stdin()), sizes).map(|input| (input, None)),
-            Found::File(path) => open::file(path, sizes),
+            Found::File(path) => open::file(path, sizes, run.cancel()),
         };
         let (input, size) = match opened {
             Ok(opened) => opened,

@@ -1,12 +1,13 @@
 //! From a path or a stream to chunks of lines: compression and encoding are found from the first bytes.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, Cursor, Read, Seek as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::read::MultiGzDecoder;
+use pso_common::io::{Cancel, Interruptible};
 
 use crate::chunks::{Chunks, FileChunks, Sizes, StreamChunks};
 use crate::utf16::{ByteOrder, Utf16};
@@ -70,16 +71,19 @@ impl Lead {
 ///
 /// # Errors
 /// When it cannot be opened or read, or is packed in a way that is not read.
-pub(crate) fn file(path: &Path, sizes: Sizes) -> io::Result<(Input, Option<u64>)> {
-    let mut file = File::open(path)?;
-    let metadata = file.metadata()?;
+pub(crate) fn file(path: &Path, sizes: Sizes, cancel: &Cancel) -> io::Result<(Input, Option<u64>)> {
+    let metadata = fs::metadata(path)?;
     if metadata.is_dir() {
         return Err(io::ErrorKind::IsADirectory.into());
     }
     if !metadata.is_file() {
-        // A pipe, such as `<(journalctl)`.
-        return Ok((stream(Box::new(file), sizes)?, None));
+        // A pipe, such as `<(journalctl)`. Opening one waits for its writer, so that is left to the reading thread.
+        let late = Late { path: path.to_path_buf(), file: None };
+        let input = Interruptible::new(Box::new(late), cancel.clone());
+        return Ok((stream(Box::new(input), sizes)?, None));
     }
+    let mut file = File::open(path)?;
+    let metadata = file.metadata()?;
     let lead = head(&mut file)?;
     file.rewind()?;
     let input = match Lead::of(&lead) {
@@ -87,6 +91,22 @@ pub(crate) fn file(path: &Path, sizes: Sizes) -> io::Result<(Input, Option<u64>)
         _ => stream(Box::new(file), sizes)?,
     };
     Ok((input, Some(metadata.len())))
+}
+
+/// A file that is opened when it is first read.
+struct Late {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Read for Late {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(File::open(&self.path)?),
+        };
+        file.read(buffer)
+    }
 }
 
 /// Reads a stream, decompressed and as UTF-8.

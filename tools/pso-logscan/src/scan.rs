@@ -1,7 +1,7 @@
 //! What one chunk of whole lines holds.
 
 use crate::class::PerClass;
-use crate::finder::{Candidate, Finder, judge};
+use crate::finder::{Candidate, Finder, UNTYPED, judge};
 use crate::jsonline::{JsonLine, error_type};
 use crate::layout::Layout;
 use crate::lines::{each_line, without_return};
@@ -71,7 +71,7 @@ impl Scan<'_> {
             self.tally.body_lines += 1;
             self.tally.body_outside += u64::from(!*inside);
             if self.candidate.is_some_and(|candidate| candidate.at < end) {
-                self.classify(start, end, false);
+                self.classify(start, end, None);
             }
         } else {
             self.slow_line(start, end);
@@ -81,7 +81,7 @@ impl Scan<'_> {
     #[inline(never)]
     fn slow_line(&mut self, start: usize, end: usize) {
         let line = without_return(&self.text[start..end]);
-        let mut is_error = false;
+        let mut is_error = None;
         let stamp = if line.first() == Some(&b'{') {
             let json = JsonLine::read(line, self.rules.zone);
             is_error = json.is_error;
@@ -105,7 +105,7 @@ impl Scan<'_> {
                 self.tally.body_outside += u64::from(!self.inside());
             }
         }
-        if is_error || self.candidate.is_some_and(|candidate| candidate.at < end) {
+        if is_error == Some(true) || self.candidate.is_some_and(|candidate| candidate.at < end) {
             self.classify(start, end, is_error);
         }
     }
@@ -145,9 +145,10 @@ impl Scan<'_> {
         }
     }
 
-    /// Counts a line to its classes, and goes on to the first candidate after it.
+    /// Counts a line to its classes, and goes on to the first candidate after it. `is_error` is what a JSON line's level
+    /// says, if it has one.
     #[cold]
-    fn classify(&mut self, start: usize, end: usize, is_error: bool) {
+    fn classify(&mut self, start: usize, end: usize, is_error: Option<bool>) {
         let Rules { finder, keep, .. } = self.rules;
         if !self.inside() {
             if self.candidate.is_some_and(|candidate| candidate.at < end) {
@@ -161,7 +162,7 @@ impl Scan<'_> {
         let number = self.tally.lead_lines + self.tally.body_lines - 1;
         let counts = if lead { &mut self.tally.lead } else { &mut self.tally.body };
         let position = Position { at, file: 0, line: number };
-        let mut seen = PerClass::<bool>::default();
+        let (mut seen, mut untyped) = (PerClass::<bool>::default(), false);
         let mut hit = |class: Class, r#type: Option<&str>| {
             // A line counts once for a class, with the first type that it names, as `-match` has it.
             if !std::mem::replace(seen.get_mut(class), true) {
@@ -169,11 +170,17 @@ impl Scan<'_> {
             }
         };
         while let Some(candidate) = self.candidate.filter(|candidate| candidate.at < end) {
-            judge(line, candidate.at - start, candidate, |class, r#type| hit(class, r#type.as_deref()));
+            judge(line, candidate.at - start, candidate, |class, r#type| match (class, r#type) {
+                (Class::Error, None) => untyped = true,
+                (class, r#type) => hit(class, r#type.as_deref()),
+            });
             self.candidate = finder.next(self.text, candidate.at + 1);
         }
-        if is_error {
-            hit(Class::Error, Some(&type_of(&error_type(line))));
+        match is_error {
+            Some(true) => hit(Class::Error, Some(&type_of(&error_type(line)))),
+            // After all places that give it a type; and where a level says that it is no error, the word is just a word.
+            None if untyped => hit(Class::Error, Some(UNTYPED)),
+            _ => {}
         }
     }
 }

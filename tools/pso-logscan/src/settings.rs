@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use pso_common::Timestamp;
-use pso_common::config::{Config, ConfigValue, Field, Paths};
+use pso_common::config::{Config, ConfigValue, Field, Paths, ToolSection};
 use serde::Deserialize;
 
 use crate::class::{Class, PerClass};
@@ -15,19 +15,6 @@ use crate::window::{When, Window};
 /// More events than this of a class are not kept: their lines would fill the memory.
 const MAX_EVENTS: usize = 1000;
 
-/// The file as this tool sees it.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct FileConfig {
-    maintenance: Option<Maintenance>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Maintenance {
-    logscan: Option<LogscanSection>,
-}
-
 /// `maintenance.logscan`.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -36,6 +23,10 @@ struct LogscanSection {
     tz: Field,
     max_errors: Field,
     events: Option<EventsSection>,
+}
+
+impl ToolSection for LogscanSection {
+    const NAME: &'static str = "logscan";
 }
 
 /// `maintenance.logscan.events`: how many of each class.
@@ -90,7 +81,7 @@ impl Settings {
     /// # Errors
     /// When a value is not what it should be; the message names its place.
     pub(crate) fn resolve(cli: &Cli, config: &Config, now: Timestamp) -> anyhow::Result<Self> {
-        let section = config.read::<FileConfig>()?.maintenance.unwrap_or_default().logscan.unwrap_or_default();
+        let section: LogscanSection = config.section()?;
         let tz = cli.tz.as_deref().map(|text| {
             Zone::parse(text).with_context(|| format!("--tz: expected {}, found {text:?}", Zone::EXPECTED))
         });

@@ -274,3 +274,56 @@ fn standard_input_is_lines() {
         ]
     );
 }
+
+#[test]
+fn an_error_without_a_word_is_counted_once_and_as_untyped() {
+    let root = tempfile::tempdir().expect("a folder");
+    let text = br#"2025-06-12T08:00:00Z ERROR: disk full
+2025-06-12T08:00:01Z ERROR [sync] plan lost, ERROR; again: ERROR
+2025-06-12T08:00:02Z ERROR [sync] ERROR SyncTimeout
+2025-06-12T08:00:03Z INFO ERRORS: 0, NO_ERROR, ERROR_RATE=0, no error
+{"time":"2025-06-12T08:00:04Z","level":"ERROR","msg":"DatabaseError [sync]"}
+{"time":"2025-06-12T08:00:05Z","level":"info","msg":"ERROR: is a word here"}
+{"time":"2025-06-12T08:00:06Z","msg":"ERROR: no level"}
+{"time":"2025-06-12T08:00:07Z","level":"error"}
+2025-06-12T08:00:08Z validationERROR: x
+"#;
+    let (code, records) = run_tool(root.path(), &["-", "--events", "error"], text);
+    assert_eq!(code, 0);
+    let of = |kind: &str| -> Vec<String> {
+        let records = records.iter().filter(|record| record.starts_with(kind));
+        let field = |record: &str, name: &str| {
+            let rest = record.split_once(&format!(r#""{name}":"#)).expect("the field").1;
+            rest[..rest.find([',', '}']).expect("an end")].trim_matches('"').to_owned()
+        };
+        let shown = |record: &String| {
+            let number = field(record, if kind == r#""log.event""# { "line" } else { "count" });
+            format!("{} {number}", field(record, "name"))
+        };
+        records.map(shown).collect()
+    };
+    assert_eq!(
+        of(r#""log.event""#),
+        [
+            "error.(untyped) 1",
+            "error.(untyped) 2",
+            "error.SyncTimeout 3",
+            "error.DatabaseError 5",
+            "error.(untyped) 7",
+            "error.(untyped) 8",
+        ]
+    );
+    assert_eq!(
+        of(r#""log.count""#),
+        [
+            "error 6",
+            "error.(untyped) 4",
+            "error.DatabaseError 1",
+            "error.SyncTimeout 1",
+            "conflict 0",
+            "validation 1",
+            "validation.x 1",
+            "security 0",
+        ]
+    );
+}

@@ -53,6 +53,15 @@ pub(crate) fn first(bytes: &[u8]) -> Option<Range<usize>> {
     None
 }
 
+/// Whether what stands between `before` and `after` is not part of a longer word, as `\b` has it.
+pub(crate) fn stands_alone(before: &[u8], after: &[u8]) -> bool {
+    // The last character is the end that is one as a whole; bytes that are no UTF-8 are no letters.
+    let ends_in_word = (1..=before.len().min(4)).any(|length| {
+        next_char(&before[before.len() - length..]).is_some_and(|(last, taken)| taken == length && is_word(last))
+    });
+    !ends_in_word && run(after, is_word) == 0
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -68,5 +77,18 @@ mod tests {
         assert_eq!(after_blanks(b" caf\xe9"), Some(1..4));
         assert_eq!(first(b"\xff\xe9 (plan) x"), Some(4..8));
         assert_eq!(first(b"--\xe2\x80"), None);
+    }
+
+    #[test]
+    fn a_word_of_its_own_has_no_letters_around_it() {
+        for (before, after) in [("", ""), ("[", "]"), ("… ", ": x"), ("-", "—"), ("\u{1b}[31m ", "")] {
+            assert!(stands_alone(before.as_bytes(), after.as_bytes()), "{before:?} {after:?}");
+        }
+        for (before, after) in
+            [("NO_", ""), ("x", ""), ("é", ""), ("中", ""), ("𝐀", ""), ("", "S"), ("", "é"), ("", "_")]
+        {
+            assert!(!stands_alone(before.as_bytes(), after.as_bytes()), "{before:?} {after:?}");
+        }
+        assert!(stands_alone(b"caf\xe9", b"\xe9"));
     }
 }

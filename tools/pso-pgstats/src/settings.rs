@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use pso_common::config::{Config, Field, Paths, Percent};
+use pso_common::config::{Config, Field, Paths, Percent, ToolSection};
 use pso_common::postgres::PgSettings;
 use serde::Deserialize;
 
@@ -32,18 +32,6 @@ pub(crate) struct Settings {
     pub(crate) deadline: Duration,
 }
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct FileConfig {
-    maintenance: Option<Maintenance>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Maintenance {
-    pgstats: Option<PgstatsSection>,
-}
-
 /// `maintenance.pgstats` of the configuration file.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
@@ -57,10 +45,13 @@ struct PgstatsSection {
     deadline: Field,
 }
 
+impl ToolSection for PgstatsSection {
+    const NAME: &'static str = "pgstats";
+}
+
 impl Settings {
     pub(crate) fn resolve(cli: &Cli, config: &Config) -> anyhow::Result<Self> {
-        let file: FileConfig = config.read()?;
-        let file = file.maintenance.and_then(|maintenance| maintenance.pgstats).unwrap_or_default();
+        let file: PgstatsSection = config.section()?;
         let paths = Paths::resolve(config)?;
         let settings = Self {
             pg: PgSettings::resolve(config, &paths, &cli.pg)?,

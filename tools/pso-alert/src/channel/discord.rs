@@ -1,7 +1,7 @@
 //! Discord's webhooks: <https://discord.com/developers/docs/resources/webhook#execute-webhook>.
 
-use pso_common::Severity;
-use serde_json::{Value, json};
+use pso_common::{Severity, Timestamp};
+use serde::Serialize;
 
 use super::{Digest, more, shout, sign, times};
 use crate::notice::Notice;
@@ -19,18 +19,47 @@ const MAX_LINE: usize = 600;
 /// Discord refuses content beyond 2,000 characters.
 const MAX_CONTENT: usize = 2_000;
 
+/// What a webhook takes.
+#[derive(Debug, Serialize)]
+pub(crate) struct Message {
+    content: String,
+    embeds: [Embed; 1],
+    allowed_mentions: AllowedMentions,
+}
+
+#[derive(Debug, Serialize)]
+struct Embed {
+    description: String,
+    /// 0xRRGGBB.
+    color: u32,
+    timestamp: Timestamp,
+    footer: Footer,
+}
+
+#[derive(Debug, Serialize)]
+struct Footer {
+    text: &'static str,
+}
+
+/// Which kinds of mentions Discord may make of the text: none.
+#[derive(Debug, Serialize)]
+struct AllowedMentions {
+    parse: [&'static str; 0],
+}
+
 /// No word of it can mention anybody: `allowed_mentions` is empty, and markdown is escaped.
-pub(super) fn message(digest: &Digest<'_>) -> Value {
-    json!({
-        "content": fit(&without_mentions(&digest.headline()), MAX_CONTENT, escape),
-        "embeds": [{
-            "description": description(digest.notices),
-            "color": color(digest.worst()),
-            "timestamp": digest.at,
-            "footer": {"text": "pso-alert"}
-        }],
-        "allowed_mentions": {"parse": []}
-    })
+pub(super) fn message(digest: &Digest<'_>) -> Message {
+    let embed = Embed {
+        description: description(digest.notices),
+        color: color(digest.worst()),
+        timestamp: digest.at,
+        footer: Footer { text: "pso-alert" },
+    };
+    Message {
+        content: fit(&without_mentions(&digest.headline()), MAX_CONTENT, escape),
+        embeds: [embed],
+        allowed_mentions: AllowedMentions { parse: [] },
+    }
 }
 
 /// As many whole lines as fit, and how many do not.

@@ -5,7 +5,7 @@ mod slack;
 mod webhook;
 
 use pso_common::{Secret, Severity, Timestamp};
-use serde_json::Value;
+use serde::Serialize;
 
 use crate::notice::Notice;
 
@@ -35,13 +35,22 @@ impl Channel {
     }
 
     /// The body of the one message.
-    pub(crate) fn message(&self, digest: &Digest<'_>) -> Value {
+    pub(crate) fn message<'a>(&'a self, digest: &'a Digest<'_>) -> Message<'a> {
         match self {
-            Self::Slack { channel, .. } => slack::message(digest, channel.as_deref()),
-            Self::Discord { .. } => discord::message(digest),
-            Self::Webhook { .. } => webhook::message(digest),
+            Self::Slack { channel, .. } => Message::Slack(slack::message(digest, channel.as_deref())),
+            Self::Discord { .. } => Message::Discord(discord::message(digest)),
+            Self::Webhook { .. } => Message::Webhook(webhook::message(digest)),
         }
     }
+}
+
+/// What is posted.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+pub(crate) enum Message<'a> {
+    Slack(slack::Message<'a>),
+    Discord(discord::Message),
+    Webhook(webhook::Message<'a>),
 }
 
 /// The notices of one run, worst first, as all channels tell them.

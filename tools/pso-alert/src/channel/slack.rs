@@ -1,6 +1,6 @@
 //! Slack's incoming webhooks: <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>.
 
-use serde_json::{Value, json};
+use serde::Serialize;
 
 use super::{Digest, more, shout, sign, times};
 use crate::notice::Notice;
@@ -18,28 +18,51 @@ const MAX_HEADER: usize = 150;
 /// The text that notifications show.
 const MAX_TEXT: usize = 400;
 
-/// `verbatim` keeps Slack from making links and mentions of plain words; escaped `<` leaves it no others.
-pub(super) fn message(digest: &Digest<'_>, channel: Option<&str>) -> Value {
-    let mut blocks = vec![json!({
-        "type": "header",
-        "text": {"type": "plain_text", "text": fit(&digest.headline(), MAX_HEADER, |c, out| out.push(c)), "emoji": true}
-    })];
-    blocks.extend(
-        digest.notices.iter().take(MAX_NOTICES).map(
-            |notice| json!({"type": "section", "text": {"type": "mrkdwn", "text": line(notice), "verbatim": true}}),
-        ),
-    );
+/// What an incoming webhook takes.
+#[derive(Debug, Serialize)]
+pub(crate) struct Message<'a> {
+    /// What notifications show in place of the blocks.
+    text: String,
+    blocks: Vec<Block>,
+    unfurl_links: bool,
+    unfurl_media: bool,
+    /// Only webhooks of the old kind look at it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<&'a str>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Block {
+    Header { text: Text },
+    Section { text: Text },
+    Context { elements: [Text; 1] },
+}
+
+#[derive(Debug, Serialize)]
+#[serde(tag = "type", rename_all = "snake_case")]
+enum Text {
+    PlainText { text: String, emoji: bool },
+    Mrkdwn { text: String, verbatim: bool },
+}
+
+pub(super) fn message<'a>(digest: &Digest<'_>, channel: Option<&'a str>) -> Message<'a> {
+    let headline = digest.headline();
+    let title = fit(&headline, MAX_HEADER, |c, out| out.push(c));
+    let mut blocks = vec![Block::Header { text: Text::PlainText { text: title, emoji: true } }];
+    blocks
+        .extend(digest.notices.iter().take(MAX_NOTICES).map(|notice| Block::Section { text: markdown(line(notice)) }));
     let rest = more(digest.notices.len().saturating_sub(MAX_NOTICES));
     let foot: Vec<String> = rest.into_iter().chain([format!("pso-alert, {}", digest.at)]).collect();
-    blocks
-        .push(json!({"type": "context", "elements": [{"type": "mrkdwn", "text": foot.join(" · "), "verbatim": true}]}));
+    blocks.push(Block::Context { elements: [markdown(foot.join(" · "))] });
     let first = digest.notices.first().map_or("", |notice| notice.message.as_str());
-    let text = fit(&without_mentions(&format!("{}: {first}", digest.headline())), MAX_TEXT, escape);
-    let mut message = json!({"text": text, "blocks": blocks, "unfurl_links": false, "unfurl_media": false});
-    if let Some(channel) = channel {
-        message["channel"] = channel.into();
-    }
-    message
+    let text = fit(&without_mentions(&format!("{headline}: {first}")), MAX_TEXT, escape);
+    Message { text, blocks, unfurl_links: false, unfurl_media: false, channel }
+}
+
+/// `verbatim` keeps Slack from making links and mentions of plain words; escaped `<` leaves it no others.
+const fn markdown(text: String) -> Text {
+    Text::Mrkdwn { text, verbatim: true }
 }
 
 fn line(notice: &Notice) -> String {

@@ -7,17 +7,29 @@
 //!  "more": 0}
 //! ```
 
-use pso_common::Severity;
 use pso_common::record::{AlertNoticeRecord, SCHEMA};
+use pso_common::{Severity, Timestamp};
 use serde::Serialize;
-use serde_json::{Value, json};
 
 use super::Digest;
 
 /// Notices in one message; the others are counted in `more`.
 const MAX_NOTICES: usize = 500;
 
-#[derive(Serialize)]
+/// What is posted.
+#[derive(Debug, Serialize)]
+pub(crate) struct Message<'a> {
+    schema: u32,
+    tool: &'static str,
+    host: &'a str,
+    at: Timestamp,
+    severity: Severity,
+    notices: Vec<Item<'a>>,
+    /// Notices that are not in `notices`.
+    more: usize,
+}
+
+#[derive(Debug, Serialize)]
 struct Item<'a> {
     severity: Severity,
     message: &'a str,
@@ -25,20 +37,20 @@ struct Item<'a> {
     notice: AlertNoticeRecord,
 }
 
-pub(super) fn message(digest: &Digest<'_>) -> Value {
-    let notices: Vec<Item<'_>> = digest
+pub(super) fn message<'a>(digest: &'a Digest<'_>) -> Message<'a> {
+    let notices = digest
         .notices
         .iter()
         .take(MAX_NOTICES)
         .map(|notice| Item { severity: notice.severity, message: &notice.message, notice: notice.record() })
         .collect();
-    json!({
-        "schema": SCHEMA,
-        "tool": crate::TOOL.name,
-        "host": digest.host,
-        "at": digest.at,
-        "severity": digest.worst(),
-        "notices": notices,
-        "more": digest.notices.len().saturating_sub(MAX_NOTICES)
-    })
+    Message {
+        schema: SCHEMA,
+        tool: crate::TOOL.name,
+        host: &digest.host,
+        at: digest.at,
+        severity: digest.worst(),
+        notices,
+        more: digest.notices.len().saturating_sub(MAX_NOTICES),
+    }
 }

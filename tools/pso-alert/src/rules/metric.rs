@@ -1,4 +1,5 @@
-//! Measured numbers against the thresholds of `config/alerts.yaml`.
+//! Measured numbers beyond their limits. Who measured has judged most of them; the others are held against the thresholds of
+//! `config/alerts.yaml`.
 
 use pso_common::Severity;
 use pso_common::record::{Header, HealthMetricRecord};
@@ -35,14 +36,29 @@ pub(super) fn judge(header: &Header, record: &HealthMetricRecord, thresholds: &T
     if header.severity == Severity::Unknown {
         return None;
     }
-    let limit = thresholds.get(metric.name).or(record.limit).unwrap_or(metric.limit);
-    if record.value <= limit {
-        return Some(Verdict::silent(Severity::Ok));
+    let (severity, limit) = severity_and_limit(header, record, metric, thresholds);
+    if severity < Severity::Warning {
+        return Some(Verdict::silent(severity));
     }
     let place = record.labels.values().next().map_or_else(String::new, |label| format!(" of {label}"));
-    let (value, limit) = (shown(record.value, metric.unit), shown(limit, metric.unit));
-    let message = format!("{}{place}: {value} (limit {limit})", metric.says);
-    Some(Verdict::tell(Notice::of(header, metric.name, metric.severity, &message, record.labels.clone())))
+    let limit = limit.map_or_else(String::new, |limit| format!(" (limit {})", shown(limit, metric.unit)));
+    let message = format!("{}{place}: {}{limit}", metric.says, shown(record.value, metric.unit));
+    Some(Verdict::tell(Notice::of(header, metric.name, severity, &message, record.labels.clone())))
+}
+
+/// A record with a limit, or with a severity other than `ok`, was judged by who measured: `pso-health` knows limits that
+/// are not in `config/alerts.yaml`, and two tools must not say two things of one number.
+fn severity_and_limit(
+    header: &Header,
+    record: &HealthMetricRecord,
+    metric: &Metric,
+    thresholds: &Thresholds,
+) -> (Severity, Option<f64>) {
+    if record.limit.is_some() || header.severity > Severity::Ok {
+        return (header.severity, record.limit);
+    }
+    let limit = thresholds.get(metric.name).unwrap_or(metric.limit);
+    (if record.value > limit { metric.severity } else { Severity::Ok }, Some(limit))
 }
 
 /// Up to two decimals, with the unit.

@@ -2,9 +2,9 @@
 //!
 //! | rule | fires on |
 //! |---|---|
-//! | `cpu_usage`, `memory_usage`, … | a `health.metric` beyond its threshold ([`metric`]) |
+//! | `cpu_usage`, `memory_usage`, … | a `health.metric` beyond its own limit; beyond our threshold if it has none ([`metric`]) |
 //! | `health.check` | a `health.check` that is not well ([`check`]) |
-//! | `log.errors` | more than 50 errors in the logs ([`log_count`]) |
+//! | `log.errors` | an error count that the scan calls high; more than 50 if nobody judged ([`log_count`]) |
 //! | `run.failed`, `run.unfinished` | a tool that failed, or died ([`runs`]) |
 //! | `record.severity` | any other record from `--min-severity` up |
 
@@ -23,7 +23,7 @@ use serde::Deserialize;
 use crate::notice::Notice;
 use runs::Runs;
 
-/// The limits of `config/alerts.yaml`; absent ones are the record's own, else the specification's.
+/// The limits of `config/alerts.yaml`, for numbers that come without one; absent ones are the specification's.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub(crate) struct Thresholds {
     /// Percent.
@@ -43,7 +43,7 @@ pub(crate) struct Thresholds {
 /// What the rules say of one record.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Verdict {
-    /// How bad it is for the exit code: where a threshold of ours judges, not what the record says.
+    /// How bad it is for the exit code: what the record says, unless nobody judged it before a threshold of ours did.
     pub(crate) severity: Severity,
     /// What people should know of it.
     pub(crate) notice: Option<Notice>,
@@ -101,7 +101,8 @@ impl Rules {
         self.runs.unfinished()
     }
 
-    fn by_severity(&self, record: &AnyRecord) -> Verdict {
+    /// Judges a record by its header alone.
+    pub(crate) fn by_severity(&self, record: &AnyRecord) -> Verdict {
         let header = &record.header;
         if header.severity < self.min_severity {
             return Verdict::silent(header.severity);

@@ -45,15 +45,27 @@ fn metrics_beyond_a_threshold_fire_with_the_specifications_words() {
 }
 
 #[test]
-fn the_thresholds_file_wins_over_the_records_limit_and_severity() {
-    let high =
-        record("health.metric", "cpu_usage", "high", r#","value":92,"unit":"percent","limit":70,"elapsed_ms":1"#);
+fn what_was_judged_is_not_judged_again() {
+    let cpu = |severity: &str, more: &str| {
+        record("health.metric", "cpu_usage", severity, &format!(r#","value":92,"unit":"percent","elapsed_ms":1{more}"#))
+    };
     let file = |cpu_usage| Thresholds { cpu_usage, ..Thresholds::default() };
-    assert_eq!(judge(&mut rules(file(Some(95.0))), &high), (Severity::Ok, None));
-    let (severity, notice) = judge(&mut rules(file(Some(60.0))), &high);
+    for threshold in [Some(60.0), Some(95.0), None] {
+        let judged = |severity: &str, more: &str| {
+            let (exit, notice) = judge(&mut rules(file(threshold)), &cpu(severity, more));
+            (exit, notice.map(|(_, told, message)| (told, message)))
+        };
+        let fires = |severity, message: &str| (severity, Some((severity, message.to_owned())));
+        assert_eq!(judged("ok", r#","limit":95"#), (Severity::Ok, None));
+        assert_eq!(judged("info", ""), (Severity::Info, None));
+        assert_eq!(judged("warning", r#","limit":70"#), fires(Severity::Warning, "High CPU usage: 92% (limit 70%)"));
+        assert_eq!(judged("high", r#","limit":70"#), fires(Severity::High, "High CPU usage: 92% (limit 70%)"));
+        assert_eq!(judged("high", ""), fires(Severity::High, "High CPU usage: 92%"));
+    }
+    // Nobody has judged these.
+    assert_eq!(judge(&mut rules(file(Some(95.0))), &cpu("ok", "")), (Severity::Ok, None));
+    let (severity, notice) = judge(&mut rules(file(Some(60.0))), &cpu("ok", ""));
     assert_eq!((severity, notice.expect("fires").2.as_str()), (Severity::Warning, "High CPU usage: 92% (limit 60%)"));
-    let (_, notice) = judge(&mut rules(file(None)), &high);
-    assert_eq!(notice.expect("fires").2, "High CPU usage: 92% (limit 70%)");
 }
 
 #[test]
@@ -92,13 +104,20 @@ fn a_service_that_is_not_healthy_is_critical() {
 }
 
 #[test]
-fn more_than_fifty_errors_are_high() {
+fn as_many_errors_as_the_scan_calls_high_are_told() {
     let mut rules = rules(Thresholds::default());
     let mut count = |severity, fields: &str| judge(&mut rules, &record("log.count", "error", severity, fields));
     assert_eq!(count("warning", r#","class":"error","count":50"#), (Severity::Warning, None));
-    let (severity, notice) = count("ok", r#","class":"error","count":51"#);
-    let expected = "High error count detected: 51 errors in the logs".to_owned();
-    assert_eq!((severity, notice), (Severity::High, Some(("log.errors", Severity::High, expected))));
+    let told = |count: u64| {
+        let message = format!("High error count detected: {count} errors in the logs");
+        (Severity::High, Some(("log.errors", Severity::High, message)))
+    };
+    // Judged by a limit of 100, and by one of 5.
+    assert_eq!(count("info", r#","class":"error","count":99"#), (Severity::Info, None));
+    assert_eq!(count("high", r#","class":"error","count":6"#), told(6));
+    // Not judged at all.
+    assert_eq!(count("ok", r#","class":"error","count":50"#), (Severity::Ok, None));
+    assert_eq!(count("ok", r#","class":"error","count":51"#), told(51));
     assert_eq!(count("ok", r#","class":"error","type":"SyncTimeout","count":99"#), (Severity::Ok, None));
     assert_eq!(count("ok", r#","class":"security","count":99"#), (Severity::Ok, None));
     let (_, notice) = count("unknown", r#","class":"error","count":0"#);
