@@ -406,7 +406,6 @@ const VARIETY: &str = r#"
     CREATE TABLE empty (); CREATE TABLE no_key (content text); INSERT INTO no_key VALUES ('x'), ('x'), (NULL), (E'tab\tback\\slash');
     CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM no_key;
     CREATE UNLOGGED TABLE unlogged AS SELECT 1 AS one;
-    SELECT lo_from_bytea(0, '\xdeadbeef');
 "#;
 
 #[test]
@@ -427,7 +426,6 @@ fn whatever_a_database_may_hold_is_back() {
         ];
         queries.map(|query| parts.database.rows(query).expect("facts"))
     };
-    let (before, facts_before) = (parts.content(), facts());
     let rows =
         parts.backup(&["--only", "postgres"]).assert_code(0).record("backup.component", "postgres")["rows"].clone();
     assert_eq!((&rows["public.parent"], &rows["public.child"]), (&1.into(), &2.into()));
@@ -435,6 +433,12 @@ fn whatever_a_database_may_hold_is_back() {
     assert!(rows.get("public.measured").is_none() && rows.get("public.counted").is_none());
     let lose = r#"DROP TABLE measured, parent CASCADE; DROP SCHEMA "Été . 1" CASCADE; TRUNCATE no_key; SELECT lo_unlink(oid) FROM pg_largeobject_metadata"#;
     for by_superuser in [false, true] {
+        if by_superuser {
+            // In place they are refused: see below.
+            parts.database.execute("SELECT lo_from_bytea(0, '\\xdeadbeef')").expect("a large object");
+            parts.backup(&["--only", "postgres"]).assert_code(0);
+        }
+        let (before, facts_before) = (parts.content(), facts());
         parts.database.execute(lose).expect("damaged");
         let mut tool = parts.tool("pso-restore", &["latest", "--yes"]);
         if by_superuser {

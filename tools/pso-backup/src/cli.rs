@@ -21,7 +21,7 @@ Exit codes:
   0  the archive is published and was read back; or: the archive is as it was made
   1  the same, with warnings
   2  the backup failed and nothing was published; or: the archive is damaged
-  3  nothing was attempted: usage, configuration, no connection, another backup is running";
+  3  nothing was attempted: usage, configuration, no connection, another backup or a restore is running";
 
 /// One verified archive of the database, the vector store and the files; lists and verifies archives
 #[derive(Debug, Parser)]
@@ -62,7 +62,7 @@ pub(crate) struct CreateArgs {
     pub(crate) only: Vec<Component>,
 
     /// After success, remove archives of this folder that are older, but never the last good one of a component
-    /// [env: `PSO_BACKUP_KEEP_DAYS`] [default: 7, weekly 35]
+    /// [env: `PSO_BACKUP_KEEP_DAYS`, weekly `PSO_BACKUP_WEEKLY_KEEP_DAYS`] [default: 7, weekly 35]
     #[arg(long, value_name = "DAYS", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) keep_days: Option<u32>,
 

@@ -5,7 +5,8 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use pso_archive::{
-    Archive, ArchiveWriter, Lock, Manifest, Published, SCHEMA, ToolVersion, Versions, remove_leftovers, verify,
+    Archive, ArchiveWriter, BACKUP_LOCK, Lock, Manifest, Published, SCHEMA, ToolVersion, Versions, remove_leftovers,
+    verify,
 };
 use pso_common::io::elapsed_ms;
 use pso_common::record::{BackupArchiveRecord, BackupComponentRecord, Component};
@@ -18,8 +19,6 @@ use crate::qdrant::QdrantSource;
 use crate::settings::Settings;
 use crate::{TOOL, retention};
 
-/// The lock of a backup folder.
-const LOCK: &str = ".pso-backup.lock";
 const CONSISTENCY: &str = "The components were captured one after the other, in this order, while the system was \
                            running. Each database is one snapshot of its own, each collection another; together they \
                            are not one moment.";
@@ -52,10 +51,13 @@ pub(crate) fn create(run: &mut Run<'_>, settings: &Settings) -> anyhow::Result<(
 
 fn make(run: &mut Run<'_>, settings: &Settings, taken_at: Timestamp) -> anyhow::Result<Published> {
     let folder = &settings.folder;
+    refuse_restore(settings)?;
     // Where nothing can be backed up, not even a folder is created.
     let sources = look(run, settings)?;
     fs::create_dir_all(folder).with_context(|| format!("create the backup folder {}", folder.display()))?;
-    let _lock = Lock::acquire(&folder.join(LOCK), &format!("backup into {}", folder.display()))?;
+    let _lock = Lock::acquire(&folder.join(BACKUP_LOCK), &format!("backup into {}", folder.display()))?;
+    // Once more after our own was taken, as a restore does, so that at least one of the two sees the other.
+    refuse_restore(settings)?;
     for name in remove_leftovers(folder)? {
         run.progress(format_args!("removed what a killed run had left: {name}"));
     }
@@ -82,6 +84,11 @@ fn make(run: &mut Run<'_>, settings: &Settings, taken_at: Timestamp) -> anyhow::
     };
     run.emit(Severity::Ok, name, "", body)?;
     Ok(published)
+}
+
+/// What a restore has half done is not worth an archive.
+fn refuse_restore(settings: &Settings) -> anyhow::Result<()> {
+    Lock::refuse_held(&settings.restore_lock, &format!("restore into {}", settings.paths.root.display()))
 }
 
 /// Finds out whether everything can be captured, before anything is.

@@ -1,6 +1,7 @@
 //! The files: configuration, scripts and plans.
 
 use std::fs::{self, File, Metadata};
+use std::io::ErrorKind::NotFound;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
@@ -67,8 +68,12 @@ impl FileSource {
         );
         let walk = WalkDir::new(folder).max_depth(depth).sort_by_file_name().into_iter();
         for entry in walk.filter_entry(|entry| entry.file_name() != RESTORE_FOLDER) {
-            let entry = entry.with_context(|| format!("read the folder {}", folder.display()))?;
-            source.take(&entry)?;
+            match entry {
+                Ok(entry) => source.take(&entry)?,
+                // What is removed meanwhile was not there.
+                Err(error) if error.depth() > 0 && error.io_error().is_some_and(|error| error.kind() == NotFound) => {}
+                Err(error) => return Err(error).with_context(|| format!("read the folder {}", folder.display())),
+            }
         }
         ensure!(
             component != Component::Config || !source.files.is_empty(),
@@ -149,7 +154,7 @@ fn open(path: &Path) -> anyhow::Result<Content> {
     for read in 1.. {
         let mut file = match File::open(path) {
             Ok(file) => file,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Content::Gone),
+            Err(error) if error.kind() == NotFound => return Ok(Content::Gone),
             Err(error) => return Err(error.into()),
         };
         let before = file.metadata()?;
@@ -160,7 +165,12 @@ fn open(path: &Path) -> anyhow::Result<Content> {
         let mut content = Vec::new();
         // A file that grows faster than it is read would have no end.
         file.by_ref().take(WHOLE_BYTES + 1).read_to_end(&mut content)?;
-        let stable = content.len() as u64 == before.len() && is_same(&before, &fs::metadata(path)?);
+        let after = match fs::metadata(path) {
+            Ok(after) => after,
+            Err(error) if error.kind() == NotFound => return Ok(Content::Gone),
+            Err(error) => return Err(error.into()),
+        };
+        let stable = content.len() as u64 == before.len() && is_same(&before, &after);
         if stable || (read == READS && content.len() as u64 <= WHOLE_BYTES) {
             return Ok(Content::Whole(content, before));
         }

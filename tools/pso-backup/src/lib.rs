@@ -8,7 +8,7 @@
 //!   3 nothing was attempted.
 //!
 //! ```text
-//! pso-backup | pso-rehearse - | pso-alert
+//! pso-backup | pso-alert
 //! ```
 
 mod cli;
@@ -16,6 +16,7 @@ mod create;
 mod files;
 mod list;
 mod log;
+mod pending;
 mod postgres;
 mod qdrant;
 mod retention;

@@ -1,32 +1,30 @@
 //! The vector store: for each collection a snapshot is made on the server, downloaded, compared and deleted there.
 
-use std::cell::Cell;
-use std::fs::{self, OpenOptions};
-use std::io::Write as _;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::path::Path;
+use std::sync::mpsc::{self, RecvTimeoutError};
+use std::thread;
+use std::time::{Duration, Instant};
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use pso_archive::{ArchiveWriter, Collection, NewEntry, Packing, SnapshotSource, encoded};
 use pso_common::io::Cancel;
-use pso_common::qdrant::{Alias, QdrantClient, QdrantSettings, Snapshot};
+use pso_common::qdrant::{Alias, QdrantClient, QdrantError, QdrantSettings, Snapshot};
 use pso_common::record::Component;
 use pso_common::{Run, Timestamp};
-use serde::{Deserialize, Serialize};
 
-/// Snapshots that lie on the server because of us: what a killed run leaves for the next one.
-const PENDING: &str = ".pso-backup.pending";
+use crate::pending::Notes;
+
 /// How often a snapshot is made again because points came or went meanwhile.
 const ATTEMPTS: u32 = 3;
+/// How long a signal may wait to be noticed.
+const STEP: Duration = Duration::from_millis(50);
 
 /// A store that can be reached.
 pub(crate) struct QdrantSource {
     client: QdrantClient,
     version: String,
     collections: Vec<String>,
-    pending: PathBuf,
-    /// Whether something was left on the server.
-    left: Cell<bool>,
+    notes: Notes,
 }
 
 /// What was captured.
@@ -35,13 +33,6 @@ pub(crate) struct Captured {
     pub(crate) aliases: Vec<Alias>,
     pub(crate) version: String,
     pub(crate) size: u64,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Pending {
-    url: String,
-    collection: String,
-    snapshot: String,
 }
 
 impl QdrantSource {
@@ -54,39 +45,17 @@ impl QdrantSource {
         for collection in &collections {
             client.info(collection).with_context(|| format!("look at the collection {collection} of Qdrant"))?;
         }
-        Ok(Self { client, version, collections, pending: folder.join(PENDING), left: Cell::new(false) })
+        let notes = Notes::new(folder, client.shown_url());
+        Ok(Self { client, version, collections, notes })
     }
 
     /// Deletes what a killed run has left on the server. The folder must be locked.
     pub(crate) fn remove_pending(&self, run: &mut Run<'_>) {
-        let Ok(text) = fs::read_to_string(&self.pending) else { return };
-        let url = self.client.shown_url();
-        let mut all = true;
-        for line in text.lines() {
-            // A line that was cut off by the kill names nothing that could be deleted.
-            let Ok(left) = serde_json::from_str::<Pending>(line) else { continue };
-            // One that is gone already is no error.
-            if left.url == url && self.client.delete_snapshot(&left.collection, &left.snapshot).is_ok() {
-                run.progress(format_args!("removed from Qdrant what an earlier run had left: {}", left.snapshot));
-            } else {
-                all = false;
-            }
-        }
-        if all {
-            let _ = fs::remove_file(&self.pending);
-        }
+        self.notes.clear(&self.client, run);
     }
 
     /// Captures every collection, and the aliases of these.
     pub(crate) fn capture(self, archive: &mut ArchiveWriter, run: &mut Run<'_>) -> anyhow::Result<Captured> {
-        let result = self.all(archive, run);
-        if !self.left.get() {
-            let _ = fs::remove_file(&self.pending);
-        }
-        result
-    }
-
-    fn all(&self, archive: &mut ArchiveWriter, run: &mut Run<'_>) -> anyhow::Result<Captured> {
         let (mut collections, mut size) = (Vec::new(), 0);
         for name in &self.collections {
             run.progress(format_args!("collection {name}"));
@@ -107,7 +76,7 @@ impl QdrantSource {
         run: &mut Run<'_>,
     ) -> anyhow::Result<(Collection, u64)> {
         let config = self.client.info(name)?.config;
-        let made = self.snapshot(name, run.cancel())?;
+        let made = self.snapshot(name, run)?;
         let captured_at = run.now();
         let result = self.download(name, &made.snapshot, captured_at, archive);
         // Whatever became of it, the server's disk is not ours.
@@ -135,22 +104,15 @@ impl QdrantSource {
 
     /// Makes a snapshot, counting before and after. Where the counts differ it is made again: only between equal
     /// counts is it known exactly how many points it holds.
-    fn snapshot(&self, name: &str, cancel: &Cancel) -> anyhow::Result<Made> {
+    fn snapshot(&self, name: &str, run: &Run<'_>) -> anyhow::Result<Made> {
+        let cancel = run.cancel();
         let mut attempt = 1;
         loop {
             cancel.check()?;
             let listed = self.client.snapshots(name).context("list its snapshots")?;
             let before = self.client.count(name).context("count its points")?;
-            let snapshot = self
-                .client
-                .create_snapshot(name)
-                .context("make a snapshot (where the time ran out, Qdrant may still be at it and leave one behind)")?;
-            // Names have a resolution of one second: one that was there before is also somebody else's.
-            let ours = listed.iter().all(|other| other.name != snapshot.name);
+            let (snapshot, ours) = self.create(name, run.now(), &listed, cancel)?;
             let mut made = Made { snapshot, before, after: before, ours };
-            if made.ours {
-                self.note_pending(name, &made.snapshot.name);
-            }
             match self.client.count(name) {
                 Ok(after) => made.after = after,
                 Err(error) => {
@@ -164,7 +126,53 @@ impl QdrantSource {
             attempt += 1;
             self.delete(name, &made)?;
             // In the same second the next one would have the same name.
-            std::thread::sleep(Duration::from_millis(1100));
+            let next = Instant::now() + Duration::from_millis(1100);
+            while Instant::now() < next {
+                cancel.check()?;
+                thread::sleep(STEP);
+            }
+        }
+    }
+
+    /// Lets the server make a snapshot; whether it is ours. A signal ends the wait, and the next run deletes what the
+    /// server makes all the same.
+    fn create(
+        &self,
+        name: &str,
+        at: Timestamp,
+        listed: &[Snapshot],
+        cancel: &Cancel,
+    ) -> anyhow::Result<(Snapshot, bool)> {
+        self.notes.asked(name, at, listed);
+        let (sender, receiver) = mpsc::sync_channel(1);
+        let (client, collection) = (self.client.clone(), name.to_owned());
+        thread::spawn(move || {
+            // After a signal nobody waits any more.
+            let _ = sender.send(client.create_snapshot(&collection));
+        });
+        let result = loop {
+            match receiver.recv_timeout(STEP) {
+                Ok(result) => break result,
+                Err(RecvTimeoutError::Timeout) => cancel.check().context("make a snapshot")?,
+                Err(RecvTimeoutError::Disconnected) => bail!("the thread that makes a snapshot has ended"),
+            }
+        };
+        match result {
+            Ok(snapshot) => {
+                // Names have a resolution of one second: one that was there before is also somebody else's.
+                let ours = listed.iter().all(|other| other.name != snapshot.name);
+                self.notes.answered(name, at, Some(snapshot.name.as_str()).filter(|_| ours));
+                Ok((snapshot, ours))
+            }
+            Err(error) => {
+                // These say that it did not begin or did not succeed; a gateway's, or none, say nothing.
+                if matches!(error, QdrantError::Status(status, _) if !matches!(status, 502..=504)) {
+                    self.notes.answered(name, at, None);
+                }
+                let context =
+                    "make a snapshot (where the time ran out, Qdrant may still be at it and leave one behind)";
+                Err(error).context(context)
+            }
         }
     }
 
@@ -203,19 +211,10 @@ impl QdrantSource {
             return Ok(());
         }
         let name = &made.snapshot.name;
-        let result = self.client.delete_snapshot(collection, name);
-        self.left.set(self.left.get() || result.is_err());
-        result.with_context(|| format!("delete the snapshot {name} on Qdrant's disk; the next backup tries again"))
-    }
-
-    fn note_pending(&self, collection: &str, snapshot: &str) {
-        let note =
-            Pending { url: self.client.shown_url(), collection: collection.to_owned(), snapshot: snapshot.to_owned() };
-        // Without the note only a kill in the next moments would leave a file on the server.
-        let _ = serde_json::to_string(&note).map(|line| {
-            let file = OpenOptions::new().create(true).append(true).open(&self.pending);
-            file.and_then(|mut file| writeln!(file, "{line}"))
-        });
+        let context = || format!("delete the snapshot {name} on Qdrant's disk; the next backup tries again");
+        self.client.delete_snapshot(collection, name).with_context(context)?;
+        self.notes.deleted(collection, name);
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, ensure};
+use pso_archive::RESTORE_LOCK;
 use pso_common::config::{Config, Field, ListField, Paths};
 use pso_common::postgres::PgSettings;
 use pso_common::qdrant::QdrantSettings;
@@ -42,6 +43,8 @@ pub(crate) struct Settings {
     /// Where the archive goes.
     pub(crate) folder: PathBuf,
     pub(crate) keep_days: u32,
+    /// What a restore into the deployment holds while it changes anything.
+    pub(crate) restore_lock: PathBuf,
     /// How long `pg_dump` may be silent.
     pub(crate) stall_timeout: Duration,
     pub(crate) paths: Paths,
@@ -63,15 +66,17 @@ impl Settings {
             .env("PSO_BACKUP_COMPONENTS")
             .file_list(&section.components)
             .or(Component::ALL.map(|component| component.to_string()).to_vec())?;
-        let (key, field, default) = match args.kind {
-            ArchiveKind::Daily => ("maintenance.backup.keep_days", &section.keep_days, 7),
-            ArchiveKind::Weekly => ("maintenance.backup.weekly_keep_days", &section.weekly_keep_days, 35),
+        let (key, variable, field, default) = match args.kind {
+            ArchiveKind::Daily => ("maintenance.backup.keep_days", "PSO_BACKUP_KEEP_DAYS", &section.keep_days, 7),
+            ArchiveKind::Weekly => {
+                ("maintenance.backup.weekly_keep_days", "PSO_BACKUP_WEEKLY_KEEP_DAYS", &section.weekly_keep_days, 35)
+            }
         };
-        let keep_days: u32 =
-            config.pick(key).flag(args.keep_days).env("PSO_BACKUP_KEEP_DAYS").file(field).or(default)?;
+        let keep_days: u32 = config.pick(key).flag(args.keep_days).env(variable).file(field).or(default)?;
         ensure!(keep_days > 0, "{key} is 0, which would keep nothing; give the number of days to keep archives");
         Ok(Self {
             kind: args.kind,
+            restore_lock: paths.join(Path::new(RESTORE_LOCK)),
             components: components(&names).context("maintenance.backup.components")?,
             folder: args.to.clone().unwrap_or_else(|| paths.backups.join(args.kind.as_str())),
             keep_days,
@@ -112,6 +117,8 @@ pub(crate) fn bin_dir(config: &Config) -> anyhow::Result<Option<PathBuf>> {
 
 #[cfg(test)]
 mod tests {
+    use pso_common::io::Env;
+
     use super::*;
 
     fn resolve(text: &str) -> anyhow::Result<Settings> {
@@ -124,6 +131,15 @@ mod tests {
         let settings = resolve("maintenance: {backup: {components: [plans, postgres]}}").expect("valid");
         assert_eq!(settings.components, [Component::Postgres, Component::Plans]);
         assert_eq!((settings.keep_days, settings.folder), (7, PathBuf::from("backups/daily")));
+    }
+
+    #[test]
+    fn each_series_has_a_variable_of_its_own() {
+        let mut env = Env::default();
+        env.set("PSO_BACKUP_KEEP_DAYS", "3");
+        let config = Config::from_text("config/config.yaml", "{}", env).expect("valid");
+        let keep = |kind| Settings::resolve(&config, &CreateArgs { kind, ..CreateArgs::default() }).expect("valid");
+        assert_eq!((keep(ArchiveKind::Daily).keep_days, keep(ArchiveKind::Weekly).keep_days), (3, 35));
     }
 
     #[test]

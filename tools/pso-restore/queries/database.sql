@@ -7,6 +7,7 @@ SELECT pg_catalog.pg_get_userbyid(d.datdba)::text AS owner,
        -- Through JSON, because these columns came with PostgreSQL 15 and were renamed with 17.
        coalesce(to_jsonb(d) ->> 'datlocprovider', 'c') AS locale_provider,
        coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale') AS locale,
+       d.datallowconn AS lets_in,
        d.datconnlimit AS connection_limit,
        -- Naming the default one needs a privilege that using it does not.
        nullif(t.spcname, 'pg_default')::text AS tablespace,

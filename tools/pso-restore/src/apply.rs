@@ -14,7 +14,7 @@ use crate::health;
 use crate::plan::RestorePlan;
 use crate::postgres::Prepared;
 use crate::qdrant::Vectors;
-use crate::settings::Settings;
+use crate::settings::{STAGED, Settings};
 
 const UNDONE: Attempted = Attempted("nothing was restored: everything is as it was before");
 const NOT_UNDONE: Attempted =
@@ -38,19 +38,21 @@ pub(crate) fn apply(
 ) -> anyhow::Result<()> {
     // From here on a reader that leaves does not end the run in the middle.
     run.must_finish();
-    let work = settings.undo_folder().join(plan.at.compact());
-    remove_leftovers(&settings.undo_folder());
+    let folders = plan.undo_folders(settings.undo_folder());
+    for folder in &folders {
+        remove_leftovers(folder);
+    }
     let mut done = Done::default();
-    let result = carry_out(run, settings, archive, plan, &work, &mut done);
+    let result = carry_out(run, settings, archive, plan, &mut done);
     if let Err(error) = result {
         let undone = done.undo(run, settings);
-        remove_if_empty(&work);
+        remove_empty(&folders);
         return Err(error.context(if undone { UNDONE } else { NOT_UNDONE }));
     }
     if let Some(vectors) = &done.qdrant {
         vectors.remove_saved();
     }
-    remove_if_empty(&work);
+    remove_empty(&folders);
     health::check(run, settings)
 }
 
@@ -59,21 +61,24 @@ fn carry_out(
     settings: &Settings,
     archive: &mut Archive,
     plan: &RestorePlan,
-    work: &Path,
     done: &mut Done,
 ) -> anyhow::Result<()> {
     run.cancel().check()?;
-    private_folder(work).with_context(|| format!("create {}", work.display()))?;
+    let at = plan.at.compact();
+    let work = settings.undo_folder().join(&at);
+    private_folder(&work).with_context(|| format!("create {}", work.display()))?;
     if let Some(postgres) = &plan.postgres {
         done.postgres = Some(postgres.prepare(run, &settings.postgres, archive)?);
     }
+    // These are noted before they are prepared, so that what fails in the middle is cleaned up too.
     if let Some(qdrant) = &plan.qdrant {
-        done.qdrant = Some(Vectors::prepare(run, &settings.qdrant, qdrant, work)?);
+        done.qdrant.insert(Vectors::new(&settings.qdrant, &work)).prepare(run, qdrant)?;
     }
-    for files in &plan.files {
-        let prepared = Files::prepare(run, files, archive, work)
-            .with_context(|| format!("prepare the files of {}", files.component))?;
-        done.files.push(prepared);
+    for plan in &plan.files {
+        let files = Files::new(plan, &at);
+        let prepared = files.prepare(run, plan, archive);
+        done.files.push(files);
+        prepared.with_context(|| format!("prepare the files of {}", plan.component))?;
     }
     run.cancel().check()?;
     if let (Some(qdrant), Some(vectors)) = (&plan.qdrant, &mut done.qdrant) {
@@ -110,11 +115,19 @@ impl Done {
     }
 }
 
-/// Removes what killed restores had staged. What they replaced stays: it may be all that is left of it.
+/// Removes what killed restores had staged, saved snapshots of collections that they had not touched yet among it. What
+/// they replaced stays: it may be all that is left of it.
 fn remove_leftovers(folder: &Path) {
     for work in entries(folder) {
-        let _ = fs::remove_dir_all(work.join("new"));
+        let _ = fs::remove_dir_all(work.join(STAGED));
         remove_if_empty(&work);
+    }
+}
+
+/// Removes the folders of restores that keep nothing, and what they are in, unless something else is there: the lock.
+fn remove_empty(folders: &[PathBuf]) {
+    for folder in folders {
+        remove_if_empty(folder);
     }
 }
 

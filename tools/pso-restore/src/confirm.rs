@@ -1,7 +1,9 @@
 //! Consent: nothing is changed without it, and it can be had here only.
 
+use std::path::Path;
+
 use anyhow::bail;
-use pso_archive::{Lock, private_folder};
+use pso_archive::{BACKUP_LOCK, Lock, RESTORE_LOCK, private_folder};
 use pso_common::Run;
 
 use crate::cli::Cli;
@@ -45,23 +47,50 @@ impl Intent {
         let folder = settings.undo_folder();
         private_folder(&folder).map_err(|error| anyhow::anyhow!("create the folder {}: {error}", folder.display()))?;
         let what = format!("restore into {}", settings.paths.root.display());
-        Lock::acquire(&folder.join("lock"), &what).map(Some)
+        let lock = Lock::acquire(&settings.paths.join(Path::new(RESTORE_LOCK)), &what)?;
+        // Looked at after our own was taken, as a backup does, so that at least one of the two sees the other. A backup
+        // to somewhere else that runs already is not known here.
+        for folder in settings.backup_folders() {
+            Lock::refuse_held(&folder.join(BACKUP_LOCK), &format!("backup into {}", folder.display()))?;
+        }
+        Ok(Some(lock))
     }
 
-    /// The consent, or `None` where only the plan was wanted or the answer was no.
+    /// The consent, or `None` where only the plan was wanted.
     ///
     /// # Errors
-    /// When consent is needed and nobody can give it.
+    /// When consent is needed and nobody can give it, or the answer was no.
     pub(crate) fn confirm(self, run: &mut Run<'_>, question: &str) -> anyhow::Result<Option<Confirmed>> {
         match self {
             Self::Show => Ok(None),
             Self::Do => Ok(Some(Confirmed(()))),
             Self::Ask if run.ask(question)? => Ok(Some(Confirmed(()))),
-            Self::Ask => {
-                run.warn("nothing was changed");
-                Ok(None)
-            }
+            Self::Ask => bail!("nothing was changed: the answer was not yes"),
             Self::Nobody => bail!("nothing was changed: add --yes to do what was planned, or --dry-run to plan only"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+    use pso_common::Io;
+    use pso_common::run::{exit_code, session};
+
+    use super::*;
+
+    #[test]
+    fn an_answer_decides() {
+        for (answer, code) in [("y\n", 0), ("n\n", 3), ("", 3)] {
+            let cli = Cli::try_parse_from(["pso-restore", "latest"]).expect("valid");
+            let mut io = Io::for_test(answer, std::io::sink(), std::io::sink());
+            (io.stdin_is_terminal, io.stderr_is_terminal) = (true, true);
+            let result = session(&crate::TOOL, &cli.common, &mut io, |run| {
+                let intent = Intent::of(&cli, run, false);
+                assert!(intent == Intent::Ask);
+                intent.confirm(run, "Replace everything?").map(drop)
+            });
+            assert_eq!(exit_code(&result), code, "{answer:?}: {result:?}");
         }
     }
 }

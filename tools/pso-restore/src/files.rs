@@ -8,21 +8,20 @@ use anyhow::{Context as _, bail, ensure};
 use pso_archive::{Archive, Entry, hash_file, private_file, private_folder, sync_folder};
 use pso_common::Run;
 use pso_common::Severity;
-use pso_common::config::Paths;
 use pso_common::io::Cancel;
 use pso_common::record::Component;
-use serde::Serialize;
 use walkdir::WalkDir;
 
-use crate::settings::UNDO;
+use crate::settings::{STAGED, Settings, UNDO};
 use crate::steps::Step;
 
 /// What is to be done with the files of one component.
-#[derive(Serialize)]
 pub(crate) struct FilesPlan {
     pub(crate) component: Component,
     /// The folder that they go into.
     pub(crate) folder: PathBuf,
+    /// Where new and replaced files lie meanwhile: on the same file system, since files can be renamed within one only.
+    pub(crate) undo: PathBuf,
     /// Files that are not there, or differ.
     pub(crate) changes: Vec<Change>,
     /// Files that are there as they should be.
@@ -32,30 +31,31 @@ pub(crate) struct FilesPlan {
 }
 
 /// One file to put in its place.
-#[derive(Clone, Serialize)]
+#[derive(Clone)]
 pub(crate) struct Change {
     /// Its path below the folder.
     pub(crate) path: PathBuf,
     /// Whether another one is there.
     pub(crate) replaces: bool,
-    #[serde(skip)]
     entry: Entry,
 }
 
 /// Plans the restore of one component's files; changes nothing.
 pub(crate) fn plan(
     component: Component,
-    paths: &Paths,
+    settings: &Settings,
     archive: &Archive,
     cancel: &Cancel,
 ) -> anyhow::Result<FilesPlan> {
+    let paths = &settings.paths;
     let folder = match component {
         Component::Config => &paths.config,
         Component::Scripts => &paths.scripts,
         Component::Plans => &paths.plans,
         Component::Postgres | Component::Qdrant => bail!("{component} is not made of files"),
     };
-    let mut plan = FilesPlan { component, folder: folder.clone(), changes: Vec::new(), same: 0, others: 0 };
+    let undo = on_same_device(folder, settings.undo_folder());
+    let mut plan = FilesPlan { component, folder: folder.clone(), undo, changes: Vec::new(), same: 0, others: 0 };
     let mut ours = std::collections::BTreeSet::new();
     for entry in archive.manifest().entries_of(component) {
         let name = entry.name.strip_prefix(component.as_str()).and_then(|rest| rest.strip_prefix('/'));
@@ -157,31 +157,29 @@ pub(crate) struct Files {
 }
 
 impl Files {
-    /// Copies the new files to where they can be renamed from. `work` is this restore's folder below the deployment's.
-    pub(crate) fn prepare(
-        run: &mut Run<'_>,
-        plan: &FilesPlan,
-        archive: &mut Archive,
-        work: &Path,
-    ) -> anyhow::Result<Self> {
-        let work = on_same_device(&plan.folder, work)?;
-        let name = plan.component.as_str();
-        let files = Self {
+    /// Nothing is done yet. `at` names this restore's own folder below the plan's.
+    pub(crate) fn new(plan: &FilesPlan, at: &str) -> Self {
+        let (work, name) = (plan.undo.join(at), plan.component.as_str());
+        Self {
             component: plan.component,
             folder: plan.folder.clone(),
-            staged: work.join("new").join(name),
+            staged: work.join(STAGED).join(name),
             kept: work.join("replaced").join(name),
             swapped: Vec::new(),
             created: Vec::new(),
-        };
+        }
+    }
+
+    /// Copies the new files to where they can be renamed from.
+    pub(crate) fn prepare(&self, run: &Run<'_>, plan: &FilesPlan, archive: &mut Archive) -> anyhow::Result<()> {
         for change in &plan.changes {
             run.cancel().check()?;
-            let path = files.staged.join(&change.path);
+            let path = self.staged.join(&change.path);
             stage(archive, &change.entry, &path, run.cancel())
-                .and_then(|file| Ok(give_to_owner_of(&file, &files.folder.join(&change.path))?))
+                .and_then(|file| Ok(give_to_owner_of(&file, &self.folder.join(&change.path))?))
                 .with_context(|| format!("write {}", path.display()))?;
         }
-        Ok(files)
+        Ok(())
     }
 
     /// Puts the new files in their places.
@@ -233,8 +231,7 @@ impl Files {
             folder.ancestors().take_while(|folder| !folder.exists()).map(Path::to_path_buf).collect();
         for folder in missing.into_iter().rev().filter(|folder| !folder.as_os_str().is_empty()) {
             fs::create_dir(&folder)
-                .and_then(|()| File::open(&folder))
-                .and_then(|created| give_to_owner_of(&created, folder.parent().unwrap_or(&folder)))
+                .and_then(|()| give_folder_to_owner_of(&folder, folder.parent().unwrap_or(&folder)))
                 .with_context(|| format!("create the folder {}", folder.display()))?;
             self.created.push(folder);
         }
@@ -276,20 +273,24 @@ impl Files {
     }
 }
 
-/// `work`, or a folder like it inside of the target, where that is another file system: files can only be renamed within
-/// one.
-fn on_same_device(target: &Path, work: &Path) -> anyhow::Result<PathBuf> {
-    private_folder(work).with_context(|| format!("create {}", work.display()))?;
-    let inside = || target.join(UNDO).join(work.file_name().unwrap_or_default());
-    Ok(match (device(target), device(work)) {
-        (Some(target), Some(work)) if target != work => inside(),
-        _ => work.to_path_buf(),
-    })
+/// `undo`, or a folder like it inside of the target, or of where that will be, where that is another file system.
+fn on_same_device(target: &Path, undo: PathBuf) -> PathBuf {
+    match (device(target), device(&undo)) {
+        (Some(of_target), Some(of_undo)) if of_target != of_undo => {
+            target.ancestors().find(|place| place.is_dir()).unwrap_or(target).join(UNDO)
+        }
+        _ => undo,
+    }
 }
 
+/// The device of a place, or of where it would be created.
 #[cfg(unix)]
 fn device(path: &Path) -> Option<u64> {
-    Some(std::os::unix::fs::MetadataExt::dev(&fs::metadata(path).ok()?))
+    let there = path.ancestors().find_map(|place| {
+        let place = if place.as_os_str().is_empty() { Path::new(".") } else { place };
+        fs::metadata(place).ok()
+    });
+    there.as_ref().map(std::os::unix::fs::MetadataExt::dev)
 }
 
 #[cfg(not(unix))]
@@ -314,8 +315,19 @@ fn give_to_owner_of(file: &File, place: &Path) -> io::Result<()> {
     }
 }
 
+#[cfg(unix)]
+fn give_folder_to_owner_of(folder: &Path, place: &Path) -> io::Result<()> {
+    give_to_owner_of(&File::open(folder)?, place)
+}
+
+/// Windows opens no folders, and what is created in one belongs to whom the folder's permissions say.
 #[cfg(not(unix))]
 fn give_to_owner_of(_: &File, _: &Path) -> io::Result<()> {
+    Ok(())
+}
+
+#[cfg(not(unix))]
+fn give_folder_to_owner_of(_: &Path, _: &Path) -> io::Result<()> {
     Ok(())
 }
 
@@ -347,6 +359,17 @@ const fn set_mode(_: &File, _: Option<u32>) -> io::Result<()> {
 #[cfg(all(test, unix))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_file_system_has_its_own_folder() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let undo = folder.path().join(UNDO);
+        // Neither has to be there.
+        assert_eq!(on_same_device(&folder.path().join("a/b"), undo.clone()), undo);
+        if device(Path::new("/proc")) != device(folder.path()) {
+            assert_eq!(on_same_device(Path::new("/proc/sys/x/y"), undo), Path::new("/proc/sys").join(UNDO));
+        }
+    }
 
     #[test]
     fn what_is_in_the_way_is_refused() {

@@ -6,7 +6,7 @@
 //! - Exit codes: 0 restored and compared (or only planned), 1 with warnings, 2 failed and undone, 3 nothing attempted.
 //!
 //! Nothing is touched before the whole archive was compared with its manifest and every target answers. The database is
-//! restored beside the old one and swapped by renaming; where the role may not create databases, in one transaction.
+//! restored beside the old one and swapped by renaming; where that is not possible, in one transaction.
 //!
 //! ```text
 //! pso-backup | pso-restore - --dry-run

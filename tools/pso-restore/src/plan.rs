@@ -1,11 +1,12 @@
 //! What would be put where: found out without changing anything.
 
+use std::path::PathBuf;
+
 use anyhow::{Context as _, bail};
 use pso_archive::Archive;
 use pso_archive::verify::{Report, verify};
 use pso_common::record::{Component, RestorePlanRecord};
 use pso_common::{Run, Severity, Timestamp};
-use serde::Serialize;
 
 use crate::files::{self, FilesPlan};
 use crate::postgres::{self, PgPlan};
@@ -14,7 +15,6 @@ use crate::settings::Settings;
 use crate::steps::Step;
 
 /// A restore, thought through to its end.
-#[derive(Serialize)]
 pub(crate) struct RestorePlan {
     /// The archive.
     pub(crate) path: String,
@@ -46,7 +46,7 @@ pub(crate) fn plan(run: &mut Run<'_>, settings: &Settings, archive: &mut Archive
         .iter()
         .filter(|component| !matches!(component, Component::Postgres | Component::Qdrant))
         .map(|&component| {
-            files::plan(component, &settings.paths, archive, &cancel)
+            files::plan(component, settings, archive, &cancel)
                 .with_context(|| format!("plan the restore of {component}"))
         })
         .collect::<anyhow::Result<_>>()?;
@@ -83,6 +83,17 @@ fn refuse_damage(archive: &Archive, report: &Report) -> anyhow::Result<()> {
 }
 
 impl RestorePlan {
+    /// The folders in which this restore works and keeps what it replaces; `main` is the first.
+    pub(crate) fn undo_folders(&self, main: PathBuf) -> Vec<PathBuf> {
+        let mut folders = vec![main];
+        for files in &self.files {
+            if !folders.contains(&files.undo) {
+                folders.push(files.undo.clone());
+            }
+        }
+        folders
+    }
+
     fn steps(&self) -> Vec<Step> {
         let mut steps = Vec::new();
         let postgres: Vec<Step> = self.postgres.iter().flat_map(PgPlan::steps).collect();
@@ -107,6 +118,10 @@ impl RestorePlan {
         };
         let name = std::path::Path::new(&self.path).file_name().unwrap_or_default().to_string_lossy().into_owned();
         run.emit(Severity::Ok, name, "the whole archive was compared with its manifest", body)?;
+        if let Some(warning) = self.postgres.as_ref().and_then(PgPlan::warning) {
+            run.warn(warning);
+            run.note(Severity::Warning);
+        }
         steps.iter().try_for_each(|step| step.planned(run))
     }
 

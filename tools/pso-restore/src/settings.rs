@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pso_common::config::{Config, Field, Paths, ServiceSettings};
+use pso_common::config::{Config, Field, Paths, ServiceSettings, ToolSection};
 use pso_common::postgres::PgSettings;
 use pso_common::qdrant::QdrantSettings;
 use pso_common::record::Component;
@@ -11,23 +11,15 @@ use serde::Deserialize;
 
 use crate::cli::Cli;
 
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct FileConfig {
-    maintenance: Option<Maintenance>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Maintenance {
-    restore: Option<RestoreSection>,
-}
-
 /// `maintenance.restore`.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct RestoreSection {
     health_timeout: Field,
+}
+
+impl ToolSection for RestoreSection {
+    const NAME: &'static str = "restore";
 }
 
 /// What the code works with.
@@ -44,8 +36,7 @@ pub(crate) struct Settings {
 
 impl Settings {
     pub(crate) fn resolve(config: &Config, cli: &Cli) -> anyhow::Result<Self> {
-        let section =
-            config.read::<FileConfig>()?.maintenance.and_then(|maintenance| maintenance.restore).unwrap_or_default();
+        let section: RestoreSection = config.section()?;
         let paths = Paths::resolve(config)?;
         Ok(Self {
             only: Component::ALL.into_iter().filter(|component| cli.only.contains(component)).collect(),
@@ -73,3 +64,5 @@ impl Settings {
 
 /// The folder below the deployment's in which a restore works and keeps what it replaced.
 pub(crate) const UNDO: &str = ".pso-restore";
+/// The folder below a restore's own for what nobody needs when the restore is killed.
+pub(crate) const STAGED: &str = "new";

@@ -5,10 +5,9 @@ use std::time::Instant;
 use pso_common::io::elapsed_ms;
 use pso_common::record::{Component, RestoreStepRecord, StepState};
 use pso_common::{Run, Severity};
-use serde::Serialize;
 
 /// A step: what is done to what, and how much of it there is.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Step {
     pub(crate) step: &'static str,
     pub(crate) component: Option<Component>,

@@ -54,10 +54,17 @@ pub(super) fn prepare(
              SET LOCAL lock_timeout = '{LOCK_TIMEOUT}';\n{}",
             lock_statement(settings, plan)?
         ))?;
+        let begun = session.transaction()?;
         replace(run, &mut session, archive, plan)
             .map_err(|error| session.explain(error))
             .with_context(|| format!("restore into {}", settings.shown()))?;
-        let (rows, transaction) = session.count(plan, run.cancel())?;
+        let rows = session.count(plan, run.cancel())?;
+        let transaction = session.transaction()?;
+        ensure!(
+            begun == transaction,
+            "the dump ended the transaction {begun} that it was restored in, so part of it may be committed; \
+             look at the database before you go on, and please report this"
+        );
         if let Some(differences) = row_differences(&plan.source.rows, &rows, true) {
             bail!("what was restored is not what was backed up: {differences}");
         }
@@ -101,6 +108,13 @@ fn replace(run: &Run<'_>, session: &mut Session, archive: &mut Archive, plan: &P
     session.stdin = Some(stdin);
     copied.context("pass the dump on to psql")?;
     fed
+}
+
+/// Whether the dump's list of contents has large objects. `pg_restore` writes them between a BEGIN and a COMMIT of their
+/// own, which would end the transaction that everything else is restored in.
+pub(super) fn holds_large_objects(list: &str) -> bool {
+    // "3456; 0 0 BLOBS - BLOBS owner"; from PostgreSQL 17 on "… BLOBS - 16384..16390 owner".
+    list.lines().any(|line| !line.starts_with(';') && line.split_whitespace().nth(3) == Some("BLOBS"))
 }
 
 impl InPlace {
@@ -172,7 +186,8 @@ impl Session {
     fn start(run: &Run<'_>, settings: &PgSettings, psql: &Program) -> anyhow::Result<Self> {
         let mut command = command(psql, Some((settings, APPLICATION)), run.env());
         command.args(["--no-psqlrc", "--no-password", "--quiet", "--no-align", "--tuples-only"]);
-        command.args(["--set=ON_ERROR_STOP=1", "--file=-"]);
+        // The context of an error in COPY is a row of the table, and error messages travel.
+        command.args(["--set=ON_ERROR_STOP=1", "--set=SHOW_CONTEXT=never", "--file=-"]);
         let mut running = Running::start(command, run.cancel(), None)?;
         let stdin = running.take_stdin();
         let lines = marked_lines(running.take_stdout().context("psql has no output")?);
@@ -205,8 +220,8 @@ impl Session {
         }
     }
 
-    /// Rows of the plan's tables as the transaction sees them, and the transaction's id.
-    fn count(&mut self, plan: &PgPlan, cancel: &Cancel) -> anyhow::Result<(BTreeMap<String, u64>, String)> {
+    /// Rows of the plan's tables as the transaction sees them.
+    fn count(&mut self, plan: &PgPlan, cancel: &Cancel) -> anyhow::Result<BTreeMap<String, u64>> {
         let mut rows = BTreeMap::new();
         for table in plan.source.rows.keys() {
             cancel.check()?;
@@ -214,10 +229,15 @@ impl Session {
             let count = self.line().with_context(|| format!("count {table}"))?;
             rows.insert(table.clone(), count.parse().with_context(|| format!("count {table}"))?);
         }
+        Ok(rows)
+    }
+
+    /// The id of the transaction that the session is in.
+    fn transaction(&mut self) -> anyhow::Result<String> {
         self.write(&format!("SELECT '{MARK}' || pg_catalog.pg_current_xact_id()::text;\n"))?;
         let transaction = self.line().context("ask for the transaction's id")?;
         ensure!(transaction.bytes().all(|byte| byte.is_ascii_digit()), "psql answered {transaction:?}");
-        Ok((rows, transaction))
+        Ok(transaction)
     }
 
     fn commit(&mut self) -> anyhow::Result<()> {

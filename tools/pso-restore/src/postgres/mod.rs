@@ -1,5 +1,5 @@
-//! The database: restored beside the old one and swapped by renaming, or, where the role may not create databases, in
-//! place in one transaction that is committed when everything else is back.
+//! The database: restored beside the old one and swapped by renaming, or, where that is not possible, in place in one
+//! transaction that is committed when everything else is back.
 
 mod beside;
 mod in_place;
@@ -15,7 +15,6 @@ use pso_common::io::Cancel;
 use pso_common::postgres::{PgSettings, Program, find_program};
 use pso_common::record::Component;
 use pso_common::{Run, Timestamp};
-use serde::Serialize;
 
 use crate::steps::Step;
 use beside::Beside;
@@ -27,28 +26,24 @@ use toc::Toc;
 const MAX_NAME_BYTES: usize = 63;
 
 /// What is to be done with the database.
-#[derive(Serialize)]
 pub(crate) struct PgPlan {
     /// The database that will hold the content of the archive.
     pub(crate) database: String,
     pub(crate) strategy: Strategy,
     /// Whether objects get the owners that they had; only a superuser can do that. Else they belong to the role.
     pub(crate) keep_owners: bool,
+    /// What somebody should know first.
+    warning: Option<String>,
     /// Objects of the dump that are not restored.
     pub(crate) left_out: Vec<String>,
-    #[serde(skip)]
     source: Database,
-    #[serde(skip)]
     entry: Entry,
     /// For `pg_restore --use-list`.
-    #[serde(skip)]
     list: String,
-    #[serde(skip)]
     pg_restore: Program,
 }
 
 /// How the database gets its new content.
-#[derive(Serialize)]
 pub(crate) enum Strategy {
     /// Into a new database, which then gets the name.
     Beside {
@@ -57,11 +52,8 @@ pub(crate) enum Strategy {
         kept: Option<String>,
         shape: Shape,
     },
-    /// In one transaction, for a role that may not create databases.
-    InPlace {
-        #[serde(skip)]
-        psql: Program,
-    },
+    /// In one transaction, where a database beside the old one is not possible, and why not.
+    InPlace { psql: Program, reason: String },
 }
 
 /// The new content, complete and compared, and not yet to be seen by anybody.
@@ -91,22 +83,29 @@ pub(crate) fn plan(
     let dumped_with = archive.manifest().versions.pg_dump.as_deref().and_then(major).unwrap_or(source_major);
     let bin_dir = settings.bin_dir.as_deref();
     let pg_restore = find_program("pg_restore", target.major.max(dumped_with), bin_dir, env)?;
-    let toc = Toc::new(dump_list(archive, &source.entry, &pg_restore, env, cancel)?);
+    let listed = dump_list(archive, &source.entry, &pg_restore, env, cancel)?;
+    let large_objects = in_place::holds_large_objects(&listed);
+    let toc = Toc::new(listed);
     let extensions = target.extensions(&toc.extensions()).context("look at the server's extensions")?;
     ensure!(
         extensions.missing.is_empty(),
         "the database needs extensions that the server does not have: {}; install them there",
         extensions.missing.join(", ")
     );
-    let may_rename = target.now.as_ref().is_none_or(|now| now.is_ours || target.is_superuser);
-    let beside = target.admin.is_some() && target.may_create && may_rename && extensions.forbidden.is_empty();
-    let strategy = if beside {
+    let obstacle = obstacle(&target, &extensions);
+    let warning = locked_out(&mut target, &settings.dbname, obstacle.is_some())?;
+    let strategy = if let Some(reason) = obstacle {
+        in_place_possible(settings, &target, &extensions)?;
+        ensure!(
+            !large_objects,
+            "the dump holds large objects, which cannot be restored in one transaction, and there can be no new database \
+             beside the old one: {reason}; restore as a role that may (--pg-user)"
+        );
+        Strategy::InPlace { psql: find_program("psql", pg_restore.major, bin_dir, env)?, reason }
+    } else {
         let shape = shape(&mut target, &source)?;
         let kept = target.now.as_ref().map(|_| suffixed(&settings.dbname, "before", at));
         Strategy::Beside { new: suffixed(&settings.dbname, "pso_new", at), kept, shape }
-    } else {
-        in_place_possible(settings, &target, &extensions)?;
-        Strategy::InPlace { psql: find_program("psql", pg_restore.major, bin_dir, env)? }
     };
     let in_place = matches!(strategy, Strategy::InPlace { .. });
     let (list, left_out) = toc.without(|entry| {
@@ -118,6 +117,7 @@ pub(crate) fn plan(
         database: settings.dbname.clone(),
         strategy,
         keep_owners: target.is_superuser,
+        warning,
         left_out,
         source,
         entry,
@@ -137,6 +137,45 @@ fn choose(archive: &Archive, name: &str) -> anyhow::Result<Database> {
             bail!("the archive has no database {name}, but: {}; name one of them with --pg-dbname", names.join(", "))
         }
     }
+}
+
+/// Why there can be no new database that gets the old one's name.
+fn obstacle(target: &Target, extensions: &target::Extensions) -> Option<String> {
+    if target.admin.is_none() {
+        Some(
+            "there is no other database to connect to, such as postgres, from which this one could be renamed"
+                .to_owned(),
+        )
+    } else if !target.may_create {
+        Some(format!("the role {} may not create databases", target.role))
+    } else if let Some(now) = target.now.as_ref().filter(|now| !now.is_ours && !target.is_superuser) {
+        Some(format!("the database belongs to {}, so {} may not rename it", now.owner, target.role))
+    } else if !extensions.forbidden.is_empty() {
+        Some(format!("only a superuser may create the extension {} in a new database", extensions.forbidden.join(", ")))
+    } else {
+        None
+    }
+}
+
+/// What there is to say of a database that lets nobody in.
+///
+/// # Errors
+/// When that is not what a restore does that can be killed: then somebody wants it so. Or when it cannot be helped.
+fn locked_out(target: &mut Target, database: &str, in_place: bool) -> anyhow::Result<Option<String>> {
+    if target.now.as_ref().is_none_or(|now| now.lets_in) {
+        return Ok(None);
+    }
+    let left = match &mut target.admin {
+        Some(admin) => beside::leftovers(admin, database)?,
+        None => Vec::new(),
+    };
+    let way_out = beside::allow_statement(database, true);
+    let Some(left) = left.first() else {
+        bail!("the database {database} lets nobody in, and no restore has left it so; if it should: {way_out}");
+    };
+    let told = format!("a killed restore, which has left {left} too, lets nobody into {database}");
+    ensure!(!in_place, "{told}; let its owner run {way_out}, then try again");
+    Ok(Some(format!("{told}; carrying this out ends that, or, at once: {way_out}")))
 }
 
 fn in_place_possible(settings: &PgSettings, target: &Target, extensions: &target::Extensions) -> anyhow::Result<()> {
@@ -176,6 +215,7 @@ fn shape(target: &mut Target, source: &Database) -> anyhow::Result<Shape> {
         ctype: source.ctype.clone(),
         locale_provider: source.locale_provider.clone(),
         locale: source.locale.clone(),
+        lets_in: true,
         connection_limit: -1,
         tablespace: None,
         has_acl: false,
@@ -199,6 +239,11 @@ fn major(version: &str) -> Option<u32> {
 }
 
 impl PgPlan {
+    /// What somebody should know before, and do if nothing is restored.
+    pub(crate) fn warning(&self) -> Option<&str> {
+        self.warning.as_deref()
+    }
+
     /// The steps that this plan will take.
     pub(crate) fn steps(&self) -> Vec<Step> {
         let rows = self.source.rows.values().sum();
@@ -211,13 +256,12 @@ impl PgPlan {
             Strategy::Beside { new, kept: None, .. } => {
                 (format!("into the new database {new}"), "there is no such database yet".to_owned())
             }
-            Strategy::InPlace { .. } => (
-                "in place, in one transaction that keeps others out until its end: the role may not create databases"
-                    .to_owned(),
+            Strategy::InPlace { reason, .. } => (
+                format!("in place, in one transaction that keeps others out until its end: {reason}"),
                 "what is there is replaced and not kept; other tables are left alone".to_owned(),
             ),
         };
-        let mut notes = vec![restore];
+        let mut notes: Vec<String> = self.warning.iter().cloned().chain([restore]).collect();
         if !self.left_out.is_empty() {
             notes.push(format!("without {}", self.left_out.join(", ")));
         }
@@ -236,7 +280,9 @@ impl PgPlan {
                 beside::prepare(run, settings, archive, self, &beside::Names { new, kept: kept.as_deref(), shape })
                     .map(Prepared::Beside)
             }
-            Strategy::InPlace { psql } => in_place::prepare(run, settings, archive, self, psql).map(Prepared::InPlace),
+            Strategy::InPlace { psql, .. } => {
+                in_place::prepare(run, settings, archive, self, psql).map(Prepared::InPlace)
+            }
         }
     }
 }

@@ -2,7 +2,6 @@
 
 use anyhow::{Context as _, anyhow};
 use pso_common::postgres::{Client, PgSettings, Purpose, connect};
-use serde::Serialize;
 
 pub(super) const APPLICATION: &str = "pso-restore";
 /// Databases from which others can be created and renamed.
@@ -23,7 +22,7 @@ pub(super) struct Target {
 }
 
 /// A database as `CREATE DATABASE` would make it again.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Shape {
     pub(super) owner: String,
     pub(super) is_ours: bool,
@@ -32,6 +31,8 @@ pub(crate) struct Shape {
     pub(super) ctype: String,
     pub(super) locale_provider: String,
     pub(super) locale: Option<String>,
+    /// Whether anybody may connect.
+    pub(super) lets_in: bool,
     pub(super) connection_limit: i32,
     pub(super) tablespace: Option<String>,
     pub(super) has_acl: bool,
@@ -59,6 +60,7 @@ impl Target {
                 ctype: row.get("ctype"),
                 locale_provider: row.get("locale_provider"),
                 locale: row.get("locale"),
+                lets_in: row.get("lets_in"),
                 connection_limit: row.get("connection_limit"),
                 tablespace: row.get("tablespace"),
                 has_acl: row.get("has_acl"),

@@ -8,7 +8,6 @@ use pso_archive::{Archive, Collection, Entry};
 use pso_common::Timestamp;
 use pso_common::qdrant::{Alias, QdrantClient, QdrantSettings};
 use pso_common::record::Component;
-use serde::Serialize;
 
 use crate::steps::Step;
 pub(crate) use vectors::Vectors;
@@ -16,7 +15,6 @@ pub(crate) use vectors::Vectors;
 /// How our uploads are called on the server, before the time.
 const UPLOAD: &str = "pso-restore-";
 /// What is to be done with the vector store.
-#[derive(Serialize)]
 pub(crate) struct QdrantPlan {
     pub(crate) collections: Vec<PlannedCollection>,
     /// The aliases to set.
@@ -26,19 +24,15 @@ pub(crate) struct QdrantPlan {
     /// The name under which snapshots are uploaded.
     upload: String,
     /// The aliases that are there now.
-    #[serde(skip)]
     aliases_now: Vec<Alias>,
 }
 
 /// One collection.
-#[derive(Serialize)]
 pub(crate) struct PlannedCollection {
     pub(crate) name: String,
     /// Points that are there now; absent when the collection is not.
     pub(crate) points_now: Option<u64>,
-    #[serde(skip)]
     source: Collection,
-    #[serde(skip)]
     entry: Entry,
 }
 

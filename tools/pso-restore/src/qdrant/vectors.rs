@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use pso_archive::{Archive, encoded, private_file, private_folder};
+use pso_archive::{Archive, encoded, private_file, private_folder, sync_folder};
 use pso_common::io::Cancel;
 use pso_common::qdrant::{Alias, QdrantClient, QdrantError, QdrantSettings};
 use pso_common::record::Component;
@@ -14,6 +14,7 @@ use pso_common::{Run, Severity};
 
 use super::transfer::Cancelling;
 use super::{QdrantPlan, UPLOAD};
+use crate::settings::STAGED;
 use crate::steps::Step;
 
 /// How often a collection is looked at until it is green.
@@ -23,8 +24,10 @@ const STEP: Duration = Duration::from_millis(100);
 pub(crate) struct Vectors {
     client: QdrantClient,
     deadline: Duration,
-    /// Where the snapshots of what was there lie.
+    /// Where the snapshots of what was there lie once they may be needed.
     folder: PathBuf,
+    /// Where they lie before: the next restore removes them from there when this one is killed.
+    staged: PathBuf,
     undo: Vec<Undo>,
 }
 
@@ -39,38 +42,42 @@ enum Undo {
 }
 
 impl Vectors {
-    /// Saves what is there into `folder`, and removes from the server what killed restores have left.
-    pub(crate) fn prepare(
-        run: &mut Run<'_>,
-        settings: &QdrantSettings,
-        plan: &QdrantPlan,
-        folder: &Path,
-    ) -> anyhow::Result<Self> {
-        let folder = folder.join("qdrant");
-        let mut vectors =
-            Self { client: QdrantClient::new(settings), deadline: settings.snapshot_timeout, folder, undo: Vec::new() };
+    /// Nothing is done yet. `work` is this restore's folder.
+    pub(crate) fn new(settings: &QdrantSettings, work: &Path) -> Self {
+        Self {
+            client: QdrantClient::new(settings),
+            deadline: settings.snapshot_timeout,
+            folder: work.join("qdrant"),
+            staged: work.join(STAGED).join("qdrant"),
+            undo: Vec::new(),
+        }
+    }
+
+    /// Saves what is there, and removes from the server what killed restores have left.
+    pub(crate) fn prepare(&mut self, run: &mut Run<'_>, plan: &QdrantPlan) -> anyhow::Result<()> {
         for collection in &plan.collections {
             if collection.points_now.is_none() {
-                vectors.undo.push(Undo::Absent { collection: collection.name.clone(), touched: false });
+                self.undo.push(Undo::Absent { collection: collection.name.clone(), touched: false });
                 continue;
             }
             let step = Step::new("save", Component::Qdrant, collection.name.as_str())
                 .says("a snapshot of what is there, in case it is needed again");
             let saved = step.run(run, |run, step| {
-                let saved = vectors.save(&collection.name, run.cancel())?;
+                let saved = self.save(&collection.name, run.cancel())?;
                 if let Undo::Saved { size, points, .. } = &saved {
                     (step.size_bytes, step.rows) = (Some(*size), Some(*points));
                 }
                 Ok(saved)
             })?;
-            vectors.undo.push(saved);
+            self.undo.push(saved);
         }
-        Ok(vectors)
+        Ok(())
     }
 
     fn save(&self, name: &str, cancel: &Cancel) -> anyhow::Result<Undo> {
-        private_folder(&self.folder).with_context(|| format!("create {}", self.folder.display()))?;
-        let file = self.folder.join(format!("{}.snapshot", encoded(name)));
+        private_folder(&self.staged).with_context(|| format!("create {}", self.staged.display()))?;
+        let file_name = format!("{}.snapshot", encoded(name));
+        let file = self.staged.join(&file_name);
         let listed = self.client.snapshots(name).context("list its snapshots")?;
         for left in listed.iter().filter(|snapshot| snapshot.name.starts_with(UPLOAD)) {
             // Killed restores left it; it is in nobody's way.
@@ -88,11 +95,18 @@ impl Vectors {
         let said = snapshot.checksum.as_deref().unwrap_or(&sha256);
         ensure!(said.eq_ignore_ascii_case(&sha256), "the snapshot of what is there was changed on its way; try again");
         out.sync_all().with_context(|| format!("put {} on the disk", file.display()))?;
+        let file = self.folder.join(file_name);
         Ok(Undo::Saved { collection: name.to_owned(), file, size, sha256, points, touched: false })
     }
 
     /// Uploads every collection, compares it, and sets the aliases.
     pub(crate) fn switch(&mut self, run: &mut Run<'_>, plan: &QdrantPlan, archive: &mut Archive) -> anyhow::Result<()> {
+        if self.staged.exists() {
+            // From here on they may be all that is left of what was there.
+            fs::rename(&self.staged, &self.folder)
+                .and_then(|()| sync_folder(self.folder.parent().unwrap_or(&self.folder)))
+                .with_context(|| format!("keep the snapshots of what is there in {}", self.folder.display()))?;
+        }
         for collection in &plan.collections {
             let step = Step::new("restore", Component::Qdrant, collection.name.as_str())
                 .rows(collection.source.points)
@@ -239,6 +253,7 @@ impl Vectors {
     pub(crate) fn remove_saved(&self) {
         // They are only copies; whatever cannot be removed is in the undo folder, which is told.
         let _ = fs::remove_dir_all(&self.folder);
+        let _ = fs::remove_dir_all(&self.staged);
     }
 }
 

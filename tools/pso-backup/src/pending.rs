@@ -1,0 +1,181 @@
+//! Notes of what lies on the server because of us: what a killed run has left there, the next one removes.
+
+use std::cell::RefCell;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use pso_common::qdrant::{QdrantClient, Snapshot};
+use pso_common::{Run, Timestamp};
+use serde::{Deserialize, Serialize};
+
+const FILE: &str = ".pso-backup.pending";
+/// How far the server's clock may be behind ours, and how long it may take until it begins.
+const BEHIND: Duration = Duration::from_secs(5);
+const BEGINS: Duration = Duration::from_secs(60);
+/// How long a snapshot that was asked for is looked for: the server may still be at it.
+const LOOKED_FOR: Duration = Duration::from_secs(86_400);
+
+/// The notes of one backup folder, which must be locked.
+pub(crate) struct Notes {
+    file: PathBuf,
+    url: String,
+    notes: RefCell<Vec<Note>>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+struct Note {
+    url: String,
+    collection: String,
+    #[serde(flatten)]
+    what: What,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum What {
+    /// This one is there.
+    Made { snapshot: String },
+    /// One was asked for at that time, when these were there.
+    Asked { at: Timestamp, before: Vec<String> },
+}
+
+impl Notes {
+    pub(crate) fn new(folder: &Path, url: String) -> Self {
+        Self { file: folder.join(FILE), url, notes: RefCell::default() }
+    }
+
+    /// Deletes what killed runs have left on the server. What cannot be deleted stays noted.
+    pub(crate) fn clear(&self, client: &QdrantClient, run: &mut Run<'_>) {
+        let Ok(text) = fs::read_to_string(&self.file) else { return };
+        // A line that is not whole names nothing that could be deleted.
+        for note in text.lines().filter_map(|line| serde_json::from_str::<Note>(line).ok()) {
+            if note.url != self.url || !is_cleared(&note, client, run) {
+                self.notes.borrow_mut().push(note);
+            }
+        }
+        self.write();
+    }
+
+    /// A snapshot is about to be asked for.
+    pub(crate) fn asked(&self, collection: &str, at: Timestamp, listed: &[Snapshot]) {
+        let before = listed.iter().map(|snapshot| snapshot.name.clone()).collect();
+        self.add(collection, What::Asked { at, before });
+    }
+
+    /// The server has answered: with a snapshot that is ours, or with none.
+    pub(crate) fn answered(&self, collection: &str, asked_at: Timestamp, snapshot: Option<&str>) {
+        self.remove(collection, |what| matches!(what, What::Asked { at, .. } if *at == asked_at));
+        match snapshot {
+            Some(snapshot) => self.add(collection, What::Made { snapshot: snapshot.to_owned() }),
+            None => self.write(),
+        }
+    }
+
+    /// A snapshot was deleted.
+    pub(crate) fn deleted(&self, collection: &str, name: &str) {
+        self.remove(collection, |what| matches!(what, What::Made { snapshot } if snapshot == name));
+        self.write();
+    }
+
+    fn add(&self, collection: &str, what: What) {
+        let note = Note { url: self.url.clone(), collection: collection.to_owned(), what };
+        self.notes.borrow_mut().push(note);
+        self.write();
+    }
+
+    fn remove(&self, collection: &str, is_meant: impl Fn(&What) -> bool) {
+        let keep = |note: &Note| note.url != self.url || note.collection != collection || !is_meant(&note.what);
+        self.notes.borrow_mut().retain(keep);
+    }
+
+    /// Without the notes only a kill in the next moments would leave a file on the server, so a failure is no reason to
+    /// make no backup.
+    fn write(&self) {
+        let notes = self.notes.borrow();
+        if notes.is_empty() {
+            let _ = fs::remove_file(&self.file);
+            return;
+        }
+        let lines: Vec<String> = notes.iter().filter_map(|note| serde_json::to_string(note).ok()).collect();
+        let new = self.file.with_extension("pending.new");
+        let _ = fs::write(&new, lines.join("\n") + "\n").and_then(|()| fs::rename(&new, &self.file));
+    }
+}
+
+/// Whether nothing is left of it.
+fn is_cleared(note: &Note, client: &QdrantClient, run: &mut Run<'_>) -> bool {
+    let name = match &note.what {
+        What::Made { snapshot } => snapshot.clone(),
+        What::Asked { at, before } => match client.snapshots(&note.collection) {
+            Ok(listed) => match ours(&listed, *at, before) {
+                Some(name) => name.to_owned(),
+                None => return at.until(run.now()) > LOOKED_FOR,
+            },
+            Err(error) => return error.is_not_found(),
+        },
+    };
+    // One that is gone already is no error.
+    let deleted = client.delete_snapshot(&note.collection, &name).is_ok();
+    if deleted {
+        run.progress(format_args!("removed from Qdrant what an earlier run had left: {name}"));
+    }
+    deleted
+}
+
+/// The snapshot that was asked for: the only one that came since and was begun then. Where others may have made one in
+/// that minute, none is taken for ours.
+fn ours<'a>(listed: &'a [Snapshot], at: Timestamp, before: &[String]) -> Option<&'a str> {
+    let mut found = listed.iter().map(|snapshot| snapshot.name.as_str()).filter(|name| {
+        !before.iter().any(|other| other == name)
+            && begun(name).is_some_and(|begun| begun.until(at) <= BEHIND && at.until(begun) <= BEGINS)
+    });
+    found.next().filter(|_| found.next().is_none())
+}
+
+/// Qdrant's names end in the moment at which the snapshot was begun: `plans-82374682-2026-11-22-09-00-00.snapshot`.
+fn begun(name: &str) -> Option<Timestamp> {
+    let stem = name.strip_suffix(".snapshot")?;
+    let stamp = stem.get(stem.len().checked_sub(19)?..)?;
+    format!("{}T{}Z", stamp.get(..10)?, stamp.get(11..)?.replace('-', ":")).parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn snapshot(name: &str) -> Snapshot {
+        Snapshot { name: name.to_owned(), size: 1, checksum: None }
+    }
+
+    #[test]
+    fn only_what_was_begun_then_is_ours() {
+        let at: Timestamp = "2026-11-22T09:00:00Z".parse().expect("a time");
+        let then = snapshot("plans-1-2026-11-22-09-00-01.snapshot");
+        let earlier = snapshot("plans-1-2026-11-22-08-00-00.snapshot");
+        let later = snapshot("plans-1-2026-11-22-10-00-00.snapshot");
+        let uploaded = snapshot("pso-restore-20261122_090000.snapshot");
+        let all = [earlier, then.clone(), later, uploaded, snapshot("é.snapshot")];
+        assert_eq!(ours(&all, at, &[]), Some(then.name.as_str()));
+        assert_eq!(ours(&all, at, std::slice::from_ref(&then.name)), None, "it was there before");
+        let two = [then, snapshot("plans-1-2026-11-22-09-00-30.snapshot")];
+        assert_eq!(ours(&two, at, &[]), None, "one of them is somebody else's");
+    }
+
+    #[test]
+    fn what_could_not_be_deleted_stays_noted() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at: Timestamp = "2026-11-22T09:00:00Z".parse().expect("a time");
+        let notes = Notes::new(folder.path(), "http://q".to_owned());
+        let text = || fs::read_to_string(folder.path().join(FILE)).unwrap_or_default();
+        notes.asked("plans", at, &[snapshot("a")]);
+        assert!(text().contains(r#""before":["a"]"#), "{}", text());
+        notes.answered("plans", at, Some("b"));
+        notes.asked("tasks", at, &[]);
+        notes.answered("tasks", at, Some("c"));
+        notes.deleted("tasks", "c");
+        assert_eq!(text(), "{\"url\":\"http://q\",\"collection\":\"plans\",\"snapshot\":\"b\"}\n");
+        notes.deleted("plans", "b");
+        assert!(!folder.path().join(FILE).exists());
+    }
+}
