@@ -498,3 +498,15 @@ fn a_service_that_is_not_well_is_a_warning_and_files_keep_their_owner() {
         }
     }
 }
+
+#[test]
+fn a_newest_archive_of_a_part_says_what_it_lacks() {
+    let parts = Parts::start("br_part");
+    parts.archive();
+    parts.backup(&["--only", "plans,config"]).assert_code(0);
+    let outcome = parts.restore(&["latest", "--dry-run"]);
+    outcome.assert_code(1);
+    let plan = outcome.records_of_kind("restore.plan").pop().expect("a plan");
+    assert!(plan["message"].as_str().is_some_and(|text| text.contains("no postgres, qdrant, scripts")), "{plan}");
+    parts.restore(&["latest", "--dry-run", "--only", "plans"]).assert_code(0);
+}

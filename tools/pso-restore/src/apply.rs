@@ -12,7 +12,7 @@ use crate::confirm::Confirmed;
 use crate::files::Files;
 use crate::health;
 use crate::plan::RestorePlan;
-use crate::postgres::Prepared;
+use crate::postgres::{Prepared, Uncertain};
 use crate::qdrant::Vectors;
 use crate::settings::{STAGED, Settings};
 
@@ -45,7 +45,8 @@ pub(crate) fn apply(
     let mut done = Done::default();
     let result = carry_out(run, settings, archive, plan, &mut done);
     if let Err(error) = result {
-        let undone = done.undo(run, settings);
+        let certain = error.downcast_ref::<Uncertain>().is_none();
+        let undone = done.undo(run, settings) && certain;
         remove_empty(&folders);
         return Err(error.context(if undone { UNDONE } else { NOT_UNDONE }));
     }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
 use pso_archive::Archive;
+use pso_archive::catalog;
 use pso_archive::verify::{Report, verify};
 use pso_common::record::{Component, RestorePlanRecord};
 use pso_common::{Run, Severity, Timestamp};
@@ -25,6 +26,8 @@ pub(crate) struct RestorePlan {
     pub(crate) files: Vec<FilesPlan>,
     /// When it was made; names of what is kept carry it.
     pub(crate) at: Timestamp,
+    /// What the archive does not have although another one does, and which.
+    lacks: Option<String>,
 }
 
 /// Verifies the whole archive, looks at every target, and says what would be done. Changes nothing.
@@ -51,6 +54,7 @@ pub(crate) fn plan(run: &mut Run<'_>, settings: &Settings, archive: &mut Archive
         })
         .collect::<anyhow::Result<_>>()?;
     Ok(RestorePlan {
+        lacks: if settings.only.is_empty() { lacks(settings, archive)? } else { None },
         path: archive.path().display().to_string(),
         taken_at: archive.manifest().taken_at,
         components,
@@ -70,6 +74,21 @@ fn components(settings: &Settings, archive: &Archive) -> anyhow::Result<Vec<Comp
     }
     let wanted = |component: &Component| settings.only.is_empty() || settings.only.contains(component);
     Ok(Component::ALL.into_iter().filter(|component| there.contains(component) && wanted(component)).collect())
+}
+
+/// Components that stay as they are although they were meant: an archive of a part is the newest one, and an older one
+/// has more.
+fn lacks(settings: &Settings, archive: &Archive) -> anyhow::Result<Option<String>> {
+    let there = &archive.manifest().components;
+    let missing: Vec<Component> = Component::ALL.into_iter().filter(|component| !there.contains(component)).collect();
+    let listed = catalog::list(&settings.backup_folders())?;
+    let other = listed.iter().find(|listed| {
+        listed.content.as_ref().is_ok_and(|other| other.components.iter().any(|component| missing.contains(component)))
+    });
+    Ok(other.map(|other| {
+        let names: Vec<&str> = missing.iter().map(|component| component.as_str()).collect();
+        format!("it holds no {}, which stay as they are; {} holds more", names.join(", "), other.path.display())
+    }))
 }
 
 fn refuse_damage(archive: &Archive, report: &Report) -> anyhow::Result<()> {
@@ -117,7 +136,11 @@ impl RestorePlan {
             steps: steps.len() as u64,
         };
         let name = std::path::Path::new(&self.path).file_name().unwrap_or_default().to_string_lossy().into_owned();
-        run.emit(Severity::Ok, name, "the whole archive was compared with its manifest", body)?;
+        let (severity, more) = match &self.lacks {
+            Some(lacks) => (Severity::Warning, format!("; {lacks}")),
+            None => (Severity::Ok, String::new()),
+        };
+        run.emit(severity, name, format!("the whole archive was compared with its manifest{more}"), body)?;
         if let Some(warning) = self.postgres.as_ref().and_then(PgPlan::warning) {
             run.warn(warning);
             run.note(Severity::Warning);

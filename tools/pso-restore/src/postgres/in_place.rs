@@ -60,11 +60,11 @@ pub(super) fn prepare(
             .with_context(|| format!("restore into {}", settings.shown()))?;
         let rows = session.count(plan, run.cancel())?;
         let transaction = session.transaction()?;
-        ensure!(
-            begun == transaction,
-            "the dump ended the transaction {begun} that it was restored in, so part of it may be committed; \
-             look at the database before you go on, and please report this"
-        );
+        if begun != transaction {
+            let what = "the dump ended the transaction that it was restored in, so part of it is committed; look at the \
+                        database before you go on, and please report this";
+            return Err(anyhow!(what).context(Uncertain));
+        }
         if let Some(differences) = row_differences(&plan.source.rows, &rows, true) {
             bail!("what was restored is not what was backed up: {differences}");
         }
@@ -108,6 +108,16 @@ fn replace(run: &Run<'_>, session: &mut Session, archive: &mut Archive, plan: &P
     session.stdin = Some(stdin);
     copied.context("pass the dump on to psql")?;
     fed
+}
+
+/// Marks an error after which the database is not known to be as it was.
+#[derive(Debug)]
+pub(crate) struct Uncertain;
+
+impl std::fmt::Display for Uncertain {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the database may have changed")
+    }
 }
 
 /// Whether the dump's list of contents has large objects. `pg_restore` writes them between a BEGIN and a COMMIT of their

@@ -19,6 +19,7 @@ use pso_common::{Run, Timestamp};
 use crate::steps::Step;
 use beside::Beside;
 use in_place::InPlace;
+pub(crate) use in_place::Uncertain;
 use target::{Shape, Target};
 use toc::Toc;
 
