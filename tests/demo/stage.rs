@@ -55,9 +55,9 @@ impl Stage {
         }
         let pg = TempPg::start_new()?;
         let database = pg.database("planning_sync")?;
-        // The demo's role restores beside what is there, as DESIGN wants it; without CREATEDB it would restore in place.
+        // So that the restore goes into a new database beside the old one, which is kept; without CREATEDB, or with an
+        // extension that only a superuser may create, it would go in place.
         database.execute_as_admin(&format!("ALTER ROLE {} CREATEDB", database.user()))?;
-        database.enable_statements()?;
         let qdrant = TempQdrant::start()?;
         let service = Service::start()?;
         let webhook = WebhookSink::start()?;
