@@ -33,6 +33,9 @@ impl QdrantError {
 impl fmt::Display for QdrantError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Http(error @ (HttpError::Refused | HttpError::Resolve | HttpError::ConnectTimeout)) => {
+                write!(f, "{error}; is Qdrant running there? Check PSO_QDRANT_URL or maintenance.qdrant.url")
+            }
             Self::Http(error) => error.fmt(f),
             Self::Status(status @ (401 | 403), text) => {
                 write!(
