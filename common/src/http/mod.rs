@@ -280,17 +280,24 @@ mod tests {
 
     /// Answers one connection with `bytes`, after reading the request's head.
     fn serve(bytes: &'static [u8]) -> String {
+        serve_later(b"\r\n\r\n", Duration::ZERO, bytes)
+    }
+
+    /// Reads one request up to `end`, waits, and answers with `bytes`.
+    fn serve_later(end: &'static [u8], wait: Duration, bytes: &'static [u8]) -> String {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let url = format!("http://{}/x", listener.local_addr().expect("bound"));
         std::thread::spawn(move || {
             let (mut peer, _) = listener.accept().expect("a client");
             let mut request = Vec::new();
             let mut chunk = [0; 1024];
-            while !request.windows(4).any(|window| window == b"\r\n\r\n") {
+            while !request.windows(end.len()).any(|window| window == end) {
                 let read = peer.read(&mut chunk).expect("readable");
                 request.extend_from_slice(&chunk[..read]);
             }
-            peer.write_all(bytes).expect("writable");
+            std::thread::sleep(wait);
+            // A client that has lost its patience is gone.
+            let _ = peer.write_all(bytes);
         });
         url
     }
@@ -332,24 +339,9 @@ mod tests {
 
     #[test]
     fn a_streamed_request_waits_as_long_as_it_was_told() {
-        // Takes the whole request, and answers after the client's own time-out.
-        let slow = || {
-            let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-            let url = format!("http://{}/x", listener.local_addr().expect("bound"));
-            std::thread::spawn(move || {
-                let (mut peer, _) = listener.accept().expect("a client");
-                let mut request = Vec::new();
-                let mut chunk = [0; 1024];
-                while !request.ends_with(b"body") {
-                    let read = peer.read(&mut chunk).expect("readable");
-                    request.extend_from_slice(&chunk[..read]);
-                }
-                std::thread::sleep(Duration::from_secs(1));
-                // A client that has left is what the other half of this test is about.
-                let _ = peer.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok");
-            });
-            url
-        };
+        // The answer comes after the client's own time-out.
+        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
+        let slow = || serve_later(b"body", Duration::from_secs(1), answer);
         let client = client();
         let answer = client
             .request("POST", slow())
