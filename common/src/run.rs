@@ -143,6 +143,7 @@ pub fn session(
         emitter: Emitter::new(stdout, format, terminal, stamp),
         io,
         started: Instant::now(),
+        told_again: false,
     };
     let result = run.work(args, work);
     let result = run.finish(result);
@@ -159,6 +160,8 @@ pub struct Run<'a> {
     emitter: Emitter,
     io: &'a mut Io,
     started: Instant,
+    /// The last line on stderr says how far something is.
+    told_again: bool,
 }
 
 impl Run<'_> {
@@ -265,12 +268,23 @@ impl Run<'_> {
     pub fn warn(&mut self, text: impl fmt::Display) {
         // With stderr gone there is nobody left to tell.
         let _ = writeln!(self.io.stderr, "{}: {text}", self.tool.name);
+        self.told_again = false;
     }
 
     /// Writes one line to stderr when it is a terminal: what is going on, for somebody who waits.
     pub fn progress(&mut self, text: impl fmt::Display) {
         if self.io.stderr_is_terminal {
             self.warn(text);
+        }
+    }
+
+    /// As [`Run::progress`], in the place of the line before where that was one of these: how far something is.
+    pub fn progress_again(&mut self, text: impl fmt::Display) {
+        if self.io.stderr_is_terminal {
+            // One line up, and clear it.
+            let place = if self.told_again { "\u{1b}[A\u{1b}[2K" } else { "" };
+            let _ = writeln!(self.io.stderr, "{place}{}: {text}", self.tool.name);
+            self.told_again = true;
         }
     }
 

@@ -7,8 +7,10 @@ use anyhow::{Context as _, bail};
 use pso_common::Timestamp;
 use pso_common::record::Component;
 
+use crate::encryption::{SUFFIX, is_encrypted};
 use crate::names::NamedArchive;
 use crate::reader::Archive;
+use crate::status::Status;
 
 /// One file that has an archive's name.
 #[derive(Clone, Debug)]
@@ -19,8 +21,14 @@ pub struct Listed {
     pub size: u64,
     /// What its name says.
     pub named: NamedArchive,
-    /// What its manifest says, or why that cannot be read.
+    /// What its manifest says, or, where it is encrypted, what was noted of it; or why that cannot be read.
     pub content: Result<Summary, String>,
+    /// Whether it is encrypted.
+    pub encrypted: bool,
+    /// When all of it was last compared with its manifest.
+    pub verified_at: Option<Timestamp>,
+    /// When it was last restored somewhere harmless.
+    pub rehearsed_at: Option<Timestamp>,
 }
 
 /// What a listing needs of a manifest.
@@ -28,8 +36,26 @@ pub struct Listed {
 pub struct Summary {
     /// When the backup was begun.
     pub taken_at: Timestamp,
+    /// `daily` or `weekly`.
+    pub kind: String,
     /// The components in it.
     pub components: Vec<Component>,
+    /// The components that failed, where the configuration calls them optional.
+    pub missing: Vec<Component>,
+    /// The clusters that its databases come from, where they could be told.
+    pub system_identifiers: Vec<String>,
+}
+
+impl From<Status> for Summary {
+    fn from(status: Status) -> Self {
+        Self {
+            taken_at: status.taken_at,
+            kind: status.kind,
+            components: status.components,
+            missing: status.missing,
+            system_identifiers: status.system_identifiers,
+        }
+    }
 }
 
 impl Listed {
@@ -58,18 +84,28 @@ pub fn list(folders: &[PathBuf]) -> anyhow::Result<Vec<Listed>> {
             let Some(named) = NamedArchive::of_path(&path) else { continue };
             // One that is removed meanwhile was not there.
             let Ok(metadata) = fs::metadata(&path) else { continue };
-            let content = Archive::open(&path).map_err(|error| format!("{error:#}")).map(|archive| {
-                let manifest = archive.manifest();
-                Summary { taken_at: manifest.taken_at, components: manifest.components.clone() }
-            });
-            all.push(Listed { path, size: metadata.len(), named, content });
+            all.push(look(path, metadata.len(), named));
         }
     }
     all.sort_by_cached_key(|listed| std::cmp::Reverse((listed.taken_at(), listed.named.clone())));
     Ok(all)
 }
 
-/// The archive that somebody means: `latest`, a path, or the name of one in the folders, with or without `.zip`.
+fn look(path: PathBuf, size: u64, named: NamedArchive) -> Listed {
+    let (status, encrypted) = (Status::read(&path), is_encrypted(&path));
+    let (verified_at, rehearsed_at) =
+        status.as_ref().map_or((None, None), |status| (status.verified_at, status.rehearsed_at));
+    let content = if encrypted {
+        let unknown = "it is encrypted, and there is no .json file beside it that says what it holds";
+        status.map(Summary::from).ok_or_else(|| unknown.to_owned())
+    } else {
+        let archive = Archive::open(&path).map_err(|error| format!("{error:#}"));
+        archive.map(|archive| Status::new(archive.manifest(), size, "").into())
+    };
+    Listed { path, size, named, content, encrypted, verified_at, rehearsed_at }
+}
+
+/// The archive that somebody means: `latest`, a path, or the name of one in the folders, with or without `.zip` or `.zip.age`.
 ///
 /// # Errors
 /// When there is none; the message says where it was looked for.
@@ -81,9 +117,10 @@ pub fn find(wanted: &str, folders: &[PathBuf]) -> anyhow::Result<PathBuf> {
     if path.exists() {
         return Ok(path.to_path_buf());
     }
-    let by_name = folders.iter().flat_map(|folder| [folder.join(wanted), folder.join(format!("{wanted}.zip"))]);
+    let names = [wanted.to_owned(), format!("{wanted}.zip"), format!("{wanted}.zip{SUFFIX}")];
+    let mut by_name = folders.iter().flat_map(|folder| names.iter().map(|name| folder.join(name)));
     let is_plain = path.file_name().is_some_and(|name| name == path.as_os_str());
-    if let Some(found) = by_name.into_iter().find(|path| is_plain && path.is_file()) {
+    if let Some(found) = by_name.find(|path| is_plain && path.is_file()) {
         return Ok(found);
     }
     bail!("there is no archive {wanted}; `pso-backup list` shows those in {}", shown(folders));

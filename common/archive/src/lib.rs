@@ -4,42 +4,60 @@
 //!
 //! | entry | content |
 //! |---|---|
-//! | `postgres/<database>.dump` | `pg_dump --format=custom` |
+//! | `postgres/<database>.dump` | `pg_dump --format=custom --compress=0` |
+//! | `postgres/globals.sql` | `pg_dumpall --globals-only --no-role-passwords`, where the role may |
 //! | `qdrant/<collection>.snapshot` | the snapshot as Qdrant made it (a sparse tar) |
 //! | `config/`, `scripts/`, `plans/` | files, with their relative paths |
 //! | `manifest.json` | written last: what the other entries are, with size and SHA-256 of each |
 //!
-//! Beside `NAME.zip` lies `NAME.zip.sha256` in the form of `sha256sum`, published just before it. An archive appears
+//! Entries are packed in blocks of 1 MiB that can be unpacked alone, so that all cores work on one large table; to others
+//! each is an ordinary stream ([`Packing`]). Encrypted, the whole file is one of age, `NAME.zip.age`.
+//!
+//! Beside `NAME.zip` lies `NAME.zip.sha256` in the form of `sha256sum`, published just before it, and `NAME.zip.json`
+//! with what has become known since ([`Status`]). An archive appears
 //! whole or not at all ([`ArchiveWriter`]), is believed only as far as it was checked ([`verify`]), and is found by the
 //! time that its manifest names ([`catalog`]).
 //!
 //! - Reads and writes: archives, their `.sha256`, and lock files; runs `pg_dump`, `pg_restore` and `psql`.
 //! - Nothing is held in memory but the table of contents and the manifest.
 
+mod blocks;
 pub mod catalog;
+mod container;
+pub mod custom;
 mod dump;
 mod durable;
+mod encryption;
 mod hash;
 mod lock;
 mod manifest;
 mod names;
+mod packing;
 mod process;
 mod publish;
 mod reader;
 mod rows;
+mod status;
+mod unfinished;
 pub mod verify;
 mod writer;
 
+pub use blocks::RangeReader;
 pub use dump::dump_list;
 pub use durable::{private_file, private_folder, sync_folder};
+pub use encryption::{Identities, Recipients, is_encrypted};
 pub use hash::{Digest, copy_hashed, hash_file};
 pub use lock::{BACKUP_LOCK, Lock, RESTORE_LOCK};
 pub use manifest::{
-    Collection, Database, Entry, MANIFEST_NAME, Manifest, SCHEMA, Skipped, SnapshotSource, ToolVersion, Versions,
+    Block, Blocks, Collection, Database, Entry, MANIFEST_NAME, Manifest, Missing, PackedEntry, SCHEMA, Skipped,
+    SnapshotSource, ToolVersion, Versions,
 };
 pub use names::{NamedArchive, check_entry_name, encoded};
+pub use packing::Packing;
 pub use process::{Running, command};
 pub use publish::{Published, remove_leftovers, sidecar_path};
 pub use reader::{Archive, EntryReader};
 pub use rows::{count_query, count_rows, row_differences, user_tables};
-pub use writer::{ArchiveWriter, NewEntry, Packing, Written};
+pub use status::{Status, status_path};
+pub use unfinished::{RESTORE_JOURNAL, Unfinished, unfinished_restore};
+pub use writer::{ArchiveWriter, NewEntry, Written};

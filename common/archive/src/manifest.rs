@@ -6,7 +6,7 @@ use anyhow::{Context as _, bail};
 use pso_common::Timestamp;
 use pso_common::qdrant::Alias;
 use pso_common::record::Component;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// The version of the manifest that this code writes, and the newest that it reads. Changes within it only add fields.
 pub const SCHEMA: u32 = 1;
@@ -14,8 +14,9 @@ pub const SCHEMA: u32 = 1;
 /// The manifest's own entry. It is the only one that the manifest does not list.
 pub const MANIFEST_NAME: &str = "manifest.json";
 
-/// A manifest larger than this is refused, by the writer too (bytes). Some 50,000 files fit.
-pub(crate) const MAX_MANIFEST_BYTES: u64 = 16 << 20;
+/// A manifest larger than this is refused, by the writer too (bytes). Some 100,000 files and
+/// 2 TiB of content fit.
+pub(crate) const MAX_MANIFEST_BYTES: u64 = 64 << 20;
 
 /// What an archive holds, where it came from, and what must be there again after a restore.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -41,6 +42,9 @@ pub struct Manifest {
     /// The PostgreSQL databases.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub databases: Vec<Database>,
+    /// The entry that holds the cluster's roles and tablespaces as SQL, where the role could read them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub globals: Option<String>,
     /// The Qdrant collections.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub collections: Vec<Collection>,
@@ -50,6 +54,9 @@ pub struct Manifest {
     /// What was found and not taken.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub skipped: Vec<Skipped>,
+    /// The components that failed, where the configuration calls them optional.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Missing>,
     /// Every entry but the manifest.
     pub entries: Vec<Entry>,
 }
@@ -165,6 +172,47 @@ pub struct Skipped {
     pub reason: String,
 }
 
+/// A component that should be in the archive and is not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Missing {
+    /// Which one.
+    pub component: Component,
+    /// Why.
+    pub reason: String,
+}
+
+/// One block of an entry as it was packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Block {
+    /// Bytes.
+    pub length: u32,
+    /// CRC-32 of these bytes, as ZIP has it.
+    pub crc32: u32,
+}
+
+/// The blocks of an entry, `length:crc32` each; one string, since there can be a million.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Blocks(pub Vec<Block>);
+
+impl Serialize for Blocks {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let blocks: Vec<String> = self.0.iter().map(|block| format!("{}:{:08x}", block.length, block.crc32)).collect();
+        serializer.serialize_str(&blocks.join(" "))
+    }
+}
+
+impl<'de> Deserialize<'de> for Blocks {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        let block = |word: &str| {
+            let (length, crc32) = word.split_once(':')?;
+            Some(Block { length: length.parse().ok()?, crc32: u32::from_str_radix(crc32, 16).ok()? })
+        };
+        let blocks = text.split_ascii_whitespace().map(block).collect::<Option<_>>();
+        blocks.map(Self).ok_or_else(|| serde::de::Error::custom("a block is `length:crc32`"))
+    }
+}
+
 /// One entry of the archive.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Entry {
@@ -176,6 +224,9 @@ pub struct Entry {
     pub size: u64,
     /// SHA-256 of its content, hex.
     pub sha256: String,
+    /// What it takes in the archive; absent in archives of pso-tools 0.1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub packed: Option<PackedEntry>,
     /// The path, or the address without secrets, that it was read from.
     pub source: String,
     /// When it was read.
@@ -186,6 +237,17 @@ pub struct Entry {
     /// The file's permission bits on Unix.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mode: Option<u32>,
+}
+
+/// How an entry lies in the archive.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PackedEntry {
+    /// Bytes.
+    pub size: u64,
+    /// SHA-256 of these bytes, hex: they need not be unpacked to be checked.
+    pub sha256: String,
+    /// The blocks, each of 1 MiB of content but the last, that can be unpacked alone.
+    pub blocks: Blocks,
 }
 
 impl Manifest {
@@ -229,6 +291,18 @@ mod tests {
         let message = format!("{:#}", Manifest::parse(br#"{"schema": 2, "all": "different"}"#).expect_err("newer"));
         assert!(message.contains("schema 2") && message.contains("newer one"), "{message}");
         assert!(Manifest::parse(b"{}").is_err());
+    }
+
+    #[test]
+    fn blocks_are_one_string() {
+        let blocks = Blocks(vec![Block { length: 363_721, crc32: 0xab }, Block { length: 1, crc32: u32::MAX }]);
+        let text = serde_json::to_string(&blocks).expect("written");
+        assert_eq!(text, r#""363721:000000ab 1:ffffffff""#);
+        assert_eq!(serde_json::from_str::<Blocks>(&text).expect("read"), blocks);
+        assert_eq!(serde_json::from_str::<Blocks>(r#""""#).expect("read"), Blocks::default());
+        for wrong in [r#""1""#, r#""1:x""#, r#""-1:00""#] {
+            assert!(serde_json::from_str::<Blocks>(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::encryption::SUFFIX;
 use anyhow::bail;
 use pso_common::Timestamp;
 use time::{Date, Month, PrimitiveDateTime, Time};
@@ -100,9 +101,10 @@ impl NamedArchive {
         if number <= 1 { format!("{stem}.zip") } else { format!("{stem}_{number}.zip") }
     }
 
-    /// Understands a file name; `None` for one that is not an archive's.
+    /// Understands a file name, with `.age` at its end too; `None` for one that is not an archive's.
     #[must_use]
     pub fn parse(file_name: &str) -> Option<Self> {
+        let file_name = file_name.strip_suffix(SUFFIX).unwrap_or(file_name);
         let stem = file_name.strip_suffix(".zip")?;
         let (moment, number) = match stem.as_bytes().get(15) {
             None => (stem, 1),
@@ -187,7 +189,9 @@ mod tests {
         let at: Timestamp = "2026-11-22T09:00:00Z".parse().expect("a time");
         assert_eq!(NamedArchive::file_name(at, 1), "20261122_090000.zip");
         for number in [1, 2, 10] {
-            assert_eq!(NamedArchive::parse(&NamedArchive::file_name(at, number)), Some(NamedArchive { at, number }));
+            let name = NamedArchive::file_name(at, number);
+            assert_eq!(NamedArchive::parse(&name), Some(NamedArchive { at, number }));
+            assert_eq!(NamedArchive::parse(&format!("{name}.age")), Some(NamedArchive { at, number }));
         }
         for name in [
             "20261122_090000.zip.sha256",

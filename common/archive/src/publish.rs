@@ -8,7 +8,9 @@ use anyhow::{Context as _, bail};
 use pso_common::Timestamp;
 
 use crate::durable::{private_file, sync_folder};
+use crate::encryption::{SUFFIX, is_encrypted};
 use crate::names::NamedArchive;
+use crate::status::{Status, status_path};
 use crate::writer::Written;
 
 /// What stands between the name-to-be and the process id in temporary names: `.20261122_090000.zip.partial-4711`.
@@ -34,36 +36,65 @@ pub fn sidecar_path(archive: &Path) -> PathBuf {
 }
 
 impl Written {
-    /// Publishes the archive as the next free name of the moment `at`. Its hash file appears just before it, so that
-    /// an archive that can be seen can be checked.
+    /// Publishes the archive as the next free name of the moment when it was taken. Its hash file and its status appear
+    /// just before it, so that an archive that can be seen can be checked. It has been verified just now.
     ///
     /// # Errors
     /// When the disk fails. Nothing can be seen then.
-    pub fn publish(self, folder: &Path, at: Timestamp, size: u64, sha256: &str) -> anyhow::Result<Published> {
-        let (name, path) = free_name(folder, at)?;
-        let sidecar = sidecar_path(&path);
+    pub fn publish(self, folder: &Path, mut status: Status, now: Timestamp) -> anyhow::Result<Published> {
+        status.verified_at = Some(now);
+        let (name, path) = free_name(folder, status.taken_at, is_encrypted(self.path()))?;
         let context = || format!("publish {}", path.display());
-        let temporary = Partial::new(Partial::path_in(folder, &format!("{name}.sha256")));
-        let mut file = private_file(temporary.path()).with_context(context)?;
-        writeln!(file, "{sha256}  {name}").and_then(|()| file.sync_all()).with_context(context)?;
-        drop(file);
-        temporary.rename(&sidecar).with_context(context)?;
-        if let Err(error) = self.partial.rename(&path) {
-            // Alone it would say something about a file that is not there.
-            let _ = fs::remove_file(&sidecar);
-            return Err(error).with_context(context);
-        }
+        let mut beside = Beside(Vec::new());
+        beside
+            .put(folder, &sidecar_path(&path), format!("{}  {name}\n", status.sha256).as_bytes())
+            .with_context(context)?;
+        let text = serde_json::to_string_pretty(&status).with_context(context)? + "\n";
+        beside.put(folder, &status_path(&path), text.as_bytes()).with_context(context)?;
+        self.partial.rename(&path).with_context(context)?;
+        beside.0.clear();
         sync_folder(folder).with_context(context)?;
-        Ok(Published { path, size, sha256: sha256.to_owned() })
+        Ok(Published { path, size: status.size, sha256: status.sha256 })
+    }
+}
+
+/// Files that go again when the archive that they describe does not appear: alone they would say something about a file
+/// that is not there.
+struct Beside(Vec<PathBuf>);
+
+impl Beside {
+    fn put(&mut self, folder: &Path, path: &Path, text: &[u8]) -> std::io::Result<()> {
+        let name = path.file_name().unwrap_or_default().to_string_lossy();
+        let temporary = Partial::new(Partial::path_in(folder, &name));
+        let mut file = private_file(temporary.path())?;
+        file.write_all(text)?;
+        file.sync_all()?;
+        drop(file);
+        temporary.rename(path)?;
+        self.0.push(path.to_path_buf());
+        Ok(())
+    }
+}
+
+impl Drop for Beside {
+    fn drop(&mut self) {
+        for path in &self.0 {
+            let _ = fs::remove_file(path);
+        }
     }
 }
 
 /// The folder is locked, so a name that is free stays free.
-fn free_name(folder: &Path, at: Timestamp) -> anyhow::Result<(String, PathBuf)> {
+fn free_name(folder: &Path, at: Timestamp, is_encrypted: bool) -> anyhow::Result<(String, PathBuf)> {
+    let is_free = |path: &Path| {
+        [path, &sidecar_path(path), &status_path(path)].iter().all(|path| fs::symlink_metadata(path).is_err())
+    };
     for number in 1..1000 {
-        let name = NamedArchive::file_name(at, number);
-        let path = folder.join(&name);
-        if fs::symlink_metadata(&path).is_err() && fs::symlink_metadata(sidecar_path(&path)).is_err() {
+        let plain = NamedArchive::file_name(at, number);
+        let encrypted = format!("{plain}{SUFFIX}");
+        if is_free(&folder.join(&plain)) && is_free(&folder.join(&encrypted)) {
+            let name = if is_encrypted { encrypted } else { plain };
+            let path = folder.join(&name);
             return Ok((name, path));
         }
     }
@@ -83,15 +114,11 @@ impl Partial {
         Self(Some(path))
     }
 
-    pub(crate) const fn none() -> Self {
-        Self(None)
-    }
-
     pub(crate) fn path(&self) -> &Path {
         self.0.as_deref().unwrap_or_else(|| Path::new(""))
     }
 
-    fn rename(mut self, to: &Path) -> std::io::Result<()> {
+    pub(crate) fn rename(mut self, to: &Path) -> std::io::Result<()> {
         fs::rename(self.path(), to)?;
         self.0 = None;
         Ok(())
@@ -127,11 +154,16 @@ pub fn remove_leftovers(folder: &Path) -> anyhow::Result<Vec<String>> {
 
 fn is_leftover(folder: &Path, name: &str) -> bool {
     if let Some((stem, pid)) = name.strip_prefix('.').and_then(|rest| rest.rsplit_once(PARTIAL)) {
-        let stem = stem.strip_suffix(".sha256").unwrap_or(stem);
+        let stem = described(stem).unwrap_or(stem);
         return NamedArchive::parse(stem).is_some() && pid.parse::<u32>().is_ok();
     }
-    let archive = name.strip_suffix(".sha256").filter(|archive| NamedArchive::parse(archive).is_some());
+    let archive = described(name).filter(|archive| NamedArchive::parse(archive).is_some());
     archive.is_some_and(|archive| !folder.join(archive).exists())
+}
+
+/// The archive that a file of that name describes.
+fn described(name: &str) -> Option<&str> {
+    [".sha256", ".json", ".keep"].iter().find_map(|suffix| name.strip_suffix(suffix))
 }
 
 #[cfg(test)]
@@ -144,11 +176,16 @@ mod tests {
         let ours = [
             ".20261122_090000.zip.partial-1",
             ".20261122_090000_2.zip.sha256.partial-77",
+            ".20261122_090000.zip.age.partial-5",
+            ".20261122_090000.zip.json.partial-5",
             "20261122_100000.zip.sha256",
+            "20261122_110000.zip.age.sha256",
+            "20261122_100000.zip.json",
         ];
         let others = [
             "20261122_090000.zip",
             "20261122_090000.zip.sha256",
+            "20261122_090000.zip.json",
             ".notes.zip.partial-1",
             ".20261122_090000.zip.partial-x",
             "notes.zip.sha256",

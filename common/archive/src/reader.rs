@@ -1,60 +1,74 @@
 //! Reading an archive that may be broken, or made to do harm.
 
 use std::collections::BTreeMap;
-use std::fs::File;
 use std::io::{self, BufReader, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use anyhow::{Context as _, anyhow, bail, ensure};
+use anyhow::{Context as _, anyhow, ensure};
 use pso_common::io::Cancel;
+use zip::ZipArchive;
 use zip::read::ZipFile;
-use zip::{CompressionMethod, ZipArchive};
 
+use crate::blocks::{BlockSource, ParallelReader, RangeReader};
+use crate::container::{Container, Handle};
+use crate::encryption::Identities;
 use crate::hash::{CHUNK, Digest, copy_hashed};
 use crate::manifest::{Entry, MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest};
 use crate::names::check_entry_name;
+use crate::packing::Packing;
 
 /// What stands at the end of every message about an archive that cannot be used.
 const WAY_OUT: &str = "take another archive (`pso-backup list` shows them)";
 
-type Source = BufReader<File>;
+type Source = BufReader<Box<dyn Handle>>;
 
 /// An open archive: its table of contents was checked, its manifest was read. Its content is not believed yet.
-#[derive(Debug)]
 pub struct Archive {
-    path: PathBuf,
-    size: u64,
+    container: Container,
     zip: ZipArchive<Source>,
     manifest: Manifest,
     /// Index and both sizes of each entry but the manifest, by name.
     contents: BTreeMap<String, Content>,
 }
 
+impl std::fmt::Debug for Archive {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Archive").field("path", &self.path()).field("entries", &self.contents.len()).finish()
+    }
+}
+
 /// An entry as the table of contents has it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Content {
     index: usize,
+    pub(crate) packing: Packing,
     pub(crate) size: u64,
     pub(crate) packed: u64,
 }
 
 impl Archive {
-    /// Opens an archive and checks its table of contents: names that stay inside, no links, no duplicates, nothing
-    /// encrypted. Reads the manifest.
+    /// Opens an archive that is not encrypted; as [`Archive::open_with`].
     ///
     /// # Errors
-    /// When it is missing, no whole ZIP file, refused, or has no manifest; the message names the way out.
+    /// As there.
     pub fn open(path: &Path) -> anyhow::Result<Self> {
-        let result = Self::open_file(path).with_context(|| format!("read the archive {}", path.display()));
+        Self::open_with(path, &Identities::default())
+    }
+
+    /// Opens an archive and checks its table of contents: names that stay inside, no links, no duplicates, nothing
+    /// that only others can unpack. Reads the manifest.
+    ///
+    /// # Errors
+    /// When it is missing, encrypted for somebody else, no whole ZIP file, refused, or has no manifest; the message
+    /// names the way out.
+    pub fn open_with(path: &Path, identities: &Identities) -> anyhow::Result<Self> {
+        let result = Self::open_file(path, identities).with_context(|| format!("read the archive {}", path.display()));
         result.map_err(|error| anyhow!("{error:#}; {WAY_OUT}"))
     }
 
-    fn open_file(path: &Path) -> anyhow::Result<Self> {
-        let file = File::open(path)?;
-        let metadata = file.metadata()?;
-        ensure!(metadata.is_file(), "it is not a file");
-        let size = metadata.len();
-        let mut zip = ZipArchive::new(BufReader::with_capacity(CHUNK, file))
+    fn open_file(path: &Path, identities: &Identities) -> anyhow::Result<Self> {
+        let container = Container::new(path, identities)?;
+        let mut zip = ZipArchive::new(BufReader::with_capacity(CHUNK, container.open()?))
             .map_err(|error| anyhow!("it is not a whole ZIP file, but cut off or damaged ({error})"))?;
         ensure!(zip.offset() == 0, "there are {} bytes before the ZIP file", zip.offset());
         ensure!(!zip.has_duplicate_names(), "it has two entries of one name");
@@ -63,19 +77,23 @@ impl Archive {
             .remove(MANIFEST_NAME)
             .context("it has no manifest.json: it was not made by pso-backup, and nothing in it can be checked")?;
         let manifest = read_manifest(&mut zip, manifest)?;
-        Ok(Self { path: path.to_path_buf(), size, zip, manifest, contents })
+        Ok(Self { container, zip, manifest, contents })
     }
 
     /// Its path.
     #[must_use]
     pub fn path(&self) -> &Path {
-        &self.path
+        self.container.path()
     }
 
     /// The file's size in bytes, when it was opened.
     #[must_use]
     pub const fn size(&self) -> u64 {
-        self.size
+        self.container.size()
+    }
+
+    pub(crate) const fn container(&self) -> &Container {
+        &self.container
     }
 
     /// What it says about itself.
@@ -98,11 +116,63 @@ impl Archive {
     /// # Errors
     /// When there is no such entry, or its header is damaged.
     pub fn entry(&mut self, name: &str) -> anyhow::Result<EntryReader<'_>> {
-        let content = *self.contents.get(name).with_context(|| format!("the archive has no entry {name}"))?;
         let expected = self.manifest.entry(name).with_context(|| format!("the manifest does not list {name}"))?;
         let (size, sha256) = (expected.size, expected.sha256.clone());
-        let file = self.zip.by_index(content.index).with_context(|| format!("open the entry {name}"))?;
-        Ok(EntryReader { name: name.to_owned(), file, digest: Digest::default(), size, sha256 })
+        let source = self.blocks(name).with_context(|| format!("open the entry {name}"))?;
+        let content = match source {
+            Some(source) => Unpacking::Blocks(ParallelReader::new(&source)),
+            None => {
+                let index = self.content(name)?.index;
+                let file = self.zip.by_index(index).with_context(|| format!("open the entry {name}"))?;
+                Unpacking::Stream(file)
+            }
+        };
+        Ok(EntryReader { name: name.to_owned(), content, digest: Digest::default(), size, sha256 })
+    }
+
+    /// A reader of one entry's content from the byte `offset` on, with a position of its own, so that any number can
+    /// read side by side. It compares nothing: verify the archive first.
+    ///
+    /// # Errors
+    /// When there is no such entry, it is damaged, shorter, or not in blocks ([`Archive::has_ranges`]).
+    pub fn range(&mut self, name: &str, offset: u64) -> anyhow::Result<RangeReader> {
+        let context = || format!("open the entry {name}");
+        let source = self.blocks(name).with_context(context)?;
+        let source = source.with_context(|| format!("the entry {name} can be read from its beginning only"))?;
+        RangeReader::new(&source, offset).with_context(context)
+    }
+
+    /// Whether [`Archive::range`] can read that entry.
+    #[must_use]
+    pub fn has_ranges(&self, name: &str) -> bool {
+        self.manifest.entry(name).is_some_and(|entry| entry.packed.is_some())
+    }
+
+    /// The packed bytes of an entry, and how many there are.
+    pub(crate) fn packed(&mut self, name: &str) -> anyhow::Result<io::Take<Box<dyn Handle>>> {
+        let content = self.content(name)?;
+        let mut handle = self.container.open()?;
+        handle.seek(io::SeekFrom::Start(self.start(content)?))?;
+        Ok(handle.take(content.packed))
+    }
+
+    fn content(&self, name: &str) -> anyhow::Result<Content> {
+        self.contents.get(name).copied().with_context(|| format!("the archive has no entry {name}"))
+    }
+
+    /// Where the packed bytes begin, behind a header of its own.
+    fn start(&mut self, content: Content) -> anyhow::Result<u64> {
+        self.zip.by_index_raw(content.index)?.data_start().context("its header is damaged")
+    }
+
+    /// The blocks of an entry; `None` where it has none.
+    pub(crate) fn blocks(&mut self, name: &str) -> anyhow::Result<Option<BlockSource>> {
+        let content = self.content(name)?;
+        let start = self.start(content)?;
+        let entry = self.manifest.entry(name).with_context(|| format!("the manifest does not list {name}"))?;
+        let Some(packed) = &entry.packed else { return Ok(None) };
+        BlockSource::new(&self.container, content.packing, start, content.packed, &packed.blocks.0, content.size)
+            .map(Some)
     }
 
     /// Copies one entry to `to` and compares it with the manifest.
@@ -119,10 +189,15 @@ impl Archive {
 /// An entry being read and hashed.
 pub struct EntryReader<'a> {
     name: String,
-    file: ZipFile<'a, Source>,
+    content: Unpacking<'a>,
     digest: Digest,
     size: u64,
     sha256: String,
+}
+
+enum Unpacking<'a> {
+    Blocks(ParallelReader),
+    Stream(ZipFile<'a, Source>),
 }
 
 impl EntryReader<'_> {
@@ -141,7 +216,10 @@ impl EntryReader<'_> {
 
 impl Read for EntryReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.file.read(buffer)?;
+        let read = match &mut self.content {
+            Unpacking::Blocks(content) => content.read(buffer)?,
+            Unpacking::Stream(content) => content.read(buffer)?,
+        };
         self.digest.update(&buffer[..read]);
         // A bomb claims to be small.
         if self.digest.length() > self.size {
@@ -165,10 +243,9 @@ fn contents(zip: &ZipArchive<Source>) -> anyhow::Result<BTreeMap<String, Content
         let kind = entry.unix_mode().unwrap_or_default() & 0o170_000;
         ensure!(kind == 0 || kind == 0o100_000, "the entry {shown} is a link, a folder or a device");
         ensure!(!entry.encrypted(), "the entry {shown} is encrypted");
-        if !matches!(entry.compression(), CompressionMethod::Stored | CompressionMethod::Deflated) {
-            bail!("the entry {shown} is compressed with {}", entry.compression());
-        }
-        let content = Content { index, size: entry.size(), packed: entry.compressed_size() };
+        let packing = Packing::of_method(entry.compression())
+            .with_context(|| format!("the entry {shown} is compressed with {}", entry.compression()))?;
+        let content = Content { index, packing, size: entry.size(), packed: entry.compressed_size() };
         contents.insert(name.into_owned(), content);
     }
     // `a` and `a/b` cannot both be files.

@@ -6,12 +6,14 @@ use std::io::Read;
 use std::path::Path;
 use std::time::Instant;
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow, ensure};
 use pso_common::io::{Cancel, elapsed_ms};
 use pso_common::record::Component;
 
-use crate::hash::hash_file;
-use crate::manifest::Entry;
+use crate::container::Container;
+use crate::hash::{copy_hashed, hash_file};
+use crate::manifest::{Entry, PackedEntry};
+use crate::packing::Packing;
 use crate::publish::sidecar_path;
 use crate::reader::{Archive, Content};
 
@@ -24,6 +26,8 @@ const FREE_TOTAL_BYTES: u64 = 1 << 30;
 const MAX_RATIO: u64 = 200;
 /// How every `pg_dump --format=custom` begins.
 const DUMP_MAGIC: &[u8] = b"PGDMP";
+/// How the entry of a dump ends; globals are SQL.
+const DUMP_SUFFIX: &str = ".dump";
 
 /// Something that is not as it should be.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,6 +50,8 @@ impl std::fmt::Display for Damage {
 /// What became of the comparison with `NAME.zip.sha256`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Sidecar {
+    /// Only a sample of the file was read.
+    NotLooked,
     /// There is none.
     Absent,
     /// The file has that hash.
@@ -63,6 +69,8 @@ pub struct ComponentReport {
     pub entries: u64,
     /// Their bytes according to the manifest.
     pub size_bytes: u64,
+    /// Bytes that were read of them, as they lie in the archive.
+    pub read_bytes: u64,
     /// Milliseconds that checking them took.
     pub elapsed_ms: u64,
     /// What is wrong with them.
@@ -74,8 +82,10 @@ pub struct ComponentReport {
 pub struct Report {
     /// The file's size in bytes, as read.
     pub size_bytes: u64,
-    /// Its SHA-256, hex.
-    pub sha256: String,
+    /// Bytes that were read of it: all, or a sample.
+    pub read_bytes: u64,
+    /// Its SHA-256, hex; `None` where only a sample was read.
+    pub sha256: Option<String>,
     /// The comparison with the hash file.
     pub sidecar: Sidecar,
     /// What is wrong with the archive as a whole.
@@ -109,29 +119,73 @@ pub fn summary<'a>(damages: impl Iterator<Item = &'a Damage>) -> Option<String> 
     Some(text)
 }
 
-/// Reads all of an archive, twice: as a file, and entry by entry.
+/// How much of an archive is looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Depth {
+    /// Every byte of the file, as it lies there: the hash of the whole and of each entry as it was packed. It was
+    /// unpacked and compared when it was made, so that content is what it was if these bytes are.
+    Packed,
+    /// Everything is also unpacked and compared with what was captured.
+    Content,
+    /// So many percent of each entry's blocks, chosen at random, compared with their checksums; not the whole file.
+    Sample(u8),
+}
+
+/// Reads an archive: as a file, and entry by entry.
 ///
 /// # Errors
 /// When the file cannot be read, or the run is to stop. Damage is no error: it is in the report.
-pub fn verify(archive: &mut Archive, cancel: &Cancel) -> anyhow::Result<Report> {
-    let path = archive.path().to_path_buf();
-    let (size_bytes, sha256) =
-        hash_file(&path, cancel).with_context(|| format!("read the archive {}", path.display()))?;
-    let sidecar = compare_sidecar(&path, &sha256);
-    let mut damages = Vec::new();
-    let mut whole = |reason: String| damages.push(Damage { entry: None, reason });
-    if let Sidecar::Differs(reason) = &sidecar {
-        whole(reason.clone());
-    }
-    if let Err(reason) = archive.headers_agree() {
-        whole(format!("the headers of the entries differ from the table of contents: {reason}"));
-    }
-    damages.extend(listing_damages(archive));
-    let mut components = Vec::new();
-    for component in archive.manifest().components.clone() {
-        components.push(verify_component(archive, component, cancel)?);
-    }
-    Ok(Report { size_bytes, sha256, sidecar, damages, components })
+pub fn verify(archive: &mut Archive, depth: Depth, cancel: &Cancel) -> anyhow::Result<Report> {
+    let whole = match depth {
+        Depth::Sample(_) => None,
+        Depth::Packed | Depth::Content => Some(archive.container().clone()),
+    };
+    std::thread::scope(|scope| {
+        // One core reads the file, the others its entries.
+        let whole = whole.map(|container| scope.spawn(move || hash_container(&container, cancel)));
+        let mut damages = Vec::new();
+        if let Err(reason) = archive.headers_agree() {
+            let reason = format!("the headers of the entries differ from the table of contents: {reason}");
+            damages.push(Damage { entry: None, reason });
+        }
+        damages.extend(listing_damages(archive));
+        let mut components = Vec::new();
+        for component in archive.manifest().components.clone() {
+            components.push(verify_component(archive, component, depth, cancel)?);
+        }
+        let mut report = Report {
+            size_bytes: archive.size(),
+            read_bytes: components.iter().map(|component| component.read_bytes).sum(),
+            sha256: None,
+            sidecar: Sidecar::NotLooked,
+            damages,
+            components,
+        };
+        if let Some(whole) = whole {
+            let hashed = whole.join().map_err(|_| anyhow!("the thread that hashes the file has died"))?;
+            let (size, sha256) = hashed.with_context(|| format!("read the archive {}", archive.path().display()))?;
+            report.sidecar = compare_sidecar(archive.path(), &sha256);
+            if let Sidecar::Differs(reason) = &report.sidecar {
+                report.damages.insert(0, Damage { entry: None, reason: reason.clone() });
+            }
+            (report.size_bytes, report.read_bytes, report.sha256) = (size, size, Some(sha256));
+        }
+        Ok(report)
+    })
+}
+
+/// Compares a file with its `.sha256` and nothing else: what can be done without the key to an encrypted archive.
+///
+/// # Errors
+/// When it cannot be read, or the run is to stop.
+pub fn verify_file(path: &Path, cancel: &Cancel) -> anyhow::Result<(u64, String, Sidecar)> {
+    let (size, sha256) = hash_file(path, cancel).with_context(|| format!("read the archive {}", path.display()))?;
+    let sidecar = compare_sidecar(path, &sha256);
+    Ok((size, sha256, sidecar))
+}
+
+fn hash_container(container: &Container, cancel: &Cancel) -> std::io::Result<(u64, String)> {
+    copy_hashed(&mut container.raw(), &mut std::io::sink(), cancel)
 }
 
 fn compare_sidecar(archive: &Path, sha256: &str) -> Sidecar {
@@ -175,6 +229,9 @@ fn listing_damages(archive: &Archive) -> Vec<Damage> {
         if size != entry.size {
             damage(&entry.name, format!("it has {size} bytes, and the manifest says {}", entry.size));
         }
+        if let Some(noted) = entry.packed.as_ref().filter(|noted| noted.size != packed) {
+            damage(&entry.name, format!("it has {packed} packed bytes, and the manifest says {}", noted.size));
+        }
         if is_unpacked(entry.component) {
             (total, packed_total) = (total.saturating_add(size), packed_total.saturating_add(packed));
             if is_bomb(size, packed) {
@@ -215,10 +272,15 @@ fn is_in_place(entry: &Entry) -> bool {
     is_unpacked(entry.component) && entry.component != Component::Config || !rest.contains('/')
 }
 
-fn verify_component(archive: &mut Archive, component: Component, cancel: &Cancel) -> anyhow::Result<ComponentReport> {
+fn verify_component(
+    archive: &mut Archive,
+    component: Component,
+    depth: Depth,
+    cancel: &Cancel,
+) -> anyhow::Result<ComponentReport> {
     let started = Instant::now();
     let entries: Vec<Entry> = archive.manifest().entries_of(component).cloned().collect();
-    let mut damages = Vec::new();
+    let (mut damages, mut read_bytes) = (Vec::new(), 0);
     for entry in &entries {
         // What is missing, and what must not be unpacked, was told already.
         let is_read = archive
@@ -228,26 +290,74 @@ fn verify_component(archive: &mut Archive, component: Component, cancel: &Cancel
         if !is_read {
             continue;
         }
-        if let Err(error) = verify_entry(archive, entry, cancel) {
-            // A run that is to stop has not found damage.
-            cancel.check()?;
-            damages.push(Damage { entry: Some(entry.name.clone()), reason: format!("{error:#}") });
+        let verified = verify_to(archive, entry, depth, cancel);
+        match verified {
+            Ok(bytes) => read_bytes += bytes,
+            Err(error) => {
+                // A run that is to stop has not found damage.
+                cancel.check()?;
+                damages.push(Damage { entry: Some(entry.name.clone()), reason: format!("{error:#}") });
+            }
         }
     }
     Ok(ComponentReport {
         component,
         entries: entries.len() as u64,
         size_bytes: entries.iter().map(|entry| entry.size).sum(),
+        read_bytes,
         elapsed_ms: elapsed_ms(started),
         damages,
     })
+}
+
+/// Reads an entry as far as `depth` asks for; the bytes that it read.
+fn verify_to(archive: &mut Archive, entry: &Entry, depth: Depth, cancel: &Cancel) -> anyhow::Result<u64> {
+    let is_stored = archive.contents().get(&entry.name).is_some_and(|content| content.packing == Packing::Store);
+    match (&entry.packed, depth) {
+        (Some(packed), Depth::Sample(percent)) if packed.blocks.0.len() > 1 => {
+            verify_sample(archive, entry, percent, cancel)
+        }
+        // What is stored as it is need not be unpacked: a snapshot's tar is walked in the same pass.
+        (Some(packed), Depth::Packed | Depth::Sample(_)) if !is_stored => {
+            verify_packed(archive, entry, packed, cancel).map(|()| packed.size)
+        }
+        _ => verify_entry(archive, entry, cancel).map(|()| entry.size),
+    }
+}
+
+/// Reads some of an entry's blocks.
+fn verify_sample(archive: &mut Archive, entry: &Entry, percent: u8, cancel: &Cancel) -> anyhow::Result<u64> {
+    let blocks = archive.blocks(&entry.name)?.context("it has no blocks")?;
+    let wanted = (blocks.count() * usize::from(percent)).div_ceil(100).max(1);
+    let mut handle = archive.container().open()?;
+    let mut bytes = 0;
+    let mut chosen = fastrand::choose_multiple(0..blocks.count(), wanted);
+    chosen.sort_unstable();
+    for block in chosen {
+        cancel.check()?;
+        bytes += blocks.packed(block, handle.as_mut())?.len() as u64;
+    }
+    Ok(bytes)
+}
+
+/// Reads one entry as it lies there, and the beginning of its content.
+fn verify_packed(archive: &mut Archive, entry: &Entry, packed: &PackedEntry, cancel: &Cancel) -> anyhow::Result<()> {
+    let mut bytes = archive.packed(&entry.name)?;
+    let (size, sha256) = copy_hashed(&mut bytes, &mut std::io::sink(), cancel)?;
+    ensure!(size == packed.size, "it has {size} packed bytes and should have {}", packed.size);
+    ensure!(sha256 == packed.sha256, "the SHA-256 of its packed bytes is {sha256} and should be {}", packed.sha256);
+    if entry.component == Component::Postgres && entry.name.ends_with(DUMP_SUFFIX) {
+        is_dump(&mut archive.range(&entry.name, 0)?)?;
+    }
+    Ok(())
 }
 
 /// Reads one entry once: its hash, and whether it is of the kind that it should be.
 fn verify_entry(archive: &mut Archive, entry: &Entry, cancel: &Cancel) -> anyhow::Result<()> {
     let mut reader = archive.entry(&entry.name)?;
     let form = match entry.component {
-        Component::Postgres => is_dump(&mut reader),
+        Component::Postgres if entry.name.ends_with(DUMP_SUFFIX) => is_dump(&mut reader),
+        Component::Postgres => Ok(()),
         Component::Qdrant => is_snapshot(&mut reader, cancel),
         Component::Config | Component::Scripts | Component::Plans => Ok(()),
     };
@@ -259,7 +369,7 @@ fn verify_entry(archive: &mut Archive, entry: &Entry, cancel: &Cancel) -> anyhow
 fn is_dump(reader: &mut dyn Read) -> anyhow::Result<()> {
     let mut head = [0; DUMP_MAGIC.len()];
     reader.read_exact(&mut head).context("read its beginning")?;
-    anyhow::ensure!(head == *DUMP_MAGIC, "it is not a dump in pg_dump's custom format");
+    ensure!(head == *DUMP_MAGIC, "it is not a dump in pg_dump's custom format");
     Ok(())
 }
 
@@ -272,6 +382,6 @@ fn is_snapshot(reader: &mut dyn Read, cancel: &Cancel) -> anyhow::Result<()> {
         let member = member.context("its tar is broken")?;
         has_config |= member.path_bytes().strip_prefix(b"./").unwrap_or(&member.path_bytes()) == b"config.json";
     }
-    anyhow::ensure!(has_config, "it is not a collection's snapshot: there is no config.json in it");
+    ensure!(has_config, "it is not a collection's snapshot: there is no config.json in it");
     Ok(())
 }

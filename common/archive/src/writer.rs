@@ -1,33 +1,27 @@
-//! Making an archive: entries are hashed as they stream in, the manifest comes last.
+//! Making an archive: entries are packed and hashed as they stream in, the manifest comes last.
 
 use std::collections::BTreeSet;
 use std::fs::File;
-use std::io::{self, BufWriter, Seek, SeekFrom, Write};
+use std::io::{self, BufWriter, Write};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context as _, ensure};
 use pso_common::Timestamp;
 use pso_common::io::Cancel;
 use pso_common::record::Component;
-use zip::write::SimpleFileOptions;
-use zip::{CompressionMethod, DateTime, ZipWriter};
+use rawzip::ZipArchiveWriter;
+use rawzip::time::UtcDateTime;
 
+use crate::blocks::{BlockWriter, Packers};
 use crate::durable::private_file;
-use crate::hash::{CHUNK, Digest};
-use crate::manifest::{Entry, MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest};
+use crate::encryption::{Output, Recipients, SUFFIX};
+use crate::hash::CHUNK;
+use crate::manifest::{Blocks, Entry, MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest, PackedEntry};
 use crate::names::check_entry_name;
+use crate::packing::Packing;
 use crate::publish::Partial;
 
-/// How an entry lies in the archive.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Packing {
-    /// As it is: for what is compressed already.
-    Store,
-    /// Deflated, so that every unzip opens it.
-    Deflate,
-}
+type Zip = ZipArchiveWriter<Output<BufWriter<File>>>;
 
 /// What is known of an entry before its content is.
 #[derive(Clone, Debug)]
@@ -50,9 +44,9 @@ pub struct NewEntry {
 
 /// An archive being written under a temporary name. Dropped before [`ArchiveWriter::finish`], it leaves nothing.
 pub struct ArchiveWriter {
-    zip: Option<ZipWriter<Sink>>,
+    zip: Zip,
     partial: Partial,
-    abandoned: Arc<AtomicBool>,
+    packers: Packers,
     entries: Vec<Entry>,
     names: BTreeSet<String>,
     cancel: Cancel,
@@ -72,20 +66,20 @@ impl Written {
 }
 
 impl ArchiveWriter {
-    /// Begins an archive in `folder`, which must be locked.
+    /// Begins an archive in `folder`, which must be locked. Where there are recipients, only they can read it.
     ///
     /// # Errors
     /// When the file cannot be created.
-    pub fn create(folder: &Path, at: Timestamp, cancel: &Cancel) -> anyhow::Result<Self> {
-        let path = Partial::path_in(folder, &format!("{}.zip", at.compact()));
+    pub fn create(folder: &Path, at: Timestamp, recipients: &Recipients, cancel: &Cancel) -> anyhow::Result<Self> {
+        let suffix = if recipients.is_empty() { "" } else { SUFFIX };
+        let path = Partial::path_in(folder, &format!("{}.zip{suffix}", at.compact()));
         let file = private_file(&path).with_context(|| format!("create {}", path.display()))?;
-        let abandoned = Arc::new(AtomicBool::new(false));
-        let file = BufWriter::with_capacity(CHUNK, file);
-        let sink = Sink { file, position: 0, end: 0, abandoned: Arc::clone(&abandoned) };
+        let partial = Partial::new(path);
+        let output = Output::new(BufWriter::with_capacity(CHUNK, file), recipients)?;
         Ok(Self {
-            zip: Some(ZipWriter::new(sink)),
-            partial: Partial::new(path),
-            abandoned,
+            zip: ZipArchiveWriter::new(output),
+            partial,
+            packers: Packers::new(),
             entries: Vec::new(),
             names: BTreeSet::new(),
             cancel: cancel.clone(),
@@ -95,8 +89,8 @@ impl ArchiveWriter {
     /// Adds one entry; `fill` writes its content.
     ///
     /// # Errors
-    /// When the name is refused or taken, `fill` fails, the disk does, or the run is to stop. The archive is then good
-    /// for nothing.
+    /// When the name is refused or taken, `fill` fails, the disk does, or the run is to stop. The archive
+    /// is then good for nothing.
     pub fn add<T>(
         &mut self,
         new: NewEntry,
@@ -105,17 +99,20 @@ impl ArchiveWriter {
         check_entry_name(&new.name).with_context(|| format!("store {}; rename it, then back up again", new.source))?;
         ensure!(self.names.insert(new.name.clone()), "two things would be stored as {}", new.name);
         let moment = new.modified_at.unwrap_or(new.captured_at);
-        let options = options(new.packing, moment, new.mode.unwrap_or(0o600));
-        let zip = self.zip.as_mut().context("the archive is finished")?;
-        zip.start_file(&new.name, options).with_context(|| format!("begin the entry {}", new.name))?;
-        let mut writer = EntryWriter { zip, digest: Digest::default(), cancel: &self.cancel };
-        let result = fill(&mut writer).with_context(|| format!("store {}", new.source))?;
-        let (size, sha256) = writer.digest.finish();
+        let (packed, result) = write_entry(
+            &mut self.zip,
+            (&new.name, new.packing, moment, new.mode.unwrap_or(0o600)),
+            &mut self.packers,
+            &self.cancel,
+            |out| fill(out).with_context(|| format!("store {}", new.source)),
+        )?;
+        let (content, packed) = packed;
         let entry = Entry {
             name: new.name,
             component: new.component,
-            size,
-            sha256,
+            size: content.0,
+            sha256: content.1,
+            packed: Some(packed),
             source: new.source,
             captured_at: new.captured_at,
             modified_at: new.modified_at,
@@ -138,105 +135,40 @@ impl ArchiveWriter {
             manifest.entries.len(),
             MAX_MANIFEST_BYTES >> 20
         );
-        let mut zip = self.zip.take().context("the archive is finished")?;
-        zip.start_file(MANIFEST_NAME, options(Packing::Deflate, manifest.taken_at, 0o600))
-            .context("begin the manifest")?;
-        zip.write_all(&text).context("write the manifest")?;
-        let sink = zip.finish().context("write the archive's table of contents")?;
+        let what = (MANIFEST_NAME, Packing::Deflate, manifest.taken_at, 0o600);
+        write_entry(&mut self.zip, what, &mut self.packers, &self.cancel, |out| {
+            out.write_all(&text).context("write the manifest")
+        })?;
+        let output = self.zip.finish().context("write the archive's table of contents")?;
+        let buffer = output.finish().context("write the end of the archive")?;
         let file =
-            sink.file.into_inner().map_err(io::IntoInnerError::into_error).context("write the end of the archive")?;
+            buffer.into_inner().map_err(io::IntoInnerError::into_error).context("write the end of the archive")?;
         file.sync_all().with_context(|| format!("put {} on the disk", self.partial.path().display()))?;
-        let partial = std::mem::replace(&mut self.partial, Partial::none());
-        Ok((Written { partial }, manifest))
+        Ok((Written { partial: self.partial }, manifest))
     }
 }
 
-impl Drop for ArchiveWriter {
-    fn drop(&mut self) {
-        // A ZIP writer that is dropped still writes a table of contents, and complains on stderr where it cannot.
-        self.abandoned.store(true, Ordering::Relaxed);
-        drop(self.zip.take());
-    }
-}
+type Sizes = ((u64, String), PackedEntry);
 
-fn options(packing: Packing, at: Timestamp, mode: u32) -> SimpleFileOptions {
-    let method = match packing {
-        Packing::Store => CompressionMethod::Stored,
-        Packing::Deflate => CompressionMethod::Deflated,
-    };
-    let at = at.to_utc();
-    let year = u16::try_from(at.year()).unwrap_or_default();
-    let moment =
-        DateTime::from_date_and_time(year, at.month().into(), at.day(), at.hour(), at.minute(), at.second() & !1);
-    SimpleFileOptions::default()
-        .compression_method(method)
-        // Lengths are known only afterwards, so there is always room for large ones.
-        .large_file(true)
-        .unix_permissions(mode)
-        .last_modified_time(moment.unwrap_or_default())
-}
-
-/// What an entry's content is written to.
-struct EntryWriter<'a> {
-    zip: &'a mut ZipWriter<Sink>,
-    digest: Digest,
-    cancel: &'a Cancel,
-}
-
-impl Write for EntryWriter<'_> {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        self.cancel.check().map_err(io::Error::other)?;
-        let written = self.zip.write(piece)?;
-        self.digest.update(&piece[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.zip.flush()
-    }
-}
-
-/// The file below the ZIP writer. Once abandoned, it only pretends.
-struct Sink {
-    file: BufWriter<File>,
-    position: u64,
-    end: u64,
-    abandoned: Arc<AtomicBool>,
-}
-
-impl Sink {
-    fn is_abandoned(&self) -> bool {
-        self.abandoned.load(Ordering::Relaxed)
-    }
-}
-
-impl Write for Sink {
-    fn write(&mut self, piece: &[u8]) -> io::Result<usize> {
-        let written = if self.is_abandoned() { piece.len() } else { self.file.write(piece)? };
-        self.position += written as u64;
-        self.end = self.end.max(self.position);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        if self.is_abandoned() { Ok(()) } else { self.file.flush() }
-    }
-}
-
-impl Seek for Sink {
-    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        self.position = if self.is_abandoned() {
-            match to {
-                SeekFrom::Start(at) => at,
-                SeekFrom::Current(by) => self.position.saturating_add_signed(by),
-                SeekFrom::End(by) => self.end.saturating_add_signed(by),
-            }
-        } else if to == SeekFrom::Current(0) {
-            // BufWriter would flush for a question.
-            self.position
-        } else {
-            self.file.seek(to)?
-        };
-        Ok(self.position)
-    }
+fn write_entry<T>(
+    zip: &mut Zip,
+    (name, packing, at, mode): (&str, Packing, Timestamp, u32),
+    packers: &mut Packers,
+    cancel: &Cancel,
+    fill: impl FnOnce(&mut dyn Write) -> anyhow::Result<T>,
+) -> anyhow::Result<(Sizes, T)> {
+    let (entry, _) = zip
+        .new_file(name)
+        .compression_method(packing.method())
+        .unix_permissions(0o100_000 | (mode & 0o777))
+        .last_modified(UtcDateTime::from_unix(at.to_utc().unix_timestamp()))
+        .start()
+        .with_context(|| format!("begin the entry {name}"))?;
+    let mut writer = BlockWriter::new(packing, packers, entry, cancel);
+    let result = fill(&mut writer)?;
+    let (packed, entry) = writer.finish().with_context(|| format!("store the entry {name}"))?;
+    let end = rawzip::DataDescriptorOutput::new(packed.crc32, packed.content.0);
+    entry.finish(end).with_context(|| format!("end the entry {name}"))?;
+    let (size, sha256) = packed.packed;
+    Ok(((packed.content, PackedEntry { size, sha256, blocks: Blocks(packed.blocks) }), result))
 }

@@ -4,10 +4,10 @@ use std::fs;
 use std::io::{Cursor, Write as _};
 use std::path::{Path, PathBuf};
 
-use pso_archive::verify::{Report, Sidecar, verify};
+use pso_archive::verify::{Depth, Report, Sidecar, verify};
 use pso_archive::{
-    Archive, ArchiveWriter, Collection, Database, Manifest, NewEntry, Packing, Published, SCHEMA, SnapshotSource,
-    ToolVersion, Versions, sidecar_path,
+    Archive, ArchiveWriter, Collection, Database, Manifest, NewEntry, Packing, Published, Recipients, SCHEMA,
+    SnapshotSource, Status, ToolVersion, Versions, sidecar_path,
 };
 use pso_common::Timestamp;
 use pso_common::io::Cancel;
@@ -33,6 +33,7 @@ fn manifest() -> Manifest {
         consistency: String::new(),
         components: Component::ALL.to_vec(),
         versions: Versions::default(),
+        globals: None,
         databases: vec![Database {
             name: "db".to_owned(),
             entry: "postgres/db.dump".to_owned(),
@@ -58,6 +59,7 @@ fn manifest() -> Manifest {
         }],
         aliases: Vec::new(),
         skipped: Vec::new(),
+        missing: Vec::new(),
         entries: Vec::new(),
     }
 }
@@ -93,17 +95,17 @@ fn entry(name: &str, component: Component, packing: Packing) -> NewEntry {
 }
 
 fn publish(folder: &Path) -> Published {
-    let mut writer = ArchiveWriter::create(folder, at(), &Cancel::default()).expect("created");
+    let mut writer = ArchiveWriter::create(folder, at(), &Recipients::default(), &Cancel::default()).expect("created");
     for (name, component, packing, content) in contents() {
         writer.add(entry(name, component, packing), |out| Ok(out.write_all(&content)?)).expect("added");
     }
-    let (written, _) = writer.finish(manifest()).expect("finished");
+    let (written, manifest) = writer.finish(manifest()).expect("finished");
     let (size, sha256) = pso_archive::hash_file(written.path(), &Cancel::default()).expect("readable");
-    written.publish(folder, at(), size, &sha256).expect("published")
+    written.publish(folder, Status::new(&manifest, size, &sha256), at()).expect("published")
 }
 
 fn check(path: &Path) -> anyhow::Result<Report> {
-    verify(&mut Archive::open(path)?, &Cancel::default())
+    verify(&mut Archive::open(path)?, Depth::Packed, &Cancel::default())
 }
 
 /// What is wrong, in words; empty when nothing is.
@@ -120,7 +122,7 @@ fn what_was_written_is_whole_and_private_and_alone() {
     let published = publish(folder.path());
     let report = check(&published.path).expect("readable");
     assert_eq!((report.summary(), &report.sidecar), (None, &Sidecar::Matches));
-    assert_eq!((report.size_bytes, &report.sha256), (published.size, &published.sha256));
+    assert_eq!((report.size_bytes, &report.sha256), (published.size, &Some(published.sha256.clone())));
     assert_eq!(report.components.iter().map(|component| component.entries).collect::<Vec<_>>(), [1; 5]);
     let sidecar = fs::read_to_string(sidecar_path(&published.path)).expect("readable");
     assert_eq!(sidecar, format!("{}  20261122_090000.zip\n", published.sha256));
@@ -131,8 +133,9 @@ fn what_was_written_is_whole_and_private_and_alone() {
         .map(|entry| entry.expect("readable").file_name().into_string().expect("UTF-8"))
         .collect();
     names.sort();
-    let expected = ["_2.zip", "_2.zip.sha256", ".zip", ".zip.sha256"].map(|end| format!("20261122_090000{end}"));
-    let mut expected = expected.to_vec();
+    let stems = ["20261122_090000.zip", "20261122_090000_2.zip"];
+    let mut expected: Vec<String> =
+        stems.iter().flat_map(|stem| ["", ".json", ".sha256"].map(|end| format!("{stem}{end}"))).collect();
     expected.sort();
     assert_eq!(names, expected);
     #[cfg(unix)]
@@ -146,7 +149,7 @@ fn what_was_written_is_whole_and_private_and_alone() {
 fn an_archive_that_is_given_up_leaves_nothing() {
     let folder = tempfile::tempdir().expect("a folder");
     let cancel = Cancel::default();
-    let mut writer = ArchiveWriter::create(folder.path(), at(), &cancel).expect("created");
+    let mut writer = ArchiveWriter::create(folder.path(), at(), &Recipients::default(), &cancel).expect("created");
     let failed = writer.add(entry("plans/a.md", Component::Plans, Packing::Deflate), |out| {
         out.write_all(&[1; 100_000])?;
         cancel.cancel(15);
@@ -212,6 +215,7 @@ fn forge(build: impl FnOnce(&mut ZipWriter<Cursor<Vec<u8>>>), patch: impl FnOnce
 
 fn manifest_of(entries: &[pso_archive::Entry]) -> Vec<u8> {
     let manifest = Manifest {
+        globals: None,
         databases: Vec::new(),
         collections: Vec::new(),
         components: vec![Component::Config, Component::Plans],
@@ -306,6 +310,7 @@ fn what_the_manifest_does_not_know_and_what_is_not_there_are_told() {
         component: Component::Plans,
         size: 1,
         sha256: "0".repeat(64),
+        packed: None,
         source: String::new(),
         captured_at: at(),
         modified_at: None,
@@ -336,6 +341,7 @@ fn bombs_are_refused() {
         component: Component::Plans,
         size: 65 << 20,
         sha256: "0".repeat(64),
+        packed: None,
         source: String::new(),
         captured_at: at(),
         modified_at: None,

@@ -26,6 +26,7 @@
 //! # }
 //! ```
 
+mod command;
 mod file;
 mod interpolate;
 mod paths;
@@ -45,6 +46,7 @@ use serde_saphyr::Spanned;
 
 use crate::io::Env;
 
+pub use command::{CommandField, CommandLine, CommandText};
 #[cfg(any(feature = "postgres", feature = "qdrant"))]
 pub(crate) use file::FileConfig;
 pub use paths::Paths;

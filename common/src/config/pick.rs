@@ -6,7 +6,8 @@ use anyhow::{Context as _, anyhow};
 use serde_saphyr::Spanned;
 
 use super::interpolate::interpolate;
-use super::{Config, ConfigValue, Field, ListField, read_secret};
+use super::command::Form;
+use super::{CommandField, CommandLine, Config, ConfigValue, Field, ListField, read_secret};
 use crate::Secret;
 
 /// A value in effect.
@@ -123,6 +124,26 @@ impl<T: ConfigValue> Pick<'_, Vec<T>> {
             Some(parsed.map(|parsed| {
                 let source = parsed.first().map_or_else(|| "file".to_owned(), |(_, source)| source.clone());
                 (parsed.into_iter().map(|(value, _)| value).collect(), source)
+            }))
+        })
+    }
+}
+
+impl Pick<'_, CommandLine> {
+    /// The file's command under the key itself.
+    pub fn file_command(self, command: &CommandField) -> Self {
+        self.layer(|pick| {
+            let words = match &command.as_ref()?.0 {
+                Form::Text(text) => return Some(pick.parse(&pick.key, text)),
+                Form::List(words) => words.as_deref().unwrap_or_default(),
+            };
+            let parsed: anyhow::Result<Vec<(String, String)>> =
+                words.iter().map(|word| pick.parse(&pick.key, word)).collect();
+            Some(parsed.and_then(|parsed| {
+                let source = parsed.first().map_or_else(|| "file".to_owned(), |(_, source)| source.clone());
+                let command = CommandLine::Program(parsed.into_iter().map(|(word, _)| word).collect());
+                anyhow::ensure!(!command.is_empty(), "{source}: {}: expected {}", pick.key, CommandLine::EXPECTED);
+                Ok((command, source))
             }))
         })
     }

@@ -8,6 +8,6 @@ mod settings;
 mod tls;
 
 pub use connect::{Purpose, connect};
-pub use postgres::{Client, Row, Transaction, types};
+pub use postgres::{Client, Error, Row, Transaction, types};
 pub use programs::{Program, find_program};
 pub use settings::{PgArgs, PgSettings, SslMode};

@@ -20,6 +20,16 @@ impl QdrantClient {
         self.call_within(self.settings.snapshot_timeout, "POST", &path(collection, "/snapshots?wait=true"), None)
     }
 
+    /// Asks for a snapshot of a collection and does not wait for it: it appears in [`QdrantClient::snapshots`]. The
+    /// server only logs when it fails after its answer.
+    ///
+    /// # Errors
+    /// When the collection does not exist, the key may only read, or there is no such answer.
+    pub fn request_snapshot(&self, collection: &str) -> Result<(), QdrantError> {
+        let answer = self.request("POST", &path(collection, "/snapshots?wait=false")).send()?;
+        if answer.is_success() { Ok(()) } else { Err(failure(&answer)) }
+    }
+
     /// The snapshots of a collection that lie on the server.
     ///
     /// # Errors

@@ -81,8 +81,20 @@ impl Kind for BackupComponentRecord {
     const COLUMNS: &'static [&'static str] = &["entries", "size_bytes", "elapsed_ms"];
 }
 
+/// What retention makes of an archive.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Decision {
+    /// It stays.
+    Keep,
+    /// It would go, and is still there.
+    Remove,
+    /// It is gone.
+    Removed,
+}
+
 /// `backup.archive`: one archive. `name` is its file name.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct BackupArchiveRecord {
     /// The archive's path.
     pub path: String,
@@ -94,17 +106,33 @@ pub struct BackupArchiveRecord {
     /// When the backup was begun; absent when the archive cannot say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_at: Option<Timestamp>,
+    /// Seconds since the backup was begun, 0 where that lies in the future; absent when the archive cannot say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub age_seconds: Option<u64>,
     /// The components in it.
     pub components: Vec<Component>,
+    /// The optional components that were asked for, failed, and are not in it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub missing: Vec<Component>,
     /// When its content was last compared with its manifest; absent when it never was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub verified_at: Option<Timestamp>,
     /// When it was last restored somewhere harmless; absent when it never was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rehearsed_at: Option<Timestamp>,
+    /// Whether reading it takes an identity.
+    #[serde(default)]
+    pub encrypted: bool,
+    /// Whether it is pinned: a file `NAME.keep` beside it keeps it from retention.
+    #[serde(default)]
+    pub pinned: bool,
+    /// What retention makes of it (`prune`); the message says why.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub decision: Option<Decision>,
 }
 
 impl Kind for BackupArchiveRecord {
     const KIND: &'static str = "backup.archive";
-    const COLUMNS: &'static [&'static str] = &["taken_at", "size_bytes", "components", "verified_at"];
+    const COLUMNS: &'static [&'static str] =
+        &["taken_at", "size_bytes", "components", "missing", "verified_at", "decision"];
 }

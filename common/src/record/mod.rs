@@ -26,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 pub use alert::{AlertDeliveryRecord, AlertNoticeRecord, DeliveryState, IncidentState};
 pub use any::AnyRecord;
-pub use backup::{BackupArchiveRecord, BackupComponentRecord, Component};
+pub use backup::{BackupArchiveRecord, BackupComponentRecord, Component, Decision};
 pub use health::{HealthCheckRecord, HealthMetricRecord, Layer};
 pub use log::{LogCountRecord, LogCoverageRecord, LogEventRecord};
 pub use pg::{
@@ -34,7 +34,7 @@ pub use pg::{
     PgTableRecord,
 };
 pub use raw::RawBytes;
-pub use restore::{RestorePlanRecord, RestoreStepRecord, StepState};
+pub use restore::{RestoreMode, RestorePlanRecord, RestoreStepRecord, StepState};
 pub use run::{RunEndRecord, RunStartRecord};
 pub use setting::ConfigSettingRecord;
 pub use severity::Severity;
