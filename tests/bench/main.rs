@@ -1,8 +1,12 @@
 //! `make bench`: the tools against what people use today, in the same run, on this machine. Ratios are printed; nothing
-//! is asserted, because machines differ and are shared.
+//! is asserted, because machines differ and are shared. `pso-bench PART…` measures only these parts: `start`, `logs`,
+//! `memory`, `backup`.
 
+mod backup;
+mod database;
 mod input;
 mod measure;
+mod watch;
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -39,9 +43,27 @@ fn main() -> ExitCode {
 fn run() -> Result<()> {
     let folder = Path::new("target/bench");
     std::fs::create_dir_all(folder).context("create target/bench")?;
-    start_up()?;
-    log_scan(folder)?;
-    memory(folder)
+    let wanted: Vec<String> = std::env::args().skip(1).collect();
+    let parts: [(&str, &dyn Fn() -> Result<()>); 4] = [
+        ("start", &start_up),
+        ("logs", &|| log_scan(folder)),
+        ("memory", &|| memory(folder)),
+        ("backup", &backup::backup_and_restore),
+    ];
+    let unknown = wanted.iter().find(|name| parts.iter().all(|(part, _)| part != name));
+    ensure!(unknown.is_none(), "there is no part {unknown:?}; there are {}", parts.map(|(part, _)| part).join(", "));
+    for (_, measure) in parts.iter().filter(|(part, _)| wanted.is_empty() || wanted.iter().any(|name| name == part)) {
+        measure()?;
+    }
+    Ok(())
+}
+
+/// A number from the environment.
+fn number(variable: &str, default: u64) -> Result<u64> {
+    match std::env::var(variable) {
+        Ok(text) => text.parse().with_context(|| format!("{variable}={text} is not a number")),
+        Err(_) => Ok(default),
+    }
 }
 
 fn say(line: &str) -> Result<()> {

@@ -1,5 +1,15 @@
 //! pso-backup and pso-restore against real servers: what was lost is back, and whatever fails leaves everything as it was.
 
 mod backup;
+mod backup_whole;
+mod concurrency;
+mod contents;
+mod faults;
+mod hostile;
+mod journal;
+mod parallel;
 mod parts;
+mod plan;
+mod raw_zip;
 mod restore;
+mod torture;

@@ -12,6 +12,7 @@
 //! | [`proxy`] | [`proxy::TcpProxy`]: cuts, delays, corrupts and swallows |
 //! | [`tool`] | [`tool::Tool`]: runs a built binary and looks at all that came out |
 //! | [`deployment`] | a realistic deployment, with the counts that a right answer must give |
+//! | [`mount`] | [`mount::Mount`]: disks that are full or read-only |
 //! | [`fingerprint`] | what was there, so that one can show that it is back |
 //! | [`schema`] | the record contract, to hold output against |
 //! | [`wait`] | polling with a deadline |
@@ -19,6 +20,7 @@
 pub mod deployment;
 pub mod fingerprint;
 mod http_end;
+pub mod mount;
 pub mod pg;
 pub mod proxy;
 pub mod qdrant;

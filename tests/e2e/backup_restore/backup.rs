@@ -90,7 +90,7 @@ fn two_backups_and_signals() {
     assert_eq!(parts.daily().len(), before.len() + 1);
     parts.backup(&["list"]).assert_code(0);
     parts.backup(&[]).assert_code(0);
-    assert_eq!(parts.daily().len(), before.len() + 2, "the archive and its hash: {:?}", parts.daily());
+    assert_eq!(parts.daily().len(), before.len() + 3, "the archive, its hash and its status: {:?}", parts.daily());
     let mut last = start();
     let outcome = parts.restore(&["latest", "--yes", "--only", "plans"]);
     outcome.assert_code(3).assert_stderr_has("a backup into").assert_stderr_has(&format!("process {}", last.id()));

@@ -145,6 +145,19 @@ impl Parts {
         .expect("no session is left");
     }
 
+    /// Adds a line of YAML below `maintenance:`.
+    pub(super) fn configure(&self, line: &str) {
+        self.reconfigure("\nmaintenance:\n", &format!("\nmaintenance:\n  {line}\n"));
+    }
+
+    /// Replaces a piece of the configuration.
+    pub(super) fn reconfigure(&self, from: &str, to: &str) {
+        let path = self.path("config/config.yaml");
+        let text = fs::read_to_string(&path).expect("readable");
+        assert!(text.contains(from), "{from} is not in {text}");
+        fs::write(&path, text.replace(from, to)).expect("written");
+    }
+
     pub(super) fn last_log(&self) -> Value {
         let text = fs::read_to_string(self.path("logs/backup.log")).expect("a log");
         serde_json::from_str(text.lines().last().expect("a line")).expect("JSON")

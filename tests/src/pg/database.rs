@@ -105,6 +105,14 @@ impl Database {
         self.address.connect(&self.name, ADMIN_USER, &self.address.admin_password)
     }
 
+    /// A connection as superuser to another database of the same server.
+    ///
+    /// # Errors
+    /// When the server refuses or cannot be reached.
+    pub fn connect_to(&self, database: &str) -> Result<Client> {
+        self.address.connect(database, ADMIN_USER, &self.address.admin_password)
+    }
+
     /// Runs statements as the owner.
     ///
     /// # Errors

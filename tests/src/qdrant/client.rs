@@ -74,6 +74,25 @@ impl QdrantClient {
         Ok(answer["result"].take())
     }
 
+    /// A PUT whose body is JSON text already, and that must succeed.
+    ///
+    /// # Errors
+    /// When it does not; the message has the answer.
+    pub fn put_text(&self, path: &str, body: &str) -> Result<()> {
+        let mut request = Request::builder().method("PUT").uri(format!("{}{path}", self.url));
+        if let Some(key) = &self.key {
+            request = request.header("api-key", key);
+        }
+        let doing = || format!("PUT {path}");
+        let request = request.header("Content-Type", "application/json").body(body).with_context(doing)?;
+        let mut answer = self.agent.run(request).with_context(doing)?;
+        let status = answer.status().as_u16();
+        if !(200..300).contains(&status) {
+            bail!("PUT {path} answers {status}: {}", answer.body_mut().read_to_string().with_context(doing)?);
+        }
+        Ok(())
+    }
+
     /// Creates a collection as the maintained system has them: cosine, payload on disk.
     ///
     /// # Errors

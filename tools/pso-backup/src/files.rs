@@ -17,7 +17,7 @@ use walkdir::WalkDir;
 const WHOLE_BYTES: u64 = 4 << 20;
 /// Files beyond this size are stored as they are: nothing written by hand is so large, and an archive with a large file
 /// that unpacks from next to nothing would be refused as a bomb (bytes).
-const DEFLATED_BYTES: u64 = 64 << 20;
+const PACKED_BYTES: u64 = 64 << 20;
 /// How often a file that changes is read.
 const READS: u32 = 3;
 /// The folder in which `pso-restore` keeps what it replaced.
@@ -109,19 +109,24 @@ impl FileSource {
     }
 
     /// Stores all of them.
-    pub(crate) fn capture(mut self, archive: &mut ArchiveWriter, run: &mut Run<'_>) -> anyhow::Result<Captured> {
+    pub(crate) fn capture(
+        mut self,
+        archive: &mut ArchiveWriter,
+        packing: Packing,
+        run: &mut Run<'_>,
+    ) -> anyhow::Result<Captured> {
         let (mut entries, mut size) = (0, 0);
         for found in std::mem::take(&mut self.files) {
             let at = run.now();
             match open(&found.path).with_context(|| format!("read {}", found.path.display()))? {
                 Content::Gone => self.skip(&found.path, "it was removed while the backup ran"),
                 Content::Whole(content, metadata) => {
-                    let new = found.entry(self.component, at, &metadata);
+                    let new = found.entry(self.component, at, &metadata, packing);
                     archive.add(new, |out| Ok(out.write_all(&content)?))?;
                     (entries, size) = (entries + 1, size + content.len() as u64);
                 }
                 Content::Streamed(mut file, metadata) => {
-                    let new = found.entry(self.component, at, &metadata);
+                    let new = found.entry(self.component, at, &metadata, packing);
                     // The archive looks at the signal on every write.
                     let (entry, _) = archive.add(new, |out| Ok(copy_hashed(&mut file, out, &Cancel::default())?))?;
                     if !is_same(&metadata, &file.metadata()?) {
@@ -136,7 +141,7 @@ impl FileSource {
 }
 
 impl Found {
-    fn entry(&self, component: Component, at: Timestamp, metadata: &Metadata) -> NewEntry {
+    fn entry(&self, component: Component, at: Timestamp, metadata: &Metadata, packing: Packing) -> NewEntry {
         NewEntry {
             name: self.name.clone(),
             component,
@@ -144,7 +149,7 @@ impl Found {
             captured_at: at,
             modified_at: metadata.modified().ok().map(|time| Timestamp::new(time.into())),
             mode: mode(metadata),
-            packing: if metadata.len() > DEFLATED_BYTES { Packing::Store } else { Packing::Deflate },
+            packing: if metadata.len() > PACKED_BYTES { Packing::Store } else { packing },
         }
     }
 }

@@ -1,31 +1,61 @@
-//! Whether an archive is what it was when it was made.
+//! Whether archives are what they were when they were made.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
-use pso_archive::verify::{Damage, Report, Sidecar, summary};
-use pso_archive::{Archive, catalog};
+use pso_archive::verify::{Damage, Depth, Report, Sidecar, summary, verify_file};
+use pso_archive::{Archive, Identities, Status, catalog, is_encrypted};
 use pso_common::postgres::find_program;
 use pso_common::record::{BackupArchiveRecord, BackupComponentRecord, Component};
-use pso_common::{Run, Severity};
+use pso_common::{Run, Severity, Timestamp};
 
-/// A `backup.component` record each, and a `backup.archive` record for the whole.
-pub(crate) fn verify(
-    run: &mut Run<'_>,
-    wanted: &str,
-    folders: &[PathBuf],
-    bin_dir: Option<&Path>,
-) -> anyhow::Result<()> {
-    let path = catalog::find(wanted, folders)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    let mut archive = match Archive::open(&path) {
-        Ok(archive) => archive,
-        Err(error) => return unreadable(run, &path, name, error),
-    };
+use crate::cli::VerifyArgs;
+use crate::pins;
+use crate::record::{name_of, rows_of};
+
+/// How archives are looked at.
+pub(crate) struct Look {
+    pub(crate) depth: Depth,
+    pub(crate) identities: Identities,
+    pub(crate) bin_dir: Option<PathBuf>,
+}
+
+/// For each archive a `backup.component` record for each of its components, and a `backup.archive` record.
+pub(crate) fn verify(run: &mut Run<'_>, args: &VerifyArgs, folders: &[PathBuf], look: &Look) -> anyhow::Result<()> {
+    if !args.all {
+        let path = catalog::find(args.wanted(), folders)?;
+        // What is no archive at all could not be looked into.
+        return verify_one(run, &path, look)?.map_or(Ok(()), Err);
+    }
+    let all = catalog::list(folders)?;
+    if all.is_empty() {
+        let folders: Vec<String> = folders.iter().map(|folder| folder.display().to_string()).collect();
+        anyhow::bail!("there is no archive in {}; `pso-backup` makes one", folders.join(" and "));
+    }
+    for archive in all {
+        run.cancel().check()?;
+        // It is in its record, and the next one is looked at all the same.
+        let _ = verify_one(run, &archive.path, look)?;
+    }
+    Ok(())
+}
+
+/// Verifies one archive; the error of one that cannot be opened.
+fn verify_one(run: &mut Run<'_>, path: &Path, look: &Look) -> anyhow::Result<Option<anyhow::Error>> {
     run.progress(format_args!("verifying {}", path.display()));
+    if is_encrypted(path) && look.identities.is_empty() && !matches!(look.depth, Depth::Sample(_)) {
+        return verify_sealed(run, path).map(|()| None);
+    }
+    match Archive::open_with(path, &look.identities) {
+        Ok(archive) => verify_open(run, path, archive, look).map(|()| None),
+        Err(error) => unreadable(run, path, error).map(Some),
+    }
+}
+
+fn verify_open(run: &mut Run<'_>, path: &Path, mut archive: Archive, look: &Look) -> anyhow::Result<()> {
     let cancel = run.cancel().clone();
-    let mut report = pso_archive::verify::verify(&mut archive, &cancel)?;
-    let listed = read_dump_lists(run, &mut archive, &mut report, bin_dir)?;
+    let mut report = pso_archive::verify::verify(&mut archive, look.depth, &cancel)?;
+    let listed = read_dump_lists(run, &mut archive, &mut report, look.bin_dir.as_deref())?;
     for component in &report.components {
         let body = component_record(&archive, component);
         match summary(component.damages.iter()) {
@@ -33,42 +63,118 @@ pub(crate) fn verify(
             Some(damage) => run.emit(Severity::Critical, component.component.as_str(), damage, body)?,
         }
     }
-    let (severity, message) = match (report.summary(), &report.sidecar, listed) {
-        (Some(damage), ..) => (Severity::Critical, format!("damaged: {damage}; take another archive")),
-        (None, Sidecar::Absent, _) => {
+    let (severity, message) = judge(&report, &listed);
+    let now = Some(run.now());
+    // A sample says nothing of the rest.
+    let verified_at = now.filter(|_| severity != Severity::Critical && report.sha256.is_some());
+    let manifest = archive.manifest();
+    let mut status = Status::read(path)
+        .unwrap_or_else(|| Status::new(manifest, report.size_bytes, report.sha256.as_deref().unwrap_or_default()));
+    // After a sample without damage, what was known stays.
+    if report.sha256.is_some() || severity == Severity::Critical {
+        status.verified_at = verified_at;
+        note(run, path, &status);
+    }
+    let body = BackupArchiveRecord {
+        size_bytes: report.size_bytes,
+        sha256: report.sha256,
+        verified_at: status.verified_at,
+        ..record(path, &status, run.now())
+    };
+    run.emit(severity, name_of(path), message, body)
+}
+
+fn judge(report: &Report, listed: &Listing) -> (Severity, String) {
+    if let Some(damage) = report.summary() {
+        return (Severity::Critical, format!("damaged: {damage}; take another archive"));
+    }
+    match (&report.sidecar, listed) {
+        (Sidecar::Absent, _) => {
             (Severity::Warning, "every entry is as it was stored, but there is no .sha256 file beside it".to_owned())
         }
-        (None, _, Listing::NotLooked(reason)) => {
-            (Severity::Info, format!("every entry is as it was stored; the dump was not listed: {reason}"))
+        (_, Listing::NotLooked(reason)) => {
+            (Severity::Info, format!("what was read is as it was stored; the dump was not listed: {reason}"))
         }
-        (None, ..) => (Severity::Ok, String::new()),
+        (Sidecar::NotLooked, Listing::Done) => {
+            (Severity::Ok, format!("a sample of {} bytes is as it was stored", report.read_bytes))
+        }
+        (Sidecar::Matches | Sidecar::Differs(_), Listing::Done) => (Severity::Ok, String::new()),
+    }
+}
+
+/// An encrypted archive without its key: the file is what was published, which was read back then, or it is not.
+fn verify_sealed(run: &mut Run<'_>, path: &Path) -> anyhow::Result<()> {
+    let cancel = run.cancel().clone();
+    let (size_bytes, sha256, sidecar) = verify_file(path, &cancel)?;
+    let (severity, message) = match &sidecar {
+        Sidecar::Matches => (
+            Severity::Ok,
+            "encrypted: the file is as it was published; with --identity its entries are compared too".to_owned(),
+        ),
+        Sidecar::Differs(reason) => (Severity::Critical, format!("damaged: {reason}; take another archive")),
+        Sidecar::Absent | Sidecar::NotLooked => (
+            Severity::Warning,
+            "encrypted, and there is no .sha256 file beside it to compare with; give the key with --identity"
+                .to_owned(),
+        ),
     };
-    let body = BackupArchiveRecord {
+    let now = run.now();
+    let mut body = BackupArchiveRecord {
         path: path.display().to_string(),
-        size_bytes: report.size_bytes,
-        sha256: Some(report.sha256),
-        taken_at: Some(archive.manifest().taken_at),
-        components: archive.manifest().components.clone(),
-        verified_at: Some(run.now()).filter(|_| severity != Severity::Critical),
-        rehearsed_at: None,
+        encrypted: true,
+        pinned: pins::is_pinned(path),
+        ..BackupArchiveRecord::default()
     };
-    run.emit(severity, name, message, body)
+    if let Some(mut status) = Status::read(path) {
+        if sidecar != Sidecar::Absent {
+            status.verified_at = Some(now).filter(|_| severity == Severity::Ok);
+            note(run, path, &status);
+        }
+        body = record(path, &status, now);
+    }
+    run.emit(severity, name_of(path), message, BackupArchiveRecord { size_bytes, sha256: Some(sha256), ..body })
 }
 
 /// A file that is there and no archive at all: a record for those who watch, and an error, since nothing in it could be
 /// looked at.
-fn unreadable(run: &mut Run<'_>, path: &Path, name: String, error: anyhow::Error) -> anyhow::Result<()> {
+fn unreadable(run: &mut Run<'_>, path: &Path, error: anyhow::Error) -> anyhow::Result<anyhow::Error> {
+    if let Some(mut status) = Status::read(path).filter(|_| !is_encrypted(path)) {
+        status.verified_at = None;
+        note(run, path, &status);
+    }
     let body = BackupArchiveRecord {
         path: path.display().to_string(),
         size_bytes: std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
-        sha256: None,
-        taken_at: None,
-        components: Vec::new(),
-        verified_at: None,
-        rehearsed_at: None,
+        encrypted: is_encrypted(path),
+        pinned: pins::is_pinned(path),
+        ..BackupArchiveRecord::default()
     };
-    run.emit(Severity::Critical, name, format!("{error:#}"), body)?;
-    Err(error)
+    run.emit(Severity::Critical, name_of(path), format!("{error:#}"), body)?;
+    Ok(error)
+}
+
+/// Writes down what was found, for `list` and for retention. An archive on a disk that is read-only is none the worse.
+fn note(run: &mut Run<'_>, path: &Path, status: &Status) {
+    if let Err(error) = status.write(path) {
+        run.warn(format_args!("what was found was not noted: {error:#}"));
+    }
+}
+
+fn record(path: &Path, status: &Status, now: Timestamp) -> BackupArchiveRecord {
+    BackupArchiveRecord {
+        path: path.display().to_string(),
+        size_bytes: status.size,
+        sha256: None,
+        taken_at: Some(status.taken_at),
+        age_seconds: Some(status.taken_at.until(now).as_secs()),
+        components: status.components.clone(),
+        missing: status.missing.clone(),
+        verified_at: status.verified_at,
+        rehearsed_at: status.rehearsed_at,
+        encrypted: is_encrypted(path),
+        pinned: pins::is_pinned(path),
+        decision: None,
+    }
 }
 
 /// What became of `pg_restore --list`.
@@ -111,9 +217,7 @@ fn component_record(archive: &Archive, report: &pso_archive::verify::ComponentRe
         points: Default::default(),
     };
     match report.component {
-        Component::Postgres => {
-            body.rows = manifest.databases.iter().flat_map(|database| database.rows.clone()).collect();
-        }
+        Component::Postgres => body.rows = rows_of(&manifest.databases),
         Component::Qdrant => {
             body.points =
                 manifest.collections.iter().map(|collection| (collection.name.clone(), collection.points)).collect();

@@ -1,32 +1,27 @@
-//! Doing what was planned. First everything is brought to where nobody sees it yet, then it is switched over, the
-//! database last; whatever fails, what was done is undone in reverse.
+//! Doing what was planned. First everything is brought to where nobody sees it yet, then the service is stopped and
+//! everything is switched over, the database last; whatever fails, the journal undoes in reverse.
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
+use anyhow::{Context as _, bail};
 use pso_archive::{Archive, private_folder};
-use pso_common::{Attempted, Run, Severity};
+use pso_common::{Attempted, Run};
 
 use crate::confirm::Confirmed;
 use crate::files::Files;
 use crate::health;
+use crate::journal::{Begun, Journal};
 use crate::plan::RestorePlan;
-use crate::postgres::{Prepared, Uncertain};
+use crate::postgres::{self, Uncertain};
 use crate::qdrant::Vectors;
 use crate::settings::{STAGED, Settings};
 
 const UNDONE: Attempted = Attempted("nothing was restored: everything is as it was before");
-const NOT_UNDONE: Attempted =
-    Attempted("the restore failed, and not everything could be undone; the critical records say what lies where");
-
-/// What was done so far, and can be undone.
-#[derive(Default)]
-struct Done {
-    postgres: Option<Prepared>,
-    qdrant: Option<Vectors>,
-    files: Vec<Files>,
-}
+/// What the run says that could not undo everything.
+pub(crate) const NOT_UNDONE: Attempted = Attempted(
+    "not everything could be undone; the critical records say what lies where; `pso-restore --rollback` tries again",
+);
 
 /// Carries the plan out.
 pub(crate) fn apply(
@@ -42,19 +37,43 @@ pub(crate) fn apply(
     for folder in &folders {
         remove_leftovers(folder);
     }
-    let mut done = Done::default();
-    let result = carry_out(run, settings, archive, plan, &mut done);
-    if let Err(error) = result {
+    let mut journal = begin(run, settings, archive, plan, &folders)?;
+    if let Err(error) = carry_out(run, settings, archive, plan, &mut journal) {
         let certain = error.downcast_ref::<Uncertain>().is_none();
-        let undone = done.undo(run, settings) && certain;
-        remove_empty(&folders);
+        let undone = roll_back(run, settings, journal)? && certain;
         return Err(error.context(if undone { UNDONE } else { NOT_UNDONE }));
     }
-    if let Some(vectors) = &done.qdrant {
-        vectors.remove_saved();
+    conclude(run, settings, journal)
+}
+
+fn begin(
+    run: &Run<'_>,
+    settings: &Settings,
+    archive: &Archive,
+    plan: &RestorePlan,
+    folders: &[PathBuf],
+) -> anyhow::Result<Journal> {
+    let path = settings.journal();
+    if let Some(left) = Journal::left(&path)? {
+        bail!("{}", left.describe());
     }
-    remove_empty(&folders);
-    health::check(run, settings)
+    let absolute =
+        |path: &Path| std::path::absolute(path).with_context(|| format!("find out where {} is", path.display()));
+    let work = folders.iter().map(|folder| Ok(absolute(folder)?.join(plan.at.compact())));
+    let begun = Begun {
+        archive: absolute(archive.path())?,
+        sha256: plan.sha256.clone(),
+        taken_at: plan.taken_at,
+        at: plan.at,
+        pid: std::process::id(),
+        components: plan.components.clone(),
+        in_place: settings.in_place,
+        work: work.collect::<anyhow::Result<_>>()?,
+        postgres: (!plan.postgres.is_empty()).then(|| settings.postgres.shown()),
+        qdrant: plan.qdrant.as_ref().map(|_| settings.qdrant_shown()),
+    };
+    run.cancel().check()?;
+    Journal::begin(&path, begun)
 }
 
 fn carry_out(
@@ -62,62 +81,82 @@ fn carry_out(
     settings: &Settings,
     archive: &mut Archive,
     plan: &RestorePlan,
-    done: &mut Done,
+    journal: &mut Journal,
 ) -> anyhow::Result<()> {
     run.cancel().check()?;
     let at = plan.at.compact();
-    let work = settings.undo_folder().join(&at);
+    let work = journal.begun().work.first().context("a restore without a folder")?.clone();
     private_folder(&work).with_context(|| format!("create {}", work.display()))?;
-    if let Some(postgres) = &plan.postgres {
-        done.postgres = Some(postgres.prepare(run, &settings.postgres, archive)?);
+    let mut databases = Vec::new();
+    for postgres in &plan.postgres {
+        databases.push(postgres.prepare(run, &settings.postgres, archive, journal)?);
     }
-    // These are noted before they are prepared, so that what fails in the middle is cleaned up too.
+    let mut vectors = Vectors::new(&settings.qdrant, &work);
     if let Some(qdrant) = &plan.qdrant {
-        done.qdrant.insert(Vectors::new(&settings.qdrant, &work)).prepare(run, qdrant)?;
+        vectors.prepare(run, qdrant, journal)?;
     }
+    let mut files = Vec::new();
     for plan in &plan.files {
-        let files = Files::new(plan, &at);
-        let prepared = files.prepare(run, plan, archive);
-        done.files.push(files);
-        prepared.with_context(|| format!("prepare the files of {}", plan.component))?;
+        let staged = Files::new(plan, &at)?;
+        staged.prepare(run, plan, archive).with_context(|| format!("prepare the files of {}", plan.component))?;
+        files.push(staged);
     }
     run.cancel().check()?;
-    if let (Some(qdrant), Some(vectors)) = (&plan.qdrant, &mut done.qdrant) {
-        vectors.switch(run, qdrant, archive)?;
+    // Everything that is seen changes from here on.
+    if let Some(commands) = &settings.commands {
+        commands.stop(run, settings, journal)?;
     }
-    for (files, prepared) in plan.files.iter().zip(&mut done.files) {
-        prepared.switch(run, files)?;
+    if let Some(qdrant) = &plan.qdrant {
+        vectors.switch(run, qdrant, archive, journal)?;
+    }
+    for (staged, plan) in files.iter().zip(&plan.files) {
+        staged.switch(run, plan, journal)?;
     }
     run.cancel().check()?;
-    match &mut done.postgres {
-        Some(prepared) => prepared.switch(run, &settings.postgres),
-        None => Ok(()),
+    postgres::switch(run, &settings.postgres, databases, journal)?;
+    // It is done; a disk that is full now must not undo it.
+    if let Err(error) = journal.switched() {
+        run.warn(format_args!("{error:#}"));
+    }
+    Ok(())
+}
+
+/// Undoes what the journal knows of and starts the service again; whether all of it could be undone. If not, the
+/// journal stays.
+pub(crate) fn roll_back(run: &mut Run<'_>, settings: &Settings, mut journal: Journal) -> anyhow::Result<bool> {
+    let folders = above(&journal.begun().work);
+    let undone = journal.undo(run, settings);
+    journal.start_service(run, settings)?;
+    if undone {
+        end(run, journal);
+    }
+    remove_empty(&folders);
+    Ok(undone)
+}
+
+/// The end of a restore that has switched everything over.
+pub(crate) fn conclude(run: &mut Run<'_>, settings: &Settings, mut journal: Journal) -> anyhow::Result<()> {
+    let folders = above(&journal.begun().work);
+    journal.start_service(run, settings)?;
+    journal.remove_copies();
+    end(run, journal);
+    remove_empty(&folders);
+    health::check(run, settings)
+}
+
+fn end(run: &mut Run<'_>, journal: Journal) {
+    if let Err(error) = journal.remove() {
+        run.warn(format_args!("{error:#}"));
+        run.note(pso_common::Severity::Warning);
     }
 }
 
-impl Done {
-    /// Undoes everything in reverse; whether all of it could be.
-    fn undo(mut self, run: &mut Run<'_>, settings: &Settings) -> bool {
-        let mut results = Vec::new();
-        if let Some(prepared) = self.postgres.take() {
-            results.push(prepared.undo(run, &settings.postgres));
-        }
-        for files in self.files.iter_mut().rev() {
-            results.push(files.undo(run));
-        }
-        if let Some(mut vectors) = self.qdrant.take() {
-            results.push(vectors.undo(run));
-        }
-        for error in results.iter().filter_map(|result| result.as_ref().err()) {
-            run.warn(format_args!("{error:#}"));
-            run.note(Severity::Critical);
-        }
-        results.iter().all(Result::is_ok)
-    }
+fn above(work: &[PathBuf]) -> Vec<PathBuf> {
+    work.iter().filter_map(|work| work.parent()).map(Path::to_path_buf).collect()
 }
 
-/// Removes what killed restores had staged, saved snapshots of collections that they had not touched yet among it. What
-/// they replaced stays: it may be all that is left of it.
+/// Removes what killed restores of earlier versions had staged, saved snapshots of collections that they had not touched
+/// yet among it. What they replaced stays: it may be all that is left of it.
 fn remove_leftovers(folder: &Path) {
     for work in entries(folder) {
         let _ = fs::remove_dir_all(work.join(STAGED));
@@ -126,7 +165,7 @@ fn remove_leftovers(folder: &Path) {
 }
 
 /// Removes the folders of restores that keep nothing, and what they are in, unless something else is there: the lock.
-fn remove_empty(folders: &[PathBuf]) {
+pub(crate) fn remove_empty(folders: &[PathBuf]) {
     for folder in folders {
         remove_if_empty(folder);
     }
@@ -143,7 +182,8 @@ fn remove_if_empty(folder: &Path) {
     let _ = fs::remove_dir(folder);
 }
 
-fn entries(folder: &Path) -> Vec<PathBuf> {
+/// What lies in a folder; nothing where it cannot be read.
+pub(crate) fn entries(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).map(|entries| entries.flatten().map(|entry| entry.path()).collect());
     entries.unwrap_or_default()
 }

@@ -12,8 +12,12 @@ Examples:
   pso-restore 20261122_090000 --only plans
   pso-backup | pso-restore - --dry-run       the archive that was just made
 
+  pso-restore --rollback                     a restore was killed: everything as it was before it
+  pso-restore --drop-previous --dry-run      what earlier restores have kept, and how much that is
+
 What is there is kept until everything is back: the database as <name>_before_<time>, where the
-role may create databases, and replaced files below .pso-restore/. Whatever fails is undone.
+role may create databases, and replaced files below .pso-restore/. Whatever fails is undone, and
+a restore that is killed is undone (--rollback) or brought to its end (--resume) by another run.
 
 Exit codes:
   0  restored and compared with the manifest; or: the plan was printed
@@ -26,7 +30,7 @@ Exit codes:
 #[command(name = "pso-restore", version, after_help = AFTER_HELP)]
 pub struct Cli {
     /// A path, a name from `pso-backup list`, `latest`, or `-` for the last `backup.archive` record on stdin
-    #[arg(value_name = "ARCHIVE", required_unless_present_any = ["print_config", "schema"])]
+    #[arg(value_name = "ARCHIVE", required_unless_present_any = ["print_config", "schema", "resume", "rollback", "drop_previous"])]
     pub(crate) archive: Option<String>,
 
     /// Restore only these: postgres, qdrant, config, scripts, plans [default: all that the archive has]
@@ -40,6 +44,30 @@ pub struct Cli {
     /// Do it without asking
     #[arg(long)]
     pub(crate) yes: bool,
+
+    /// Refuse if the target or the archive has changed since the plan with this `hash` (--dry-run prints it)
+    #[arg(long, value_name = "HASH", conflicts_with_all = ["resume", "rollback", "drop_previous"])]
+    pub(crate) plan_hash: Option<String>,
+
+    /// Bring an interrupted restore to its end
+    #[arg(long, conflicts_with_all = ["archive", "only", "rollback", "drop_previous"], help_heading = "After a restore")]
+    pub(crate) resume: bool,
+
+    /// Put everything back as it was before an interrupted restore
+    #[arg(long, conflicts_with_all = ["archive", "only", "drop_previous"], help_heading = "After a restore")]
+    pub(crate) rollback: bool,
+
+    /// Drop the databases and remove the files that earlier restores have replaced and kept
+    #[arg(long, conflicts_with_all = ["archive", "only"], help_heading = "After a restore")]
+    pub(crate) drop_previous: bool,
+
+    /// Sessions that load rows and make indexes at once [default: the number of cores, at most 4]
+    #[arg(long, value_name = "N", help_heading = "PostgreSQL")]
+    pub(crate) jobs: Option<u32>,
+
+    /// Restore the database in one transaction, even where one could be made beside it
+    #[arg(long, help_heading = "PostgreSQL")]
+    pub(crate) in_place: bool,
 
     /// Qdrant's base URL [env: `PSO_QDRANT_URL`] [default: <http://localhost:6333>]
     #[arg(long, value_name = "URL", help_heading = "Qdrant")]

@@ -39,9 +39,14 @@ impl Intent {
         }
     }
 
+    /// Whether something may be changed.
+    pub(crate) const fn changes(self) -> bool {
+        matches!(self, Self::Ask | Self::Do)
+    }
+
     /// Locks the target, where something may be changed: what is planned is then still so when it is done.
     pub(crate) fn lock(self, settings: &Settings) -> anyhow::Result<Option<Lock>> {
-        if matches!(self, Self::Show | Self::Nobody) {
+        if !self.changes() {
             return Ok(None);
         }
         let folder = settings.undo_folder();

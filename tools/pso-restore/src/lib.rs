@@ -5,6 +5,9 @@
 //!   `restore.plan` and `restore.step` records.
 //! - Exit codes: 0 restored and compared (or only planned), 1 with warnings, 2 failed and undone, 3 nothing attempted.
 //!
+//! What it is about to do stands in a journal first, so that a restore that was killed is undone (`--rollback`) or brought
+//! to its end (`--resume`) by another run. `--drop-previous` removes what restores have kept.
+//!
 //! Nothing is touched before the whole archive was compared with its manifest and every target answers. The database is
 //! restored beside the old one and swapped by renaming; where that is not possible, in one transaction.
 //!
@@ -17,12 +20,18 @@ mod cli;
 mod confirm;
 mod files;
 mod health;
+mod journal;
 mod plan;
 mod postgres;
+mod present;
+mod previous;
 mod qdrant;
+mod service;
 mod settings;
 mod source;
+mod space;
 mod steps;
+mod unfinished;
 
 use anyhow::Context as _;
 use pso_archive::Archive;
@@ -31,6 +40,7 @@ use pso_common::{Io, Tool};
 
 pub use cli::Cli;
 use confirm::Intent;
+use plan::Detail;
 use settings::Settings;
 
 /// What the frame of a run must know of this tool.
@@ -50,13 +60,25 @@ pub fn run(cli: Cli, io: &mut Io) -> anyhow::Result<Severity> {
         if run.printed_config()? {
             return Ok(());
         }
+        if cli.resume {
+            return unfinished::resume(run, settings, Intent::of(&cli, run, false));
+        }
+        if cli.rollback {
+            return unfinished::roll_back(run, &settings, Intent::of(&cli, run, false));
+        }
+        if cli.drop_previous {
+            return previous::drop_previous(run, &settings, Intent::of(&cli, run, false));
+        }
         let wanted = cli.archive.as_deref().context("name an archive, or `latest`")?;
         let intent = Intent::of(&cli, run, wanted == "-");
         let path = source::find(run, wanted, &settings.backup_folders())?;
-        let mut archive = Archive::open(&path)?;
         let _lock = intent.lock(&settings)?;
-        let plan = plan::plan(run, &settings, &mut archive)?;
+        unfinished::refuse(&settings, intent)?;
+        let mut archive = Archive::open(&path)?;
+        let detail = if cli.dry_run || cli.plan_hash.is_some() { Detail::Hashed } else { Detail::Usual };
+        let plan = plan::plan(run, &settings, &mut archive, detail)?;
         plan.emit(run)?;
+        plan.ensure_hash(cli.plan_hash.as_deref())?;
         match intent.confirm(run, &plan.question())? {
             Some(consent) => apply::apply(run, &settings, &mut archive, &plan, consent),
             None => Ok(()),

@@ -5,47 +5,71 @@ use std::path::PathBuf;
 use anyhow::{Context as _, bail};
 use pso_archive::Archive;
 use pso_archive::catalog;
-use pso_archive::verify::{Report, verify};
-use pso_common::record::{Component, RestorePlanRecord};
+use pso_archive::verify::{Depth, Report, verify};
+use pso_common::record::{Component, RestoreMode, RestorePlanRecord};
 use pso_common::{Run, Severity, Timestamp};
 
 use crate::files::{self, FilesPlan};
 use crate::postgres::{self, PgPlan};
+use crate::present::Present;
 use crate::qdrant::{self, QdrantPlan};
+use crate::service::Commands;
 use crate::settings::Settings;
+use crate::space::{self, Space};
 use crate::steps::Step;
+
+/// How much is looked at.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Detail {
+    /// What it takes to restore.
+    Usual,
+    /// Every row that is there too, for the plan's hash.
+    Hashed,
+}
 
 /// A restore, thought through to its end.
 pub(crate) struct RestorePlan {
     /// The archive.
     pub(crate) path: String,
+    /// The archive's SHA-256.
+    pub(crate) sha256: String,
     pub(crate) taken_at: Timestamp,
     pub(crate) components: Vec<Component>,
-    pub(crate) postgres: Option<PgPlan>,
+    pub(crate) postgres: Vec<PgPlan>,
     pub(crate) qdrant: Option<QdrantPlan>,
     pub(crate) files: Vec<FilesPlan>,
     /// When it was made; names of what is kept carry it.
     pub(crate) at: Timestamp,
     /// What the archive does not have although another one does, and which.
     lacks: Option<String>,
+    commands: Option<Commands>,
+    /// What is there now, where the plan has a hash.
+    present: Option<Present>,
+    space: Space,
 }
 
 /// Verifies the whole archive, looks at every target, and says what would be done. Changes nothing.
-pub(crate) fn plan(run: &mut Run<'_>, settings: &Settings, archive: &mut Archive) -> anyhow::Result<RestorePlan> {
+pub(crate) fn plan(
+    run: &mut Run<'_>,
+    settings: &Settings,
+    archive: &mut Archive,
+    detail: Detail,
+) -> anyhow::Result<RestorePlan> {
     let components = components(settings, archive)?;
     run.progress(format_args!("verifying {}", archive.path().display()));
     let cancel = run.cancel().clone();
-    let report = verify(archive, &cancel)?;
+    let report = verify(archive, Depth::Packed, &cancel)?;
     refuse_damage(archive, &report)?;
+    let sha256 = report.sha256.context("the hash of the archive was not computed")?;
     let at = run.now();
     let has = |component| components.contains(&component);
     let postgres = if has(Component::Postgres) && !archive.manifest().databases.is_empty() {
-        Some(postgres::plan(run, &settings.postgres, archive, at)?)
+        postgres::plan(run, settings, archive, at)?
     } else {
-        None
+        Vec::new()
     };
     let qdrant = if has(Component::Qdrant) { Some(qdrant::plan(&settings.qdrant, archive, at)?) } else { None };
-    let files = components
+    let files: Vec<FilesPlan> = components
         .iter()
         .filter(|component| !matches!(component, Component::Postgres | Component::Qdrant))
         .map(|&component| {
@@ -53,15 +77,24 @@ pub(crate) fn plan(run: &mut Run<'_>, settings: &Settings, archive: &mut Archive
                 .with_context(|| format!("plan the restore of {component}"))
         })
         .collect::<anyhow::Result<_>>()?;
+    let space = space::look(settings, &postgres, &files)?;
+    let present = match detail {
+        Detail::Usual => None,
+        Detail::Hashed => Some(Present::look(run, settings, &sha256, &postgres, qdrant.as_ref(), &files)?),
+    };
     Ok(RestorePlan {
         lacks: if settings.only.is_empty() { lacks(settings, archive)? } else { None },
         path: archive.path().display().to_string(),
+        sha256,
         taken_at: archive.manifest().taken_at,
         components,
         postgres,
         qdrant,
         files,
         at,
+        commands: settings.commands.clone(),
+        present,
+        space,
     })
 }
 
@@ -118,11 +151,16 @@ impl RestorePlan {
         let postgres: Vec<Step> = self.postgres.iter().flat_map(PgPlan::steps).collect();
         let (swaps, restores): (Vec<Step>, Vec<Step>) = postgres.into_iter().partition(|step| step.step == "swap");
         steps.extend(restores);
+        steps.extend(self.commands.iter().map(Commands::stop_step));
         steps.extend(self.qdrant.iter().flat_map(QdrantPlan::steps));
         steps.extend(self.files.iter().map(FilesPlan::step));
         // Last, because it cannot be undone once others have written into it.
         steps.extend(swaps);
+        steps.extend(self.commands.iter().map(Commands::start_step));
         steps.push(Step::new("health", None, "service").says("asked whether it is healthy"));
+        if let Some(present) = &self.present {
+            steps.iter_mut().for_each(|step| step.hash = present.hash_of(step));
+        }
         steps
     }
 
@@ -134,18 +172,35 @@ impl RestorePlan {
             taken_at: self.taken_at,
             components: self.components.clone(),
             steps: steps.len() as u64,
+            mode: RestoreMode::Restore,
+            hash: self.present.as_ref().map(Present::hash),
+            needed_bytes: Some(self.space.needed),
+            free_bytes: self.space.free,
         };
         let name = std::path::Path::new(&self.path).file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let (severity, more) = match &self.lacks {
-            Some(lacks) => (Severity::Warning, format!("; {lacks}")),
-            None => (Severity::Ok, String::new()),
-        };
-        run.emit(severity, name, format!("the whole archive was compared with its manifest{more}"), body)?;
-        if let Some(warning) = self.postgres.as_ref().and_then(PgPlan::warning) {
+        let mut message = "the whole archive was compared with its manifest".to_owned();
+        message.extend(self.space.note.iter().chain(&self.lacks).map(|note| format!("; {note}")));
+        let severity = if self.lacks.is_some() { Severity::Warning } else { Severity::Ok };
+        run.emit(severity, name, message, body)?;
+        for warning in self.postgres.iter().filter_map(PgPlan::warning).chain(self.space.warning.as_deref()) {
             run.warn(warning);
             run.note(Severity::Warning);
         }
         steps.iter().try_for_each(|step| step.planned(run))
+    }
+
+    /// Refuses where the target or the archive is not as it was when somebody looked at the plan.
+    pub(crate) fn ensure_hash(&self, expected: Option<&str>) -> anyhow::Result<()> {
+        let now = self.present.as_ref().map(Present::hash);
+        match (expected, now) {
+            (Some(expected), Some(now)) if !now.eq_ignore_ascii_case(expected.trim()) => bail!(
+                "nothing was changed: the target or the archive is not as it was for the plan {expected}, but as in the \
+                 plan {now} that is printed now; each of its steps has a hash of what is there, and those that differ \
+                 from the earlier plan's say where: {}",
+                self.present.as_ref().map(Present::parts).unwrap_or_default()
+            ),
+            _ => Ok(()),
+        }
     }
 
     /// The question to somebody on a terminal.

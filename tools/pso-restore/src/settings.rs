@@ -3,23 +3,39 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::ensure;
+use pso_archive::RESTORE_JOURNAL;
 use pso_common::config::{Config, Field, Paths, ServiceSettings, ToolSection};
 use pso_common::postgres::PgSettings;
 use pso_common::qdrant::QdrantSettings;
 use pso_common::record::Component;
+use pso_common::secret::redact_url;
 use serde::Deserialize;
 
 use crate::cli::Cli;
+use crate::service::{Commands, ServiceSection};
 
 /// `maintenance.restore`.
 #[derive(Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct RestoreSection {
     health_timeout: Field,
+    jobs: Field,
+    service: Option<ServiceSection>,
 }
 
 impl ToolSection for RestoreSection {
     const NAME: &'static str = "restore";
+}
+
+/// More sessions than this are a typing error.
+const MAX_JOBS: u32 = 64;
+/// How many sessions are used unless somebody says so: the server needs a core for each.
+const USUAL_JOBS: u32 = 4;
+
+/// As many as there are cores, within reason.
+fn default_jobs() -> u32 {
+    std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1)).min(USUAL_JOBS)
 }
 
 /// What the code works with.
@@ -30,6 +46,14 @@ pub(crate) struct Settings {
     pub(crate) postgres: PgSettings,
     pub(crate) qdrant: QdrantSettings,
     pub(crate) service: ServiceSettings,
+    /// How the service is stopped and started around the switch.
+    pub(crate) commands: Option<Commands>,
+    /// How many sessions load rows and make indexes at once.
+    pub(crate) jobs: usize,
+    /// Whether the database is restored in place although one beside it may be possible.
+    pub(crate) in_place: bool,
+    /// Whether somebody has named the database of this run, and means no other.
+    pub(crate) names_database: bool,
     /// How long the service may take to be healthy again.
     pub(crate) health_timeout: Duration,
 }
@@ -38,10 +62,19 @@ impl Settings {
     pub(crate) fn resolve(config: &Config, cli: &Cli) -> anyhow::Result<Self> {
         let section: RestoreSection = config.section()?;
         let paths = Paths::resolve(config)?;
+        let jobs = config.pick("maintenance.restore.jobs").flag(cli.jobs).file(&section.jobs).or(default_jobs())?;
+        ensure!(
+            (1..=MAX_JOBS).contains(&jobs),
+            "maintenance.restore.jobs is {jobs}; give a number from 1 to {MAX_JOBS}"
+        );
         Ok(Self {
+            jobs: usize::try_from(jobs)?,
+            in_place: cli.in_place,
+            names_database: cli.postgres.pg_dbname.is_some(),
             only: Component::ALL.into_iter().filter(|component| cli.only.contains(component)).collect(),
             postgres: PgSettings::resolve(config, &paths, &cli.postgres)?,
             qdrant: QdrantSettings::resolve(config, &paths, cli.qdrant_url.clone())?,
+            commands: Commands::resolve(config, section.service.as_ref())?,
             service: ServiceSettings::resolve(config, &paths, cli.service_url.clone(), None)?,
             health_timeout: config
                 .pick("maintenance.restore.health_timeout")
@@ -54,6 +87,16 @@ impl Settings {
     /// Where archives are looked for by name.
     pub(crate) fn backup_folders(&self) -> Vec<PathBuf> {
         vec![self.paths.backups.join("daily"), self.paths.backups.join("weekly")]
+    }
+
+    /// Where the journal of a restore that is under way lies.
+    pub(crate) fn journal(&self) -> PathBuf {
+        self.paths.join(Path::new(RESTORE_JOURNAL))
+    }
+
+    /// The Qdrant server as it may be shown.
+    pub(crate) fn qdrant_shown(&self) -> String {
+        redact_url(&self.qdrant.url)
     }
 
     /// Where what was replaced is kept.

@@ -15,6 +15,8 @@ pub(crate) struct Step {
     pub(crate) rows: Option<u64>,
     pub(crate) files: Option<u64>,
     pub(crate) size_bytes: Option<u64>,
+    /// Of what is there now, in a plan.
+    pub(crate) hash: Option<String>,
     /// One sentence for people.
     pub(crate) message: String,
 }
@@ -28,6 +30,7 @@ impl Step {
             rows: None,
             files: None,
             size_bytes: None,
+            hash: None,
             message: String::new(),
         }
     }
@@ -126,6 +129,7 @@ impl Step {
             rows: self.rows,
             files: self.files,
             size_bytes: self.size_bytes,
+            hash: self.hash.clone().filter(|_| state == StepState::Planned),
             elapsed_ms: started.map(elapsed_ms),
         };
         run.emit(severity, name, message, body)

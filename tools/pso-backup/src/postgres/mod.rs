@@ -1,4 +1,6 @@
-//! The database: one snapshot, in which rows are counted and which `pg_dump` dumps.
+//! The databases: of each one snapshot, in which rows are counted and which `pg_dump` dumps.
+
+mod globals;
 
 use std::collections::BTreeMap;
 use std::io::{Read as _, Write};
@@ -6,21 +8,32 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use pso_archive::{ArchiveWriter, Database, NewEntry, Packing, Running, command, count_rows, encoded};
-use pso_common::Timestamp;
+use pso_common::Run;
 use pso_common::io::{Cancel, Env};
 use pso_common::postgres::{Client, PgSettings, Program, Purpose, connect, find_program};
 use pso_common::record::Component;
+
+use crate::cli::{Compression, Globals};
+use crate::progress::Progress;
+use crate::settings::Settings;
 
 const APPLICATION: &str = "pso-backup";
 /// How long `pg_dump` waits for a table that somebody has locked.
 const LOCK_WAIT: &str = "--lock-wait-timeout=30000";
 
-/// A database that can be reached, and a `pg_dump` that fits it.
+/// Databases that can be reached, and a `pg_dump` that fits them.
 pub(crate) struct PgSource {
-    client: Client,
-    settings: PgSettings,
+    databases: Vec<Open>,
     program: Program,
     stall: Duration,
+    compression: Compression,
+    globals: Globals,
+}
+
+/// One of them.
+struct Open {
+    client: Client,
+    settings: PgSettings,
     facts: Facts,
 }
 
@@ -38,31 +51,93 @@ struct Facts {
 
 /// What was captured.
 pub(crate) struct Captured {
-    pub(crate) database: Database,
+    pub(crate) databases: Vec<Database>,
+    /// The entry with the cluster's roles and tablespaces.
+    pub(crate) globals: Option<String>,
+    /// Why there is none, where it was wanted.
+    pub(crate) no_globals: Option<String>,
     pub(crate) server_version: String,
     pub(crate) pg_dump_version: String,
+    pub(crate) entries: u64,
     pub(crate) size: u64,
 }
 
 impl PgSource {
-    /// Looks whether the database can be dumped; changes and holds nothing yet.
-    pub(crate) fn open(settings: &PgSettings, stall: Duration, env: &Env) -> anyhow::Result<Self> {
-        let mut client = connect(settings, APPLICATION, Purpose::Work)?;
-        let facts = facts(&mut client).with_context(|| format!("look at the database {}", settings.dbname))?;
-        let program = find_program("pg_dump", facts.server_version_num / 10_000, settings.bin_dir.as_deref(), env)?;
-        Ok(Self { client, settings: settings.clone(), program, stall, facts })
+    /// Looks whether the databases can be dumped; changes and holds nothing yet.
+    pub(crate) fn open(settings: &Settings, env: &Env) -> anyhow::Result<Self> {
+        let mut databases = Vec::new();
+        for name in &settings.databases {
+            let settings = settings.postgres.with_dbname(name);
+            let mut client = connect(&settings, APPLICATION, Purpose::Work)?;
+            let facts = facts(&mut client).with_context(|| format!("look at the database {name}"))?;
+            databases.push(Open { client, settings, facts });
+        }
+        let major = databases.iter().map(|open| open.facts.server_version_num / 10_000).max().unwrap_or_default();
+        let program = find_program("pg_dump", major, settings.postgres.bin_dir.as_deref(), env)?;
+        let (stall, compression, globals) = (settings.stall_timeout, settings.compression, settings.globals);
+        Ok(Self { databases, program, stall, compression, globals })
     }
 
-    /// Counts and dumps.
-    pub(crate) fn capture(
+    /// Counts and dumps, one database after the other.
+    pub(crate) fn capture(self, archive: &mut ArchiveWriter, run: &mut Run<'_>) -> anyhow::Result<Captured> {
+        let Self { databases: opened, program, stall, compression, globals } = self;
+        let dump = Dump { program: &program, stall, packing: compression.packing() };
+        let mut captured = Captured {
+            databases: Vec::new(),
+            globals: None,
+            no_globals: None,
+            server_version: String::new(),
+            pg_dump_version: program.version.clone(),
+            entries: 0,
+            size: 0,
+        };
+        let cluster = opened.first().map(|open| open.settings.clone());
+        for open in opened {
+            captured.server_version.clone_from(&open.facts.server_version);
+            let (database, size) = open.capture(&dump, archive, run)?;
+            captured.databases.push(database);
+            captured.size += size;
+        }
+        if let Some(settings) = cluster.filter(|_| globals != Globals::No) {
+            match globals::read(&settings, &program, stall, run) {
+                Ok(text) => {
+                    let entry = globals::add(&settings, &text, dump.packing, archive, run)?;
+                    captured.size += entry.size;
+                    captured.globals = Some(entry.name);
+                }
+                Err(error) => {
+                    run.cancel().check()?;
+                    let error = error.context("read the roles and tablespaces (maintenance.backup.globals)");
+                    if globals == Globals::Yes {
+                        return Err(error);
+                    }
+                    captured.no_globals = Some(format!("{error:#}"));
+                }
+            }
+        }
+        captured.entries = captured.databases.len() as u64 + u64::from(captured.globals.is_some());
+        Ok(captured)
+    }
+}
+
+/// How databases are dumped.
+struct Dump<'a> {
+    program: &'a Program,
+    stall: Duration,
+    packing: Packing,
+}
+
+impl Open {
+    fn capture(
         mut self,
+        dump: &Dump<'_>,
         archive: &mut ArchiveWriter,
-        at: Timestamp,
-        env: &Env,
-        cancel: &Cancel,
-    ) -> anyhow::Result<Captured> {
+        run: &mut Run<'_>,
+    ) -> anyhow::Result<(Database, u64)> {
         let name = self.settings.dbname.clone();
-        let (snapshot, rows) = self.begin(cancel).with_context(|| format!("count the rows of the database {name}"))?;
+        run.progress(format_args!("dumping {name}"));
+        let (at, env, cancel) = (run.now(), run.env().clone(), run.cancel().clone());
+        let (snapshot, rows) = self.begin(&cancel).with_context(|| format!("count the rows of the database {name}"))?;
         let new = NewEntry {
             name: format!("postgres/{}.dump", encoded(&name)),
             component: Component::Postgres,
@@ -70,34 +145,33 @@ impl PgSource {
             captured_at: at,
             modified_at: None,
             mode: None,
-            // pg_dump's own format is compressed already.
-            packing: Packing::Store,
+            packing: dump.packing,
         };
+        let what = format!("dumping {name}");
         let (entry, ()) = archive
-            .add(new, |out| self.dump(&snapshot, out, env, cancel))
+            .add(new, |out| {
+                let mut out = Progress::new(out, run, what, None);
+                dump.run(&self.settings, &snapshot, &mut out, &env, &cancel)
+            })
             .with_context(|| format!("dump the database {name}"))?;
         // The session held the snapshot; nothing was changed in it.
         self.client.batch_execute("ROLLBACK").context("end the snapshot")?;
         let facts = self.facts;
-        Ok(Captured {
-            size: entry.size,
-            database: Database {
-                name,
-                entry: entry.name,
-                server_version_num: facts.server_version_num,
-                system_identifier: facts.system_identifier,
-                owner: facts.owner,
-                encoding: facts.encoding,
-                collate: facts.collate,
-                ctype: facts.ctype,
-                locale_provider: facts.locale_provider,
-                locale: facts.locale,
-                rows,
-                captured_at: at,
-            },
-            server_version: facts.server_version,
-            pg_dump_version: self.program.version,
-        })
+        let database = Database {
+            name,
+            entry: entry.name,
+            server_version_num: facts.server_version_num,
+            system_identifier: facts.system_identifier,
+            owner: facts.owner,
+            encoding: facts.encoding,
+            collate: facts.collate,
+            ctype: facts.ctype,
+            locale_provider: facts.locale_provider,
+            locale: facts.locale,
+            rows,
+            captured_at: at,
+        };
+        Ok((database, entry.size))
     }
 
     /// Takes the snapshot and counts in it. Counting first leaves a lock on every table until the dump is done: a
@@ -111,10 +185,21 @@ impl PgSource {
         let rows = count_rows(&mut self.client, cancel)?;
         Ok((snapshot, rows))
     }
+}
 
-    fn dump(&self, snapshot: &str, out: &mut dyn Write, env: &Env, cancel: &Cancel) -> anyhow::Result<()> {
-        let mut command = command(&self.program, Some((&self.settings, APPLICATION)), env);
+impl Dump<'_> {
+    fn run(
+        &self,
+        settings: &PgSettings,
+        snapshot: &str,
+        out: &mut dyn Write,
+        env: &Env,
+        cancel: &Cancel,
+    ) -> anyhow::Result<()> {
+        let mut command = command(self.program, Some((settings, APPLICATION)), env);
         command.args(["--format=custom", "--no-password", LOCK_WAIT]).arg(format!("--snapshot={snapshot}"));
+        // The archive packs on all cores; pg_dump would on one.
+        command.arg("--compress=0");
         let mut running = Running::start(command, cancel, Some(self.stall))?;
         let mut stdout = running.take_stdout().context("pg_dump has no output")?;
         let mut chunk = vec![0; 256 << 10];
@@ -135,8 +220,8 @@ impl PgSource {
 
 fn facts(client: &mut Client) -> anyhow::Result<Facts> {
     // Most roles may not read it, and outside of a transaction the refusal costs nothing.
-    let system_identifier = client.query_one(include_str!("../queries/system_identifier.sql"), &[]).ok();
-    let row = client.query_one(include_str!("../queries/database.sql"), &[])?;
+    let system_identifier = client.query_one(include_str!("../../queries/system_identifier.sql"), &[]).ok();
+    let row = client.query_one(include_str!("../../queries/database.sql"), &[])?;
     Ok(Facts {
         server_version: row.get("server_version"),
         server_version_num: u32::try_from(row.get::<_, i32>("server_version_num"))?,

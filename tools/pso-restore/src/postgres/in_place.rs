@@ -9,13 +9,14 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow, bail, ensure};
 use pso_archive::{Archive, Running, command, count_query, row_differences, user_tables};
+use pso_common::Run;
 use pso_common::io::Cancel;
 use pso_common::postgres::{PgSettings, Program, Purpose, connect};
 use pso_common::record::Component;
-use pso_common::{Run, Severity};
 
 use super::target::APPLICATION;
 use super::{PgPlan, feed};
+use crate::journal::{Action, InPlaceTransaction, Journal, not_undone};
 use crate::steps::Step;
 
 /// How long the transaction waits for others to let go of a table.
@@ -31,8 +32,6 @@ pub(crate) struct InPlace {
     session: Session,
     /// Tells later whether the transaction was committed, where the session cannot.
     transaction: String,
-    /// Whether that could not be told either.
-    unknown: bool,
 }
 
 /// Replaces the content in a transaction, compares it, and leaves the transaction open.
@@ -42,6 +41,7 @@ pub(super) fn prepare(
     archive: &mut Archive,
     plan: &PgPlan,
     psql: &Program,
+    journal: &mut Journal,
 ) -> anyhow::Result<InPlace> {
     let step = Step::new("restore", Component::Postgres, plan.database.as_str())
         .rows(plan.source.rows.values().sum())
@@ -55,6 +55,8 @@ pub(super) fn prepare(
             lock_statement(settings, plan)?
         ))?;
         let begun = session.transaction()?;
+        let action = InPlaceTransaction { database: plan.database.clone(), transaction: begun.clone() };
+        journal.will(Action::InPlace(action))?;
         replace(run, &mut session, archive, plan)
             .map_err(|error| session.explain(error))
             .with_context(|| format!("restore into {}", settings.shown()))?;
@@ -68,7 +70,7 @@ pub(super) fn prepare(
         if let Some(differences) = row_differences(&plan.source.rows, &rows, true) {
             bail!("what was restored is not what was backed up: {differences}");
         }
-        Ok(InPlace { database: plan.database.clone(), session, transaction, unknown: false })
+        Ok(InPlace { database: plan.database.clone(), session, transaction })
     })
 }
 
@@ -128,14 +130,25 @@ pub(super) fn holds_large_objects(list: &str) -> bool {
 }
 
 impl InPlace {
-    pub(super) fn switch(&mut self, run: &mut Run<'_>, settings: &PgSettings) -> anyhow::Result<()> {
+    /// The database that the transaction is in.
+    pub(super) fn database(&self) -> &str {
+        &self.database
+    }
+
+    /// Commits. After an error the journal finds out whether that took place.
+    pub(super) fn switch(
+        mut self,
+        run: &mut Run<'_>,
+        settings: &PgSettings,
+        journal: &mut Journal,
+    ) -> anyhow::Result<()> {
         let step = Step::new("swap", Component::Postgres, self.database.as_str()).says("committed");
+        let action = InPlaceTransaction { database: self.database.clone(), transaction: self.transaction.clone() };
+        let id = journal.will(Action::Commit(action))?;
         step.run(run, |_, step| {
             if let Err(error) = self.session.commit() {
                 self.session.end();
-                self.unknown = true;
                 let committed = outcome(settings, &self.transaction).with_context(|| format!("commit: {error:#}"))?;
-                self.unknown = false;
                 ensure!(committed, "commit: {error:#}; the transaction was rolled back");
             }
             let analyzed = connect(settings, APPLICATION, Purpose::Work)
@@ -144,34 +157,59 @@ impl InPlace {
                 step.message = format!("committed; statistics are not up to date yet: {error:#}");
             }
             Ok(())
-        })
+        })?;
+        journal.did(id)
     }
+}
 
-    pub(super) fn undo(mut self, run: &mut Run<'_>) -> anyhow::Result<()> {
-        // The end of the session is the end of the transaction, whether it hears this or not.
-        let _ = self.session.write("ROLLBACK;\n");
-        self.session.end();
-        let step = Step::new("restore", Component::Postgres, self.database.as_str());
-        if self.unknown {
-            let message = format!(
-                "whether the database has its old or its new content is not known; ask the server: SELECT pg_xact_status('{}')",
-                self.transaction
-            );
-            step.failed(run, Severity::Critical, &message)?;
-            bail!("{}: {message}", self.database);
-        }
-        step.rolled_back(run, "the transaction was rolled back; the database was not touched")
+/// Whether a transaction of a run that has ended was committed; waits until the server knows.
+pub(crate) fn is_committed(settings: &PgSettings, place: &InPlaceTransaction) -> anyhow::Result<bool> {
+    outcome(settings, &place.transaction)
+}
+
+/// Takes back a transaction that was never told to commit: its session has ended, and it with it.
+pub(crate) fn roll_back(run: &mut Run<'_>, settings: &PgSettings, place: &InPlaceTransaction) -> anyhow::Result<()> {
+    if matches!(status(settings, &place.transaction).as_deref(), Ok("committed")) {
+        return take_back_commit(run, settings, place);
     }
+    let step = Step::new("restore", Component::Postgres, place.database.as_str());
+    step.rolled_back(run, "the transaction was rolled back; the database was not touched")
+}
+
+/// Makes sure that a transaction that was told to commit did not.
+pub(crate) fn take_back_commit(
+    run: &mut Run<'_>,
+    settings: &PgSettings,
+    place: &InPlaceTransaction,
+) -> anyhow::Result<()> {
+    let step = Step::new("swap", Component::Postgres, place.database.as_str());
+    match outcome(settings, &place.transaction) {
+        Ok(false) => Ok(()),
+        Ok(true) => {
+            let error = anyhow!("the new content of {} is committed, and what it replaced was not kept", place.database);
+            not_undone(run, &step, error, "restore another archive to go back")
+        }
+        Err(error) => {
+            let way_out = format!(
+                "whether {} has its old or its new content is not known; ask the server: SELECT pg_xact_status('{}')",
+                place.database, place.transaction
+            );
+            not_undone(run, &step, error, &way_out)
+        }
+    }
+}
+
+fn status(settings: &PgSettings, transaction: &str) -> anyhow::Result<String> {
+    let mut client = connect(settings, APPLICATION, Purpose::Work)?;
+    let row = client.query_one("SELECT pg_catalog.pg_xact_status($1::text::xid8)", &[&transaction])?;
+    Ok(row.get::<_, Option<String>>(0).unwrap_or_default())
 }
 
 /// Finds out whether a COMMIT that was not answered took place.
 fn outcome(settings: &PgSettings, transaction: &str) -> anyhow::Result<bool> {
     let deadline = Instant::now() + OUTCOME;
     loop {
-        let status = connect(settings, APPLICATION, Purpose::Work).and_then(|mut client| {
-            let row = client.query_one("SELECT pg_catalog.pg_xact_status($1::text::xid8)", &[&transaction])?;
-            Ok(row.get::<_, Option<String>>(0).unwrap_or_default())
-        });
+        let status = status(settings, transaction);
         match status.as_deref() {
             Ok("committed") => return Ok(true),
             Ok("aborted") => return Ok(false),

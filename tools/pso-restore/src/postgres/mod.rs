@@ -2,24 +2,34 @@
 //! transaction that is committed when everything else is back.
 
 mod beside;
+mod check;
+mod fill;
 mod in_place;
+mod load;
+mod place;
+mod present;
 mod properties;
+mod swap;
 mod target;
 mod toc;
 
-use std::io;
+use std::io::{self, BufReader};
 
 use anyhow::{Context as _, bail, ensure};
-use pso_archive::{Archive, Database, Entry, Running, dump_list};
+use pso_archive::{Archive, Database, Entry, Running, custom, dump_list};
 use pso_common::io::Cancel;
 use pso_common::postgres::{PgSettings, Program, find_program};
 use pso_common::record::Component;
 use pso_common::{Run, Timestamp};
 
+use crate::journal::{Journal, Swap};
+use crate::settings::Settings;
 use crate::steps::Step;
-use beside::Beside;
 use in_place::InPlace;
-pub(crate) use in_place::Uncertain;
+pub(crate) use in_place::{Uncertain, is_committed, roll_back, take_back_commit};
+pub(crate) use place::{drop_kept, kept, local_data_folder};
+pub(crate) use present::present;
+pub(crate) use swap::{drop_unfinished, finish_swap, has_swapped, rename_back};
 use target::{Shape, Target};
 use toc::Toc;
 
@@ -41,6 +51,10 @@ pub(crate) struct PgPlan {
     entry: Entry,
     /// For `pg_restore --use-list`.
     list: String,
+    /// The dump's table of contents, where its rows can be loaded by several sessions.
+    toc: Option<custom::Toc>,
+    /// How many sessions load rows and make indexes at once.
+    jobs: usize,
     pg_restore: Program,
 }
 
@@ -59,19 +73,44 @@ pub(crate) enum Strategy {
 
 /// The new content, complete and compared, and not yet to be seen by anybody.
 pub(crate) enum Prepared {
-    Beside(Beside),
+    Beside(Swap),
     InPlace(InPlace),
 }
 
-/// Plans the restore of the database; changes nothing.
+/// Plans the restore of every database that is meant; changes nothing.
 pub(crate) fn plan(
-    run: &Run<'_>,
-    settings: &PgSettings,
+    run: &mut Run<'_>,
+    options: &Settings,
     archive: &mut Archive,
     at: Timestamp,
+) -> anyhow::Result<Vec<PgPlan>> {
+    let meant = meant(archive, options)?;
+    let plan = |(name, source): (String, Database)| {
+        let settings = options.postgres.with_dbname(&name);
+        plan_one(run, options, &settings, archive, source, at).with_context(|| format!("plan the restore of {name}"))
+    };
+    meant.into_iter().map(plan).collect()
+}
+
+/// The databases of the archive that are restored, each with the name that it gets: all of them, or the one that was
+/// named. The only one of an archive goes into whatever database is configured.
+fn meant(archive: &Archive, options: &Settings) -> anyhow::Result<Vec<(String, Database)>> {
+    let (all, name) = (&archive.manifest().databases, &options.postgres.dbname);
+    if options.names_database || all.len() == 1 {
+        return Ok(vec![(name.clone(), choose(archive, name)?)]);
+    }
+    Ok(all.iter().map(|database| (database.name.clone(), database.clone())).collect())
+}
+
+fn plan_one(
+    run: &mut Run<'_>,
+    options: &Settings,
+    settings: &PgSettings,
+    archive: &mut Archive,
+    source: Database,
+    at: Timestamp,
 ) -> anyhow::Result<PgPlan> {
-    let (env, cancel) = (run.env(), run.cancel());
-    let source = choose(archive, &settings.dbname)?;
+    let (env, cancel) = (&run.env().clone(), &run.cancel().clone());
     let entry = archive.manifest().entry(&source.entry).cloned().context("the dump is not listed")?;
     let mut target = Target::look(settings)?;
     let source_major = source.server_version_num / 10_000;
@@ -86,6 +125,7 @@ pub(crate) fn plan(
     let pg_restore = find_program("pg_restore", target.major.max(dumped_with), bin_dir, env)?;
     let listed = dump_list(archive, &source.entry, &pg_restore, env, cancel)?;
     let large_objects = in_place::holds_large_objects(&listed);
+    let contents = contents(run, archive, &source.entry)?;
     let toc = Toc::new(listed);
     let extensions = target.extensions(&toc.extensions()).context("look at the server's extensions")?;
     ensure!(
@@ -93,7 +133,11 @@ pub(crate) fn plan(
         "the database needs extensions that the server does not have: {}; install them there",
         extensions.missing.join(", ")
     );
-    let obstacle = obstacle(&target, &extensions);
+    let obstacle = if options.in_place {
+        Some("that is what --in-place asks for".to_owned())
+    } else {
+        obstacle(&target, &extensions)
+    };
     let warning = locked_out(&mut target, &settings.dbname, obstacle.is_some())?;
     let strategy = if let Some(reason) = obstacle {
         in_place_possible(settings, &target, &extensions)?;
@@ -123,8 +167,22 @@ pub(crate) fn plan(
         source,
         entry,
         list,
+        toc: contents,
+        jobs: options.jobs,
         pg_restore,
     })
+}
+
+/// The dump's table of contents; `None` where its rows are left to `pg_restore`.
+fn contents(run: &mut Run<'_>, archive: &mut Archive, entry: &str) -> anyhow::Result<Option<custom::Toc>> {
+    let mut reader = BufReader::new(archive.entry(entry)?);
+    match custom::Toc::read(&mut reader).and_then(|toc| fill::check(&toc).map(|()| toc)) {
+        Ok(toc) => Ok(Some(toc)),
+        Err(error) => {
+            run.progress(format_args!("the rows of {entry} are restored by one session: {error:#}"));
+            Ok(None)
+        }
+    }
 }
 
 /// The archive's database of this name, or its only one.
@@ -170,7 +228,7 @@ fn locked_out(target: &mut Target, database: &str, in_place: bool) -> anyhow::Re
         Some(admin) => beside::leftovers(admin, database)?,
         None => Vec::new(),
     };
-    let way_out = beside::allow_statement(database, true);
+    let way_out = swap::allow_statement(database, true);
     let Some(left) = left.first() else {
         bail!("the database {database} lets nobody in, and no restore has left it so; if it should: {way_out}");
     };
@@ -240,6 +298,19 @@ fn major(version: &str) -> Option<u32> {
 }
 
 impl PgPlan {
+    /// Bytes of the dump.
+    pub(crate) const fn size(&self) -> u64 {
+        self.entry.size
+    }
+
+    /// How the database gets its new content, without names that change from run to run.
+    pub(crate) const fn way(&self) -> &'static str {
+        match self.strategy {
+            Strategy::Beside { .. } => "beside",
+            Strategy::InPlace { .. } => "in place",
+        }
+    }
+
     /// What somebody should know before, and do if nothing is restored.
     pub(crate) fn warning(&self) -> Option<&str> {
         self.warning.as_deref()
@@ -269,41 +340,48 @@ impl PgPlan {
         vec![step("restore").rows(rows).size(self.entry.size).says(notes.join("; ")), step("swap").says(swap)]
     }
 
-    /// Brings the content into the server where nobody sees it yet, and compares it. A failure leaves nothing.
+    /// Brings the content into the server where nobody sees it yet, and compares it. The journal knows what it does.
     pub(crate) fn prepare(
         &self,
         run: &mut Run<'_>,
         settings: &PgSettings,
         archive: &mut Archive,
+        journal: &mut Journal,
     ) -> anyhow::Result<Prepared> {
+        let settings = &settings.with_dbname(&self.database);
         match &self.strategy {
             Strategy::Beside { new, kept, shape } => {
-                beside::prepare(run, settings, archive, self, &beside::Names { new, kept: kept.as_deref(), shape })
-                    .map(Prepared::Beside)
+                let names = beside::Names { new, kept: kept.as_deref(), shape };
+                beside::prepare(run, settings, archive, self, &names, journal).map(Prepared::Beside)
             }
             Strategy::InPlace { psql, .. } => {
-                in_place::prepare(run, settings, archive, self, psql).map(Prepared::InPlace)
+                in_place::prepare(run, settings, archive, self, psql, journal).map(Prepared::InPlace)
             }
         }
     }
 }
 
-impl Prepared {
-    /// Makes the new content the database's. A failure leaves the old one, and the new one to be undone.
-    pub(crate) fn switch(&mut self, run: &mut Run<'_>, settings: &PgSettings) -> anyhow::Result<()> {
-        match self {
-            Self::Beside(beside) => beside.switch(run, settings),
-            Self::InPlace(in_place) => in_place.switch(run, settings),
+/// Makes the new content the databases'. What is committed in place comes last, because unlike a renaming it cannot be
+/// undone. A failure leaves the rest to the journal.
+pub(crate) fn switch(
+    run: &mut Run<'_>,
+    settings: &PgSettings,
+    prepared: Vec<Prepared>,
+    journal: &mut Journal,
+) -> anyhow::Result<()> {
+    let mut swaps = Vec::new();
+    let mut transactions = Vec::new();
+    for one in prepared {
+        match one {
+            Prepared::Beside(swap) => swaps.push(swap),
+            Prepared::InPlace(transaction) => transactions.push(transaction),
         }
     }
-
-    /// Throws the new content away.
-    pub(crate) fn undo(self, run: &mut Run<'_>, settings: &PgSettings) -> anyhow::Result<()> {
-        match self {
-            Self::Beside(beside) => beside.undo(run, settings),
-            Self::InPlace(in_place) => in_place.undo(run),
-        }
-    }
+    swap::switch(run, settings, journal, swaps)?;
+    transactions.into_iter().try_for_each(|transaction| {
+        let settings = settings.with_dbname(transaction.database());
+        transaction.switch(run, &settings, journal)
+    })
 }
 
 /// Feeds a dump to `pg_restore` and waits for its end.

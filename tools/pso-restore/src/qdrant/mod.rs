@@ -1,6 +1,7 @@
 //! The vector store: a snapshot of what is there first, then upload with checksum, wait for green, count, aliases.
 
 mod transfer;
+mod undo;
 mod vectors;
 
 use anyhow::{Context as _, bail, ensure};
@@ -10,10 +11,14 @@ use pso_common::qdrant::{Alias, QdrantClient, QdrantSettings};
 use pso_common::record::Component;
 
 use crate::steps::Step;
+pub(crate) use undo::{forget, mean_again, put_back};
 pub(crate) use vectors::Vectors;
 
 /// How our uploads are called on the server, before the time.
 const UPLOAD: &str = "pso-restore-";
+/// The folder below a restore's own for the snapshots of what was there.
+pub(crate) const SAVED: &str = "qdrant";
+
 /// What is to be done with the vector store.
 pub(crate) struct QdrantPlan {
     pub(crate) collections: Vec<PlannedCollection>,
@@ -87,6 +92,19 @@ fn check_version(source: &str, target: &str) -> anyhow::Result<()> {
 }
 
 impl QdrantPlan {
+    /// What changes when the vector store does, for the plan's hash: each object with its facts.
+    pub(crate) fn present(&self) -> Vec<(String, Vec<String>)> {
+        let count = |points: Option<u64>| points.map_or_else(|| "there is none".to_owned(), |points| points.to_string());
+        let mut all: Vec<(String, Vec<String>)> = self
+            .collections
+            .iter()
+            .map(|collection| (collection.name.clone(), vec![count(collection.points_now)]))
+            .collect();
+        let aliases = self.aliases_now.iter().map(|now| format!("{} {}", now.alias_name, now.collection_name));
+        all.push(("aliases".to_owned(), aliases.collect()));
+        all
+    }
+
     /// The steps that this plan will take.
     pub(crate) fn steps(&self) -> Vec<Step> {
         let mut steps: Vec<Step> = self

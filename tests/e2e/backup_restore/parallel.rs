@@ -1,0 +1,212 @@
+//! Restoring with several sessions: the same content whatever the number, and whatever fails leaves everything as it was.
+
+use pso_tests::deployment::{self, Spec};
+use pso_tests::fingerprint;
+use pso_tests::pg::TempPg;
+use pso_tests::proxy::{Direction, Mode, TcpProxy};
+use pso_tests::tool::Outcome;
+use pso_tests::wait;
+
+use super::parts::{LIMIT, Parts, checked};
+
+/// A deployment on a server of its own, whose role may create databases.
+fn start(name: &str) -> (TempPg, Parts) {
+    let pg = TempPg::start_new().expect("PostgreSQL");
+    let database = pg.database("planning_sync").expect("a database");
+    let parts = Parts { database, ..Parts::start(name) };
+    let spec = Spec::small(time::OffsetDateTime::now_utc());
+    deployment::fill_database(&mut parts.database.connect().expect("connected"), &spec).expect("rows");
+    pg.admin("postgres").expect("connected").batch_execute("ALTER ROLE sync_user CREATEDB").expect("granted");
+    (pg, parts)
+}
+
+impl Parts {
+    fn postgres(&self, tool: &str, args: &[&str]) -> Outcome {
+        checked(self.tool(tool, args).envs(self.database.env()))
+    }
+
+    fn databases(&self) -> String {
+        let sql =
+            "SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datname LIKE 'planning_sync%'";
+        self.database.scalar(sql).expect("names")
+    }
+}
+
+/// Tables whose rows are hard to cut: one much larger than a piece, rows larger than one, rows of nothing, and texts that
+/// look like the end of the rows.
+const ROWS: &str = r"
+    CREATE TABLE long AS SELECT n AS id, md5(n::text) || E'\n\\.\n\t' || repeat('é', n % 50) AS text FROM generate_series(1, 40000) AS n;
+    ALTER TABLE long ADD PRIMARY KEY (id);
+    CREATE TABLE wide (id int PRIMARY KEY, text text, bytes bytea);
+    INSERT INTO wide SELECT n, repeat(md5(n::text) || E'\n', 40000), decode(repeat(md5(n::text), 1000), 'hex') FROM generate_series(1, 3) AS n;
+    CREATE TABLE nothing (); INSERT INTO nothing DEFAULT VALUES; INSERT INTO nothing DEFAULT VALUES;
+    CREATE TABLE blank (text text); INSERT INTO blank SELECT '' FROM generate_series(1, 1000);
+    CREATE TABLE ends (text text); INSERT INTO ends VALUES (E'\\.'), (E'\\\\.'), (NULL), (E'\r\n'), ('\N');
+    CREATE TABLE empty (id int);
+    CREATE TABLE unchecked (id int, plan int);
+    INSERT INTO unchecked VALUES (1, -1);
+    ALTER TABLE unchecked ADD CONSTRAINT unchecked_old CHECK (plan > 0) NOT VALID;
+    CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM long;
+    -- What the owner may do no longer has to be done before.
+    REVOKE INSERT ON ends FROM sync_user;
+    COMMENT ON TABLE long IS 'plans d''été'; CREATE INDEX ON long (text) WHERE id > 100;
+";
+
+#[test]
+fn the_content_is_the_same_with_any_number_of_sessions() {
+    let (_pg, parts) = start("br_jobs");
+    parts.database.execute(ROWS).expect("filled");
+    let large_object = "SELECT lo_from_bytea(0, decode(repeat('00ff0a5c', 200000), 'hex')), lo_from_bytea(0, '')";
+    parts.database.execute(large_object).expect("large objects");
+    let facts = || {
+        let queries = [
+            "SELECT oid::text, md5(lo_get(oid)) FROM pg_largeobject_metadata ORDER BY 1",
+            "SELECT conname::text, convalidated::text FROM pg_constraint ORDER BY 1, 2",
+            "SELECT relname::text, relacl::text, obj_description(oid, 'pg_class') FROM pg_class WHERE relnamespace = 'public'::regnamespace ORDER BY 1",
+            "SELECT n::text FROM counted",
+            // Gathered, so that the first queries are planned with them.
+            "SELECT DISTINCT tablename::text FROM pg_stats WHERE schemaname = 'public' ORDER BY 1",
+        ];
+        queries.map(|query| parts.database.rows(query).expect("facts"))
+    };
+    parts.database.execute("ANALYZE").expect("analysed");
+    parts.postgres("pso-backup", &["--only", "postgres"]).assert_code(0);
+    let (before, facts_before) = (parts.content(), facts());
+    let lose = "DROP TABLE long, wide CASCADE; DELETE FROM blank; DROP TABLE ends; SELECT lo_unlink(oid) FROM pg_largeobject_metadata";
+    for jobs in ["1", "2", "5"] {
+        parts.database.execute(lose).expect("damaged");
+        let outcome = parts.postgres("pso-restore", &["latest", "--yes", "--only", "postgres", "--jobs", jobs]);
+        outcome.assert_code(0).assert_quiet().assert_no_secret(&[parts.database.password()]);
+        before.rows.assert_same(&parts.content().rows);
+        before.schema.assert_same(&parts.content().schema);
+        assert_eq!(facts(), facts_before, "{jobs} sessions");
+    }
+    // The order of the rows is about what it was, though several sessions wrote them.
+    let correlation =
+        parts.database.scalar("SELECT correlation FROM pg_stats WHERE tablename = 'long' AND attname = 'id'");
+    let correlation: f64 = correlation.expect("statistics").parse().expect("a number");
+    assert!(correlation > 0.9, "{correlation}");
+}
+
+#[test]
+fn a_number_of_sessions_that_makes_no_sense_is_refused() {
+    let parts = Parts::start("br_no_jobs");
+    for jobs in ["0", "1000"] {
+        let outcome = parts.restore(&["latest", "--dry-run", "--jobs", jobs]);
+        outcome.assert_code(3).assert_stderr_has("maintenance.restore.jobs");
+    }
+}
+
+#[test]
+fn rows_that_the_server_refuses_are_told_and_undone() {
+    let (pg, parts) = start("br_refused");
+    // What cannot be had again: the function of the constraint says no to what it once allowed.
+    parts
+        .database
+        .execute(
+            "CREATE FUNCTION allowed(int) RETURNS bool LANGUAGE sql AS 'SELECT current_setting(''pso.allowed'', true) IS NOT NULL';
+             SET pso.allowed = 'yes';
+             CREATE TABLE choosy (id int CHECK (public.allowed(id)), secret text);
+             INSERT INTO choosy SELECT n, 'very secret' FROM generate_series(1, 10000) AS n;
+             CREATE TABLE many AS SELECT n, repeat('x', 500) AS text FROM generate_series(1, 20000) AS n;",
+        )
+        .expect("filled");
+    parts.postgres("pso-backup", &["--only", "postgres"]).assert_code(0);
+    let before = parts.content();
+    let outcome = parts.postgres("pso-restore", &["latest", "--yes"]);
+    outcome.assert_code(2).assert_stderr_has("everything is as it was before").assert_stderr_has("check constraint");
+    outcome.assert_stderr_has("COPY public.choosy").assert_no_secret(&["very secret"]);
+    before.assert_same(&parts.content());
+    assert_eq!(parts.databases(), "planning_sync");
+    let sessions = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'pso-restore'";
+    assert_eq!(pg.admin("postgres").expect("connected").query_one(sessions, &[]).expect("a count").get::<_, i64>(0), 0);
+}
+
+#[test]
+fn sessions_that_are_cut_or_stopped_leave_nothing() {
+    let (_pg, parts) = start("br_cut");
+    parts.fatten();
+    parts.postgres("pso-backup", &["--only", "postgres"]).assert_code(0);
+    let before = parts.content();
+    let proxy = TcpProxy::start(parts.database.port()).expect("a proxy");
+    let loading = || {
+        proxy.set(Mode::Pass).expect("set");
+        let seen = proxy.passed(Direction::ToServer);
+        let tool = parts.tool("pso-restore", &["latest", "--yes", "--jobs", "3"]).envs(parts.through(&proxy));
+        let running = tool.spawn().expect("started");
+        wait::until("rows to be loaded", LIMIT, || (proxy.passed(Direction::ToServer) > seen + 600_000).then_some(()))
+            .expect("it has begun");
+        running
+    };
+    // Every connection of that moment breaks; later ones work, so that it can be undone.
+    let running = loading();
+    proxy.set(Mode::Drop).expect("set");
+    proxy.set(Mode::Pass).expect("set");
+    let outcome = running.finish().expect("ends");
+    outcome.assert_code(2).assert_stderr_has("everything is as it was before");
+    before.assert_same(&parts.content());
+    assert_eq!(parts.databases(), "planning_sync", "{outcome}");
+    // A signal while the sessions are busy.
+    let mut running = loading();
+    proxy.set(Mode::Trickle { bytes: 4096, every: std::time::Duration::from_millis(5) }).expect("set");
+    running.signal("TERM").expect("sent");
+    proxy.set(Mode::Pass).expect("set");
+    let outcome = running.finish().expect("ends");
+    outcome.assert_code(2).assert_stderr_has("everything is as it was before").assert_stderr_has("SIGTERM");
+    before.assert_same(&parts.content());
+    assert_eq!(parts.databases(), "planning_sync", "{outcome}");
+}
+
+#[test]
+fn in_place_is_done_where_it_is_asked_for() {
+    let (_pg, parts) = start("br_forced");
+    parts.postgres("pso-backup", &["--only", "postgres"]).assert_code(0);
+    let before = parts.content();
+    parts.database.execute("DROP TABLE tasks CASCADE").expect("damaged");
+    let outcome = parts.postgres("pso-restore", &["latest", "--yes", "--in-place"]);
+    outcome.assert_code(0).assert_quiet();
+    before.rows.assert_same(&parts.content().rows);
+    before.schema.assert_same(&parts.content().schema);
+    assert_eq!(parts.databases(), "planning_sync", "none was made beside it");
+}
+
+#[test]
+fn every_database_of_an_archive_is_back() {
+    let (pg, parts) = start("br_several");
+    pg.admin("postgres")
+        .expect("connected")
+        .batch_execute("CREATE DATABASE planning_sync_two OWNER sync_user")
+        .expect("created");
+    let mut two = parts.database.connect_to("planning_sync_two").expect("connected");
+    two.batch_execute("SET ROLE sync_user; CREATE TABLE public.notes AS SELECT n FROM generate_series(1, 100) AS n").or_else(|_| {
+        two.batch_execute("CREATE TABLE public.notes AS SELECT n FROM generate_series(1, 100) AS n; ALTER TABLE public.notes OWNER TO sync_user")
+    }).expect("filled");
+    let config = parts.path("config/config.yaml");
+    let text = std::fs::read_to_string(&config).expect("readable");
+    let both =
+        text.replace("\nmaintenance:\n", "\nmaintenance:\n  backup: {databases: [planning_sync, planning_sync_two]}\n");
+    assert_ne!(both, text);
+    std::fs::write(&config, both).expect("written");
+    parts.postgres("pso-backup", &["--only", "postgres"]).assert_code(0);
+    let before = fingerprint::tables(&mut two).expect("rows");
+    let first = parts.content();
+    let damage = |two: &mut postgres::Client| {
+        two.batch_execute("DELETE FROM public.notes").expect("damaged");
+        parts.database.execute("DELETE FROM conflicts").expect("damaged");
+    };
+    damage(&mut two);
+    drop(two);
+    let outcome = parts.postgres("pso-restore", &["latest", "--yes"]);
+    outcome.assert_code(0).assert_quiet();
+    let mut two = parts.database.connect_to("planning_sync_two").expect("connected");
+    before.assert_same(&fingerprint::tables(&mut two).expect("rows"));
+    first.rows.assert_same(&parts.content().rows);
+    // The one that is named, and no other.
+    damage(&mut two);
+    drop(two);
+    let outcome = parts.postgres("pso-restore", &["latest", "--yes", "--pg-dbname", "planning_sync_two"]);
+    outcome.assert_code(0).assert_quiet();
+    let mut two = parts.database.connect_to("planning_sync_two").expect("connected");
+    before.assert_same(&fingerprint::tables(&mut two).expect("rows"));
+    assert_eq!(parts.database.scalar("SELECT count(*) FROM conflicts").expect("a count"), "0");
+}

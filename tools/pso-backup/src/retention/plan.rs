@@ -1,0 +1,130 @@
+//! Retention applied to a folder: first what would go, then, with consent, its going.
+
+use std::path::{Path, PathBuf};
+
+use pso_archive::Lock;
+use pso_archive::catalog::Listed;
+use pso_common::record::{BackupArchiveRecord, Decision};
+use pso_common::{Run, Severity, Timestamp};
+
+use super::policy::{Candidate, State, Verdict};
+use super::{Confirmed, Policy};
+use crate::destination::{Destination, FolderDestination};
+use crate::pins;
+use crate::record::of_listed;
+
+/// What is to become of the archives of one series.
+pub(crate) struct Plan<'a> {
+    place: &'a dyn Destination,
+    steps: Vec<(Listed, Verdict)>,
+}
+
+impl<'a> Plan<'a> {
+    /// Looks, and changes nothing.
+    ///
+    /// # Errors
+    /// When the place cannot be read.
+    pub(crate) fn of(place: &'a dyn Destination, policy: &Policy, now: Timestamp) -> anyhow::Result<Self> {
+        let listed = place.list()?;
+        let candidates: Vec<Candidate> = listed.iter().map(candidate).collect();
+        let verdicts = policy.decide(&candidates, now);
+        Ok(Self { place, steps: listed.into_iter().zip(verdicts).collect() })
+    }
+
+    /// One record each: what stays and what would go.
+    pub(crate) fn show(&self, run: &mut Run<'_>) -> anyhow::Result<()> {
+        for (archive, verdict) in &self.steps {
+            match verdict {
+                Verdict::Keep(reason) => emit(run, archive, Severity::Ok, Decision::Keep, reason)?,
+                Verdict::Remove(reason) => emit(run, archive, Severity::Info, Decision::Remove, reason)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// Removes what is to go, one record each; the place must be locked. What cannot be removed is a warning.
+    pub(crate) fn apply(&self, run: &mut Run<'_>, _: &Confirmed) -> anyhow::Result<()> {
+        for (archive, verdict) in &self.steps {
+            let Verdict::Remove(reason) = verdict else { continue };
+            // Pinned since it was looked at.
+            if pins::is_pinned(&archive.path) {
+                continue;
+            }
+            match self.place.remove(archive) {
+                Ok(()) => emit(run, archive, Severity::Info, Decision::Removed, &format!("removed: {reason}"))?,
+                Err(error) => emit(run, archive, Severity::Warning, Decision::Remove, &format!("{error:#}"))?,
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`Plan::show`], of what stays only.
+    fn show_kept(&self, run: &mut Run<'_>) -> anyhow::Result<()> {
+        for (archive, verdict) in &self.steps {
+            if let Verdict::Keep(reason) = verdict {
+                emit(run, archive, Severity::Ok, Decision::Keep, reason)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// `pso-backup prune`: the plan of each folder, and with consent its execution.
+pub(crate) fn prune(
+    run: &mut Run<'_>,
+    series: &[(PathBuf, Policy)],
+    restore_lock: &Path,
+    consent: Option<&Confirmed>,
+) -> anyhow::Result<()> {
+    let now = run.now();
+    let Some(consent) = consent else {
+        let mut would_go = 0;
+        for (folder, policy) in series {
+            let place = FolderDestination::new(folder);
+            let plan = Plan::of(&place, policy, now)?;
+            would_go += plan.steps.iter().filter(|(_, verdict)| matches!(verdict, Verdict::Remove(_))).count();
+            plan.show(run)?;
+        }
+        if would_go > 0 {
+            run.warn(format_args!("nothing was removed; {would_go} archives would go with --yes"));
+        }
+        return Ok(());
+    };
+    run.must_finish();
+    // An archive that is being restored stays.
+    Lock::refuse_held(restore_lock, "restore")?;
+    for (folder, policy) in series.iter().filter(|(folder, _)| folder.is_dir()) {
+        let place = FolderDestination::new(folder);
+        let _lock = place.lock()?;
+        let plan = Plan::of(&place, policy, now)?;
+        plan.show_kept(run)?;
+        plan.apply(run, consent)?;
+    }
+    Ok(())
+}
+
+fn candidate(archive: &Listed) -> Candidate {
+    let summary = archive.content.as_ref().ok();
+    Candidate {
+        taken_at: archive.taken_at(),
+        state: match (summary, archive.verified_at) {
+            (None, _) => State::Unreadable,
+            (Some(_), None) => State::Unverified,
+            (Some(_), Some(_)) => State::Good,
+        },
+        components: summary.map(|summary| summary.components.clone()).unwrap_or_default(),
+        systems: summary.map(|summary| summary.system_identifiers.clone()).unwrap_or_default(),
+        pinned: pins::is_pinned(&archive.path),
+    }
+}
+
+fn emit(
+    run: &mut Run<'_>,
+    archive: &Listed,
+    severity: Severity,
+    decision: Decision,
+    reason: &str,
+) -> anyhow::Result<()> {
+    let (name, body) = of_listed(archive, run.now());
+    run.emit(severity, name, reason, BackupArchiveRecord { decision: Some(decision), ..body })
+}

@@ -1,0 +1,405 @@
+//! The journal: what a restore is about to do, on the disk before it is done, so that another run can undo it, or bring
+//! it to its end, after this one was killed or the power was cut.
+//!
+//! `.pso-restore/journal.jsonl` has one JSON object a line. It is there while a restore is under way and no longer; one
+//! that nobody holds the lock of is of an interrupted restore. Undoing in the run that failed and `--rollback` after a
+//! kill are the same code over the same list.
+
+mod action;
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, Write as _};
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, bail};
+use pso_archive::{private_file, sync_folder};
+use pso_common::record::Component;
+use pso_common::{Run, Severity, Timestamp};
+use serde::{Deserialize, Serialize};
+
+pub(crate) use action::{
+    Action, InPlaceTransaction, Meaning, NewDatabase, Renaming, Replacing, Saved, Saving, Swap, Swapping, not_undone,
+    undisturbed,
+};
+
+use crate::service::Commands;
+use crate::settings::{STAGED, Settings};
+use crate::steps::Step;
+
+/// What restore this is: the first line.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Begun {
+    /// The archive, absolute.
+    pub(crate) archive: PathBuf,
+    /// Its SHA-256, hex.
+    pub(crate) sha256: String,
+    /// When it was taken.
+    pub(crate) taken_at: Timestamp,
+    /// When the restore was begun; the names of what it makes carry it.
+    pub(crate) at: Timestamp,
+    /// The process.
+    pub(crate) pid: u32,
+    /// The components that are restored.
+    pub(crate) components: Vec<Component>,
+    /// Whether the database had to be restored in place.
+    #[serde(default)]
+    pub(crate) in_place: bool,
+    /// The folders in which it works and keeps what it replaces, absolute.
+    pub(crate) work: Vec<PathBuf>,
+    /// The PostgreSQL server and the Qdrant server, as they may be shown.
+    pub(crate) postgres: Option<String>,
+    pub(crate) qdrant: Option<String>,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+enum Event {
+    Begun(Begun),
+    /// It is about to be done.
+    Will { id: usize, todo: Action },
+    /// It was done.
+    Did { id: usize },
+    /// It was undone, or there is nothing to undo any more.
+    Over { id: usize },
+    /// Everything has been switched over.
+    Switched,
+    /// What could bring back the old state is being removed: from here on there is only forward.
+    Finishing,
+}
+
+#[derive(Debug)]
+struct Noted {
+    action: Action,
+    did: bool,
+    over: bool,
+}
+
+/// An open journal.
+#[derive(Debug)]
+pub(crate) struct Journal {
+    path: PathBuf,
+    file: File,
+    begun: Begun,
+    noted: Vec<Noted>,
+    switched: bool,
+    finishing: bool,
+}
+
+impl Journal {
+    /// Begins one; the restore's lock must be held, and no other journal be there.
+    pub(crate) fn begin(path: &Path, begun: Begun) -> anyhow::Result<Self> {
+        let context = || format!("create the journal {}", path.display());
+        let file = private_file(path).with_context(context)?;
+        let mut journal = Self {
+            path: path.to_path_buf(),
+            file,
+            begun: begun.clone(),
+            noted: Vec::new(),
+            switched: false,
+            finishing: false,
+        };
+        journal.write(&Event::Begun(begun))?;
+        sync_folder(folder_of(path)).with_context(context)?;
+        Ok(journal)
+    }
+
+    /// Opens the one that an interrupted restore has left, if one has. The restore's lock must be held.
+    pub(crate) fn left(path: &Path) -> anyhow::Result<Option<Self>> {
+        let Some((journal, whole)) = Self::read(path, OpenOptions::new().read(true).write(true))? else {
+            if path.exists() {
+                // The power was cut before the first line was on the disk, so nothing was done.
+                fs::remove_file(path).with_context(|| format!("remove the empty journal {}", path.display()))?;
+            }
+            return Ok(None);
+        };
+        // What is written next must not continue half a line.
+        let cut = journal.file.set_len(whole).and_then(|()| io::Seek::seek(&mut &journal.file, io::SeekFrom::End(0)));
+        cut.with_context(|| format!("open the journal {}", path.display()))?;
+        Ok(Some(journal))
+    }
+
+    /// Looks at the one that lies there, if one does, and changes nothing.
+    pub(crate) fn peek(path: &Path) -> anyhow::Result<Option<Self>> {
+        Ok(Self::read(path, OpenOptions::new().read(true))?.map(|(journal, _)| journal))
+    }
+
+    /// The journal and the length of its whole lines; `None` where there is none, or not one whole line.
+    fn read(path: &Path, options: &OpenOptions) -> anyhow::Result<Option<(Self, u64)>> {
+        let context = || format!("read the journal {}", path.display());
+        let mut file = match options.open(path) {
+            Ok(file) => file,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            Err(error) => return Err(error).with_context(context),
+        };
+        let mut text = Vec::new();
+        io::Read::read_to_end(&mut file, &mut text).with_context(context)?;
+        let Some((events, whole)) = parse(&text).with_context(context)? else { return Ok(None) };
+        let mut events = events.into_iter();
+        let Some(Event::Begun(begun)) = events.next() else {
+            bail!("the journal {} does not begin as one; look at it and at what lies beside it", path.display());
+        };
+        let mut journal =
+            Self { path: path.to_path_buf(), file, begun, noted: Vec::new(), switched: false, finishing: false };
+        for event in events {
+            journal.take(event);
+        }
+        Ok(Some((journal, whole as u64)))
+    }
+
+    fn take(&mut self, event: Event) {
+        match event {
+            // Numbers count up, so a line can only be missing at the end.
+            Event::Begun(_) => {}
+            Event::Will { todo, .. } => self.noted.push(Noted { action: todo, did: false, over: false }),
+            Event::Did { id } => self.mark(id, |noted| noted.did = true),
+            Event::Over { id } => self.mark(id, |noted| noted.over = true),
+            Event::Switched => self.switched = true,
+            Event::Finishing => self.finishing = true,
+        }
+    }
+
+    fn mark(&mut self, id: usize, what: impl FnOnce(&mut Noted)) {
+        if let Some(noted) = self.noted.get_mut(id) {
+            what(noted);
+        }
+    }
+
+    fn write(&mut self, event: &Event) -> anyhow::Result<()> {
+        let mut line = serde_json::to_vec(event).context("write the journal: a path is not UTF-8")?;
+        line.push(b'\n');
+        // One write, so that a kill leaves no half line.
+        let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
+        written.with_context(|| format!("write the journal {}", self.path.display()))
+    }
+
+    /// What restore it is of.
+    pub(crate) const fn begun(&self) -> &Begun {
+        &self.begun
+    }
+
+    /// Notes what is about to be done; returns when that is on the disk.
+    pub(crate) fn will(&mut self, action: Action) -> anyhow::Result<usize> {
+        let id = self.noted.len();
+        self.write(&Event::Will { id, todo: action.clone() })?;
+        self.noted.push(Noted { action, did: false, over: false });
+        Ok(id)
+    }
+
+    /// Notes that it was done.
+    pub(crate) fn did(&mut self, id: usize) -> anyhow::Result<()> {
+        self.mark(id, |noted| noted.did = true);
+        self.write(&Event::Did { id })
+    }
+
+    /// Notes that there is nothing to undo any more.
+    pub(crate) fn over(&mut self, id: usize) -> anyhow::Result<()> {
+        self.mark(id, |noted| noted.over = true);
+        self.write(&Event::Over { id })
+    }
+
+    /// Notes that everything has been switched over.
+    pub(crate) fn switched(&mut self) -> anyhow::Result<()> {
+        self.switched = true;
+        self.write(&Event::Switched)
+    }
+
+    /// Whether everything has been switched over, as far as the journal knows.
+    pub(crate) const fn is_switched(&self) -> bool {
+        self.switched
+    }
+
+    /// Whether what could bring back the old state may be gone already.
+    pub(crate) const fn is_finishing(&self) -> bool {
+        self.finishing
+    }
+
+    /// The actions that are not undone.
+    pub(crate) fn open(&self) -> impl DoubleEndedIterator<Item = &Action> {
+        self.noted.iter().filter(|noted| !noted.over).map(|noted| &noted.action)
+    }
+
+    /// Undoes everything in reverse; whether all of it could be. Goes on after a failure and tells each.
+    pub(crate) fn undo(&mut self, run: &mut Run<'_>, settings: &Settings) -> bool {
+        let mut all = true;
+        for id in (0..self.noted.len()).rev().filter(|&id| !self.noted[id].over).collect::<Vec<_>>() {
+            let action = self.noted[id].action.clone();
+            if matches!(action, Action::Stop(_)) {
+                continue;
+            }
+            match action.undo(run, settings, self.noted[id].did) {
+                // A disk that is full must not keep what can be undone from being undone; twice does no harm.
+                Ok(()) => drop(self.over(id)),
+                Err(error) => {
+                    run.warn(format_args!("{error:#}"));
+                    run.note(Severity::Critical);
+                    all = false;
+                }
+            }
+        }
+        if all {
+            self.remove_copies();
+        }
+        all
+    }
+
+    /// The steps that undoing would take.
+    pub(crate) fn undo_steps(&self) -> Vec<Step> {
+        let mut steps: Vec<Step> = self.open().rev().filter_map(Action::undo_step).collect();
+        steps.extend(self.commands().map(Commands::start_step));
+        steps
+    }
+
+    /// How the service that was stopped is started again.
+    pub(crate) fn commands(&self) -> Option<&Commands> {
+        self.open().find_map(|action| match action {
+            Action::Stop(commands) => Some(commands),
+            _ => None,
+        })
+    }
+
+    /// Starts the service, where it was stopped.
+    pub(crate) fn start_service(&mut self, run: &mut Run<'_>, settings: &Settings) -> anyhow::Result<()> {
+        let Some(id) = self.noted.iter().position(|noted| !noted.over && matches!(noted.action, Action::Stop(_))) else {
+            return Ok(());
+        };
+        let Action::Stop(commands) = self.noted[id].action.clone() else { return Ok(()) };
+        commands.start(run, settings)?;
+        // Where that cannot be noted, it is started once more after a kill.
+        let _ = self.over(id);
+        Ok(())
+    }
+
+    /// Removes what would bring back the old state, and nobody needs any more; what stays is in the undo folder.
+    pub(crate) fn remove_copies(&mut self) {
+        if !self.finishing {
+            self.finishing = true;
+            if let Err(error) = self.write(&Event::Finishing) {
+                // Better a few files too many than a journal that promises what is gone.
+                drop(error);
+                return;
+            }
+        }
+        for work in &self.begun.work {
+            for name in [STAGED, crate::qdrant::SAVED] {
+                let _ = fs::remove_dir_all(work.join(name));
+            }
+        }
+    }
+
+    /// Ends it: nothing is to be done any more.
+    pub(crate) fn remove(self) -> anyhow::Result<()> {
+        fs::remove_file(&self.path)
+            .and_then(|()| sync_folder(folder_of(&self.path)))
+            .with_context(|| format!("remove the journal {}; remove it by hand", self.path.display()))
+    }
+
+    /// What lies there, in one sentence.
+    pub(crate) fn describe(&self) -> String {
+        let begun = &self.begun;
+        let open: Vec<String> = self.open().filter_map(Action::describe).collect();
+        let what = if self.switched {
+            "everything was switched over, and only the end is missing".to_owned()
+        } else if self.finishing {
+            "everything was undone, and only the end is missing".to_owned()
+        } else if open.is_empty() {
+            "nothing was replaced yet".to_owned()
+        } else {
+            format!("it had begun with {}", open.join(", "))
+        };
+        format!(
+            "the restore of {} that process {} began at {} was interrupted: {what}",
+            begun.archive.display(),
+            begun.pid,
+            begun.at
+        )
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().unwrap_or(path)
+}
+
+/// The whole lines and their length; `None` where not even the first is whole. Half a line at the end is what a power
+/// cut leaves, and was never acted on.
+fn parse(text: &[u8]) -> anyhow::Result<Option<(Vec<Event>, usize)>> {
+    let mut events = Vec::new();
+    let mut whole = 0;
+    let mut lines = text.split_inclusive(|&byte| byte == b'\n').peekable();
+    while let Some(line) = lines.next() {
+        match serde_json::from_slice(line) {
+            Ok(event) if line.ends_with(b"\n") => events.push(event),
+            Err(error) if lines.peek().is_some() => {
+                bail!(
+                    "its line {} is damaged ({error}): look at what lies beside it, set right by hand what is half \
+                     done, and remove it",
+                    events.len() + 1
+                )
+            }
+            _ => break,
+        }
+        whole += line.len();
+    }
+    Ok((!events.is_empty()).then_some((events, whole)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn begun() -> Begun {
+        Begun {
+            archive: "/a.zip".into(),
+            sha256: "00".to_owned(),
+            taken_at: "2026-11-22T09:00:00Z".parse().expect("a time"),
+            at: "2026-11-22T10:00:00Z".parse().expect("a time"),
+            pid: 7,
+            components: vec![Component::Plans],
+            in_place: false,
+            work: vec![],
+            postgres: None,
+            qdrant: None,
+        }
+    }
+
+    fn new(name: &str) -> Action {
+        Action::NewDatabase(NewDatabase { database: "a".to_owned(), new: name.to_owned() })
+    }
+
+    #[test]
+    fn what_was_noted_is_read_again_and_half_a_line_at_the_end_is_not() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("journal.jsonl");
+        assert!(Journal::left(&path).expect("none").is_none());
+        let mut journal = Journal::begin(&path, begun()).expect("begun");
+        assert!(Journal::begin(&path, begun()).is_err(), "there is one already");
+        for name in ["one", "two", "three"] {
+            let id = journal.will(new(name)).expect("noted");
+            journal.did(id).expect("noted");
+        }
+        journal.over(1).expect("noted");
+        drop(journal);
+        let whole = fs::read(&path).expect("readable");
+        for cut in 0..=whole.len() {
+            fs::write(&path, &whole[..cut]).expect("written");
+            let left = Journal::left(&path).expect("never an error");
+            let lines = whole[..cut].iter().filter(|&&byte| byte == b'\n').count();
+            let Some(mut left) = left else {
+                assert!(lines == 0 && !path.exists(), "{cut}");
+                continue;
+            };
+            assert_eq!(left.begun(), &begun());
+            assert_eq!(fs::read(&path).expect("readable").len(), whole[..cut].iter().rposition(|&byte| byte == b'\n').expect("a line") + 1);
+            // Goes on after the last whole line.
+            left.will(new("more")).expect("noted");
+            let names: Vec<String> =
+                Journal::left(&path).expect("whole").expect("there").open().filter_map(Action::describe).collect();
+            // One is over where its line came through.
+            let noted = [2, 4, 6].iter().filter(|&&line| lines >= line).count() - usize::from(lines >= 8);
+            assert_eq!(names.len(), noted + 1, "{cut}: {names:?}");
+            assert_eq!(names.last().map(String::as_str), Some("the new database more"));
+        }
+        let middle = String::from_utf8(whole).expect("UTF-8").replacen("\"did\"", "\"dad\"", 1);
+        fs::write(&path, middle).expect("written");
+        assert!(format!("{:#}", Journal::left(&path).expect_err("damaged")).contains("line 3"));
+    }
+}

@@ -1,0 +1,131 @@
+//! Restoring a dump into a new database: definitions, then rows by several sessions, then indexes and constraints.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::Write as _;
+use std::sync::Arc;
+
+use anyhow::{Context as _, ensure};
+use pso_archive::custom::{Section, Toc};
+use pso_archive::{Archive, Running, command};
+use pso_common::Run;
+use pso_common::postgres::PgSettings;
+use tempfile::NamedTempFile;
+
+use super::load::Load;
+use super::target::APPLICATION;
+use super::{PgPlan, feed};
+
+/// Restores everything that the plan lists.
+pub(super) fn fill(run: &Run<'_>, own: &PgSettings, archive: &mut Archive, plan: &PgPlan) -> anyhow::Result<()> {
+    let result = match &plan.toc {
+        Some(toc) => in_parallel(run, own, archive, plan, toc),
+        None => piped(run, own, archive, plan),
+    };
+    result.with_context(|| format!("restore into {}", own.dbname))
+}
+
+/// One `pg_restore` that reads the dump as it comes: what is understood always.
+fn piped(run: &Run<'_>, own: &PgSettings, archive: &mut Archive, plan: &PgPlan) -> anyhow::Result<()> {
+    let list = listed(&plan.list)?;
+    let mut command = command(&plan.pg_restore, Some((own, APPLICATION)), run.env());
+    command.args(["--exit-on-error", "--no-password"]).arg("--use-list").arg(list.path());
+    if !plan.keep_owners {
+        command.arg("--no-owner");
+    }
+    let running = Running::start(command, run.cancel(), None)?;
+    feed(archive, &plan.entry, running, run.cancel())
+}
+
+fn in_parallel(run: &Run<'_>, own: &PgSettings, archive: &mut Archive, plan: &PgPlan, toc: &Toc) -> anyhow::Result<()> {
+    let (definitions, rest) = phases(&plan.list, toc);
+    pg_restore(run, own, plan, (toc.bytes(), None), &definitions, 1).context("make the tables")?;
+    let load =
+        Load { own, entry: &plan.entry, toc, statements: &statements(toc), large_objects: true, jobs: plan.jobs };
+    let loaded = load.run(archive, run.cancel())?;
+    let (bytes, length) = toc.bytes_with_sizes(&loaded.sizes);
+    pg_restore(run, own, plan, (&bytes, Some(length)), &rest, plan.jobs).context("make the indexes and constraints")
+}
+
+/// Whether the rows of this dump can be loaded by us: each table's by a COPY.
+pub(super) fn check(toc: &Toc) -> anyhow::Result<()> {
+    for entry in toc.entries.iter().filter(|entry| entry.has_data) {
+        let is_known = match entry.desc.as_str() {
+            "TABLE DATA" => copy_statement(&entry.copy, &toc.encoding).is_some(),
+            desc => desc == "BLOBS",
+        };
+        ensure!(is_known, "it holds {} {} in another form than COPY", entry.desc, entry.tag);
+    }
+    Ok(())
+}
+
+/// The statements that take the rows of the tables.
+fn statements(toc: &Toc) -> BTreeMap<u32, Arc<str>> {
+    let data = toc.entries.iter().filter(|entry| entry.has_data);
+    data.filter_map(|entry| Some((entry.id, copy_statement(&entry.copy, &toc.encoding)?.into()))).collect()
+}
+
+/// The dump's own statement, with the dump's own encoding: that of the session stays as it is.
+pub(super) fn copy_statement(copy: &str, encoding: &str) -> Option<String> {
+    let head = copy.trim_end().strip_suffix("FROM stdin;").filter(|head| head.starts_with("COPY "))?;
+    Some(format!("{head}FROM stdin WITH (ENCODING '{encoding}')"))
+}
+
+/// The list of what comes before the rows, and of what comes after them. Privileges come last: an owner may have taken
+/// from himself what loading the rows needs.
+fn phases(list: &str, toc: &Toc) -> (String, String) {
+    let first: BTreeSet<u32> = toc
+        .entries
+        .iter()
+        // The OIDs of large objects stand with the data since PostgreSQL 17.
+        .filter(|entry| entry.section == Section::PreData || entry.desc == "BLOB METADATA")
+        .map(|entry| entry.id)
+        .collect();
+    let loaded: BTreeSet<u32> = toc.entries.iter().filter(|entry| entry.has_data).map(|entry| entry.id).collect();
+    let (mut before, mut after) = (String::new(), String::new());
+    for line in list.lines() {
+        let Some(id) = line.split(';').next().and_then(|id| id.parse::<u32>().ok()) else { continue };
+        let phase = if first.contains(&id) { &mut before } else { &mut after };
+        if !loaded.contains(&id) {
+            phase.push_str(line);
+            phase.push('\n');
+        }
+    }
+    (before, after)
+}
+
+/// Runs `pg_restore` on a file that is a dump without data.
+fn pg_restore(
+    run: &Run<'_>,
+    own: &PgSettings,
+    plan: &PgPlan,
+    (toc, length): (&[u8], Option<u64>),
+    list: &str,
+    jobs: usize,
+) -> anyhow::Result<()> {
+    if list.is_empty() {
+        return Ok(());
+    }
+    let mut file = NamedTempFile::new().context("create a temporary file")?;
+    file.write_all(toc).context("write the table of contents of the dump")?;
+    if let Some(length) = length.filter(|_| cfg!(unix)) {
+        // The size of the last table is what is between its offset and the end; elsewhere a hole would take room.
+        file.as_file().set_len(length).context("write the table of contents of the dump")?;
+    }
+    let list = listed(list)?;
+    let mut command = command(&plan.pg_restore, Some((own, APPLICATION)), run.env());
+    command.args(["--exit-on-error", "--no-password"]).arg("--use-list").arg(list.path());
+    if jobs > 1 {
+        command.arg(format!("--jobs={jobs}"));
+    }
+    if !plan.keep_owners {
+        command.arg("--no-owner");
+    }
+    command.arg(file.path());
+    Running::start(command, run.cancel(), None)?.finish()
+}
+
+fn listed(list: &str) -> anyhow::Result<NamedTempFile> {
+    let mut file = NamedTempFile::new().context("create a temporary file")?;
+    file.write_all(list.as_bytes()).context("write the list of what to restore")?;
+    Ok(file)
+}

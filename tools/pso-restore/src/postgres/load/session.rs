@@ -1,0 +1,158 @@
+//! The sessions that load.
+
+use std::collections::BTreeMap;
+use std::io::{Read, Write as _};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::mpsc::Receiver;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use anyhow::{Context as _, anyhow};
+use pso_archive::custom::Content;
+use pso_common::io::Cancel;
+use pso_common::postgres::{Client, Error, PgSettings, Purpose, connect};
+
+use crate::postgres::target::APPLICATION;
+
+/// How much of a large object is written at once, in bytes.
+const LARGE_OBJECT_PIECE: usize = 256 << 10;
+
+/// Some rows of a table.
+pub(super) struct Piece {
+    /// The id of the data.
+    pub(super) id: u32,
+    /// The `COPY` that takes them.
+    pub(super) statement: Arc<str>,
+    pub(super) bytes: Vec<u8>,
+}
+
+/// What the sessions and the reader know of one another.
+#[derive(Default)]
+pub(super) struct Shared {
+    failed: AtomicBool,
+    abandoned: AtomicBool,
+    told: AtomicBool,
+    rows: Mutex<BTreeMap<u32, u64>>,
+}
+
+impl Shared {
+    /// Whether a session has failed: then the rest is in vain.
+    pub(super) fn has_failed(&self) -> bool {
+        self.failed.load(Ordering::Relaxed)
+    }
+
+    /// The reader has failed: nothing that is not finished yet is to be.
+    pub(super) fn abandon(&self) {
+        self.abandoned.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether this is the first to ask.
+    pub(super) fn take_first(&self) -> bool {
+        !self.told.swap(true, Ordering::Relaxed)
+    }
+
+    pub(super) fn into_rows(self) -> BTreeMap<u32, u64> {
+        self.rows.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn add(&self, id: u32, rows: u64) {
+        *self.rows.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default() += rows;
+    }
+}
+
+/// A session like those of `pg_restore`.
+pub(super) fn open(own: &PgSettings) -> anyhow::Result<Client> {
+    let mut client = connect(own, APPLICATION, Purpose::Work)?;
+    client
+        .batch_execute(include_str!("../../../queries/load_session.sql"))
+        .map_err(|error| said(&error))
+        .context("set up a session that loads rows")?;
+    Ok(client)
+}
+
+/// Loads pieces until there are no more.
+pub(super) fn work(own: &PgSettings, pieces: &Mutex<Receiver<Piece>>, shared: &Shared) -> anyhow::Result<()> {
+    let result = load(own, pieces, shared);
+    if result.is_err() {
+        shared.failed.store(true, Ordering::Relaxed);
+    }
+    result
+}
+
+fn load(own: &PgSettings, pieces: &Mutex<Receiver<Piece>>, shared: &Shared) -> anyhow::Result<()> {
+    let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
+    let mut client = None;
+    let mut held = next();
+    while let Some(piece) = held.take() {
+        // Not before there is something to do: a small database needs one session.
+        let client = match &mut client {
+            Some(client) => client,
+            None => client.insert(open(own)?),
+        };
+        let context = || format!("load rows: {}", piece.statement);
+        let mut copy = client.copy_in(&*piece.statement).map_err(|error| said(&error)).with_context(context)?;
+        let mut written = copy.write_all(&piece.bytes);
+        while written.is_ok() {
+            held = next();
+            match &held {
+                Some(next) if next.id == piece.id => written = copy.write_all(&next.bytes),
+                _ => break,
+            }
+        }
+        if shared.abandoned.load(Ordering::Relaxed) {
+            // Dropped, a COPY is cancelled.
+            return Ok(());
+        }
+        // Where writing failed, the server has the reason.
+        let rows = copy.finish().map_err(|error| said(&error)).with_context(context)?;
+        written.with_context(context)?;
+        shared.add(piece.id, rows);
+    }
+    Ok(())
+}
+
+/// What the server said. Its details and context may be rows of the table, and messages travel.
+fn said(error: &Error) -> anyhow::Error {
+    match error.as_db_error() {
+        Some(db) => anyhow!("{} (SQLSTATE {})", db.message(), db.code().code()),
+        None => anyhow!("{error}"),
+    }
+}
+
+/// The session that fills large objects, which are there already, in one transaction.
+pub(super) struct LargeObjects {
+    client: Client,
+}
+
+impl LargeObjects {
+    pub(super) fn open(own: &PgSettings) -> anyhow::Result<Self> {
+        let mut client = open(own)?;
+        client.batch_execute("BEGIN").map_err(|error| said(&error))?;
+        Ok(Self { client })
+    }
+
+    pub(super) fn load<R: Read>(
+        &mut self,
+        oid: u32,
+        content: &mut Content<'_, R>,
+        cancel: &Cancel,
+    ) -> anyhow::Result<()> {
+        let (mut piece, mut at) = (Vec::new(), 0_i64);
+        loop {
+            cancel.check()?;
+            let more = content.fill(&mut piece, LARGE_OBJECT_PIECE)?;
+            self.client
+                .execute("SELECT pg_catalog.lo_put($1::oid, $2, $3)", &[&oid, &at, &piece])
+                .map_err(|error| said(&error))
+                .with_context(|| format!("write the large object {oid}"))?;
+            if !more {
+                return Ok(());
+            }
+            at += i64::try_from(piece.len())?;
+            piece.clear();
+        }
+    }
+
+    pub(super) fn commit(mut self) -> anyhow::Result<()> {
+        self.client.batch_execute("COMMIT").map_err(|error| said(&error))
+    }
+}

@@ -1,0 +1,128 @@
+//! `--drop-previous`: what earlier restores have replaced and kept is dropped and removed.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use pso_common::record::Component;
+use pso_common::{Attempted, Run, Severity};
+use walkdir::WalkDir;
+
+use crate::apply::{entries, remove_empty};
+use crate::confirm::{Confirmed, Intent};
+use crate::files;
+use crate::postgres;
+use crate::settings::Settings;
+use crate::steps::Step;
+use crate::unfinished;
+
+const PARTLY: Attempted = Attempted("not everything that is kept was removed; what is in use stays as it was");
+
+/// Something that is kept.
+enum Kept {
+    Database(String),
+    Folder(PathBuf),
+}
+
+/// Shows what is kept, and removes it where that was asked for.
+pub(crate) fn drop_previous(run: &mut Run<'_>, settings: &Settings, intent: Intent) -> anyhow::Result<()> {
+    let _lock = intent.lock(settings)?;
+    // What an interrupted restore has kept is the way back.
+    unfinished::refuse(settings, intent)?;
+    let (folders, found) = look(settings)?;
+    if found.is_empty() {
+        let step = Step::new("drop", None, settings.undo_folder().display().to_string());
+        step.says("nothing is kept from earlier restores").skipped(run)?;
+        remove_empty(&folders);
+        return Ok(());
+    }
+    found.iter().try_for_each(|(_, step)| step.planned(run))?;
+    match intent.confirm(run, "Drop and remove all that earlier restores have kept?")? {
+        Some(consent) => drop_all(run, settings, &folders, found, consent),
+        None => Ok(()),
+    }
+}
+
+fn look(settings: &Settings) -> anyhow::Result<(Vec<PathBuf>, Vec<(Kept, Step)>)> {
+    let mut found = Vec::new();
+    for database in postgres::kept(&settings.postgres)? {
+        let mut step = Step::new("drop", Component::Postgres, database.name.as_str());
+        step.size_bytes = database.size;
+        found.push((Kept::Database(database.name), step.says("the database that a restore has replaced")));
+    }
+    let folders = files::undo_folders(settings);
+    for folder in &folders {
+        for work in entries(folder).into_iter().filter(|work| is_of_a_restore(work)) {
+            let (files, bytes) = size(&work);
+            let step = Step::new("drop", None, work.display().to_string()).files(files).size(bytes);
+            found.push((Kept::Folder(work), step.says("files and snapshots that a restore has replaced")));
+        }
+    }
+    Ok((folders, found))
+}
+
+/// `YYYYMMDD_HHMMSS`: nothing else in there is ours to remove.
+fn is_of_a_restore(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let is_time = name.len() == 15
+        && name.bytes().enumerate().all(|(at, byte)| if at == 8 { byte == b'_' } else { byte.is_ascii_digit() });
+    // No link: what is behind one is not ours.
+    is_time && fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
+}
+
+/// Files and bytes below a folder.
+fn size(folder: &Path) -> (u64, u64) {
+    let files = WalkDir::new(folder).into_iter().flatten().filter(|entry| entry.file_type().is_file());
+    files.fold((0, 0), |(files, bytes), entry| {
+        (files + 1, bytes + entry.metadata().map_or(0, |metadata| metadata.len()))
+    })
+}
+
+fn drop_all(
+    run: &mut Run<'_>,
+    settings: &Settings,
+    folders: &[PathBuf],
+    found: Vec<(Kept, Step)>,
+    _consent: Confirmed,
+) -> anyhow::Result<()> {
+    run.must_finish();
+    let mut failed = 0;
+    for (kept, step) in found {
+        run.cancel().check().map_err(|error| anyhow::Error::from(error).context(PARTLY))?;
+        let started = Instant::now();
+        let result = match &kept {
+            Kept::Database(name) => postgres::drop_kept(&settings.postgres, name),
+            Kept::Folder(folder) => fs::remove_dir_all(folder).map_err(anyhow::Error::from),
+        };
+        match result {
+            Ok(()) => step.done(run, started)?,
+            Err(error) => {
+                failed += 1;
+                step.failed(run, Severity::High, &format!("{error:#}"))?;
+            }
+        }
+    }
+    remove_empty(folders);
+    if failed > 0 {
+        let error = anyhow::anyhow!("{failed} could not be removed; the records of the steps say why");
+        return Err(error.context(PARTLY));
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_folders_of_restores_are_ours() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let at = |name: &str| folder.path().join(name);
+        for name in ["20261122_090000", "20261122-090000", "20261122_09000a", "notes", "20261122_0900001"] {
+            fs::create_dir(at(name)).expect("created");
+        }
+        fs::write(at("20261122_090001"), "a file").expect("written");
+        let ours: Vec<PathBuf> = entries(folder.path()).into_iter().filter(|path| is_of_a_restore(path)).collect();
+        assert_eq!(ours, [at("20261122_090000")]);
+    }
+}

@@ -1,0 +1,194 @@
+//! A restore that was interrupted: what lies there, and how it is brought to its end, or back.
+
+use std::path::Path;
+
+use anyhow::{Context as _, bail, ensure};
+use pso_archive::{Archive, Lock, RESTORE_LOCK, hash_file};
+use pso_common::record::{RestoreMode, RestorePlanRecord};
+use pso_common::{Attempted, Run, Severity};
+
+use crate::apply::{self, NOT_UNDONE};
+use crate::confirm::{Confirmed, Intent};
+use crate::health;
+use crate::journal::{Action, Journal};
+use crate::plan;
+use crate::postgres;
+use crate::settings::Settings;
+use crate::steps::Step;
+
+const AGAIN: Attempted =
+    Attempted("the interrupted restore was rolled back, and doing it again failed: everything is as it was before it");
+
+/// Refuses to go on where an interrupted restore lies.
+///
+/// # Errors
+/// When one does; the message says what lies there and how to go on.
+pub(crate) fn refuse(settings: &Settings, intent: Intent) -> anyhow::Result<()> {
+    if let Some(journal) = look(settings, intent)? {
+        bail!(
+            "{}; to bring it to its end: `pso-restore --resume`; to put everything back as it was: `pso-restore \
+             --rollback`; what each would do: the same with --dry-run. Until then nothing else is restored or backed up",
+            journal.describe()
+        );
+    }
+    Ok(())
+}
+
+/// The journal that lies there. One of a restore that still runs is none of an interrupted one.
+fn look(settings: &Settings, intent: Intent) -> anyhow::Result<Option<Journal>> {
+    if intent.changes() {
+        return Journal::left(&settings.journal());
+    }
+    let left = Journal::peek(&settings.journal())?;
+    if left.is_some() {
+        let what = format!("restore into {}", settings.paths.root.display());
+        Lock::refuse_held(&settings.paths.join(Path::new(RESTORE_LOCK)), &what)?;
+    }
+    Ok(left)
+}
+
+fn found(settings: &Settings, intent: Intent) -> anyhow::Result<Journal> {
+    look(settings, intent)?.with_context(|| {
+        format!("there is no interrupted restore in {}; nothing is to be done", settings.undo_folder().display())
+    })
+}
+
+/// `--rollback`: puts everything back as it was before.
+pub(crate) fn roll_back(run: &mut Run<'_>, settings: &Settings, intent: Intent) -> anyhow::Result<()> {
+    let _lock = intent.lock(settings)?;
+    let journal = found(settings, intent)?;
+    ensure!(
+        !(journal.is_switched() && journal.is_finishing()),
+        "{}, and what would bring back the old state is being removed; run `pso-restore --resume`",
+        journal.describe()
+    );
+    same_servers(settings, &journal)?;
+    if let Some(database) = committed(settings, &journal)? {
+        bail!(
+            "the new content of {database} is committed, and what it replaced in place was not kept: there is no way back; \
+             run `pso-restore --resume`, or restore another archive after it"
+        );
+    }
+    show(run, &journal, RestoreMode::Rollback, journal.undo_steps())?;
+    match intent.confirm(run, "Put everything back as it was before the interrupted restore?")? {
+        Some(consent) => undo(run, settings, journal, &consent),
+        None => Ok(()),
+    }
+}
+
+fn undo(run: &mut Run<'_>, settings: &Settings, journal: Journal, _consent: &Confirmed) -> anyhow::Result<()> {
+    run.must_finish();
+    let was_stopped = journal.commands().is_some();
+    if !apply::roll_back(run, settings, journal)? {
+        return Err(anyhow::anyhow!("the interrupted restore was not rolled back").context(NOT_UNDONE));
+    }
+    if was_stopped { health::check(run, settings) } else { Ok(()) }
+}
+
+/// `--resume`: forwards where everything was switched over, or else back and then the same restore again.
+pub(crate) fn resume(run: &mut Run<'_>, mut settings: Settings, intent: Intent) -> anyhow::Result<()> {
+    let _lock = intent.lock(&settings)?;
+    let mut journal = found(&settings, intent)?;
+    same_servers(&settings, &journal)?;
+    let forwards = is_switched(&settings, &journal, intent)?;
+    let begun = journal.begun().clone();
+    if forwards {
+        let steps = journal.commands().map(crate::service::Commands::start_step).into_iter();
+        let health = Step::new("health", None, "service").says("asked whether it is healthy");
+        show(run, &journal, RestoreMode::Resume, steps.chain([health]).collect())?;
+    } else {
+        let (_, sha256) = hash_file(&begun.archive, run.cancel())
+            .with_context(|| format!("read the archive {}; without it: --rollback", begun.archive.display()))?;
+        ensure!(
+            sha256 == begun.sha256,
+            "{} is not the archive that the interrupted restore read; put that one back, or run `pso-restore --rollback`",
+            begun.archive.display()
+        );
+        let mut steps = journal.undo_steps();
+        let again = Step::new("restore", None, begun.archive.display().to_string());
+        steps.push(again.says("then the same restore is done again, from its beginning"));
+        show(run, &journal, RestoreMode::Resume, steps)?;
+    }
+    let Some(consent) = intent.confirm(run, "Bring the interrupted restore to its end?")? else { return Ok(()) };
+    run.must_finish();
+    if forwards {
+        let renamings: Vec<_> = journal.open().filter_map(Action::renaming).cloned().collect();
+        for renaming in renamings {
+            postgres::finish_swap(run, &settings.postgres, &renaming);
+        }
+        journal.switched()?;
+        return apply::conclude(run, &settings, journal);
+    }
+    undo(run, &settings, journal, &consent)?;
+    settings.only = begun.components;
+    settings.in_place = begun.in_place;
+    let again = |run: &mut Run<'_>| -> anyhow::Result<()> {
+        let mut archive = Archive::open(&begun.archive)?;
+        let plan = plan::plan(run, &settings, &mut archive, plan::Detail::Usual)?;
+        plan.emit(run)?;
+        apply::apply(run, &settings, &mut archive, &plan, consent)
+    };
+    again(run).map_err(|error| {
+        // One that was undone says so itself.
+        if error.downcast_ref::<Attempted>().is_some() { error } else { error.context(AGAIN) }
+    })
+}
+
+/// Writes what would be done.
+fn show(run: &mut Run<'_>, journal: &Journal, mode: RestoreMode, steps: Vec<Step>) -> anyhow::Result<()> {
+    let begun = journal.begun();
+    let body = RestorePlanRecord {
+        path: begun.archive.display().to_string(),
+        taken_at: begun.taken_at,
+        components: begun.components.clone(),
+        steps: steps.len() as u64,
+        mode,
+        hash: None,
+        needed_bytes: None,
+        free_bytes: None,
+    };
+    let name = begun.archive.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    run.emit(Severity::Ok, name, journal.describe(), body)?;
+    steps.iter().try_for_each(|step| step.planned(run))
+}
+
+/// Refuses to undo on one server what was done on another: that would be a second accident.
+fn same_servers(settings: &Settings, journal: &Journal) -> anyhow::Result<()> {
+    let touches_qdrant = journal.open().any(Action::is_of_qdrant);
+    let now = settings.qdrant_shown();
+    if let Some(then) = journal.begun().qdrant.as_ref().filter(|then| touches_qdrant && **then != now) {
+        bail!("the interrupted restore went to Qdrant at {then}, and not to {now}; give --qdrant-url {then}");
+    }
+    Ok(())
+}
+
+/// A database whose new content was committed in place.
+fn committed(settings: &Settings, journal: &Journal) -> anyhow::Result<Option<String>> {
+    for place in journal.open().filter_map(Action::commit) {
+        if postgres::is_committed(&settings.postgres, place)? {
+            return Ok(Some(place.database.clone()));
+        }
+    }
+    Ok(None)
+}
+
+/// Whether everything was switched over. The databases come last, so where they were, everything was.
+fn is_switched(settings: &Settings, journal: &Journal, intent: Intent) -> anyhow::Result<bool> {
+    if journal.is_switched() {
+        return Ok(true);
+    }
+    let count = |is_meant: fn(&Action) -> bool| journal.open().filter(|action| is_meant(action)).count();
+    let new = count(|action| matches!(action, Action::NewDatabase(_)));
+    let begun = count(|action| matches!(action, Action::InPlace(_)));
+    let mut swapped = 0;
+    for renaming in journal.open().filter_map(Action::renaming) {
+        if postgres::has_swapped(&settings.postgres, renaming, intent.changes())? {
+            swapped += renaming.databases.len();
+        }
+    }
+    let mut committed = 0;
+    for place in journal.open().filter_map(Action::commit) {
+        committed += usize::from(postgres::is_committed(&settings.postgres, place)?);
+    }
+    Ok(new + begun > 0 && swapped == new && committed == begun)
+}
