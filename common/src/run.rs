@@ -393,6 +393,27 @@ mod tests {
     }
 
     #[test]
+    fn progress_stands_in_one_line_and_only_on_a_terminal() {
+        for (terminal, expected) in [
+            (true, "pso-test: 1 B\n\u{1b}[A\u{1b}[2Kpso-test: 2 B\npso-test: stop\npso-test: 3 B\n"),
+            (false, "pso-test: stop\n"),
+        ] {
+            let err = Sink::default();
+            let mut io = Io::for_test("", io::sink(), err.clone());
+            io.stderr_is_terminal = terminal;
+            let result = session(&TOOL, &CommonArgs::default(), &mut io, |run| {
+                run.progress_again("1 B");
+                run.progress_again("2 B");
+                run.warn("stop");
+                run.progress_again("3 B");
+                Ok(())
+            });
+            assert!(result.is_ok());
+            assert_eq!(text(&err), expected);
+        }
+    }
+
+    #[test]
     fn a_failed_run_looks_failed_in_every_format() {
         for (format, expected) in [
             (Format::Jsonl, r#""severity":"unknown","name":"pso-test","message":"read x: gone""#),

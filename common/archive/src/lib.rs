@@ -29,6 +29,7 @@ mod dump;
 mod durable;
 mod encryption;
 mod hash;
+pub mod legacy;
 mod lock;
 mod manifest;
 mod names;

@@ -121,6 +121,9 @@ fn libc() -> String {
     "c".to_owned()
 }
 
+/// Points of a collection that nobody has counted.
+pub(crate) const UNCOUNTED: u64 = u64::MAX;
+
 /// One Qdrant collection.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Collection {
@@ -143,6 +146,12 @@ pub struct Collection {
 }
 
 impl Collection {
+    /// The number of points, where somebody counted them: nobody did for an archive without a manifest.
+    #[must_use]
+    pub const fn counted(&self) -> Option<u64> {
+        if self.points == UNCOUNTED { None } else { Some(self.points) }
+    }
+
     /// Whether a collection with this many points can be what was captured.
     #[must_use]
     pub fn allows(&self, points: u64) -> bool {

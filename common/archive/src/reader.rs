@@ -20,7 +20,7 @@ use crate::packing::Packing;
 /// What stands at the end of every message about an archive that cannot be used.
 const WAY_OUT: &str = "take another archive (`pso-backup list` shows them)";
 
-type Source = BufReader<Box<dyn Handle>>;
+pub(crate) type Source = BufReader<Box<dyn Handle>>;
 
 /// An open archive: its table of contents was checked, its manifest was read. Its content is not believed yet.
 pub struct Archive {
@@ -40,7 +40,7 @@ impl std::fmt::Debug for Archive {
 /// An entry as the table of contents has it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Content {
-    index: usize,
+    pub(crate) index: usize,
     pub(crate) packing: Packing,
     pub(crate) size: u64,
     pub(crate) packed: u64,
@@ -78,6 +78,16 @@ impl Archive {
             .context("it has no manifest.json: it was not made by pso-backup, and nothing in it can be checked")?;
         let manifest = read_manifest(&mut zip, manifest)?;
         Ok(Self { container, zip, manifest, contents })
+    }
+
+    /// An archive whose manifest was made of what was seen in it: [`crate::legacy`].
+    pub(crate) const fn assembled(
+        container: Container,
+        zip: ZipArchive<Source>,
+        manifest: Manifest,
+        contents: BTreeMap<String, Content>,
+    ) -> Self {
+        Self { container, zip, manifest, contents }
     }
 
     /// Its path.

@@ -39,6 +39,8 @@ fn every_database_of_the_configuration_and_the_roles() {
     let manifest = archive.manifest().clone();
     let dumped: Vec<&str> = manifest.databases.iter().map(|database| database.name.as_str()).collect();
     assert_eq!(dumped, [parts.database.name(), other.name()]);
+    let clusters = [0, 1].map(|at| manifest.databases[at].system_identifier.clone());
+    assert!(clusters[0].is_some() && clusters[0] == clusters[1], "{clusters:?}");
     assert_eq!(manifest.databases[1].entry, "postgres/%C3%89t%C3%A9%20%222%22.dump");
     let globals = manifest.entry(manifest.globals.as_deref().expect("globals")).expect("listed").clone();
     let mut sql = Vec::new();
@@ -161,7 +163,8 @@ fn a_snapshot_that_never_appears_is_not_waited_for_without_end() {
     let ok = |result: Value| Reply::json(200, &json!({"result": result, "status": "ok", "time": 0.0}));
     let info = json!({"status": "green", "optimizer_status": "ok", "segments_count": 1, "config": {}});
     silent.plan([Reply::json(200, &json!({"title": "qdrant", "version": "1.18.2"}))]);
-    silent.plan([ok(json!({"collections": [{"name": "plans"}]})), ok(info), ok(json!([])), ok(json!({"count": 3}))]);
+    silent.plan([ok(json!({"collections": [{"name": "plans"}]})), ok(info.clone()), ok(info)]);
+    silent.plan([ok(json!([])), ok(json!({"count": 3}))]);
     silent.plan([Reply::json(202, &json!({"status": "accepted", "time": 0.0}))]);
     silent.plan((0..100).map(|_| ok(json!([]))));
     let url = format!("http://127.0.0.1:{}", silent.port());
@@ -248,8 +251,10 @@ fn a_disk_that_is_full_is_told_and_left_clean() {
     let plans = archive_of(&parts, &outcome);
     let filler = fs::File::create(disk.0.join("filler")).expect("created");
     let _ = std::io::copy(&mut std::io::repeat(7), &mut &filler);
-    let outcome = parts.backup(&["--to", "small", "--only", "plans"]);
-    outcome.assert_code(3).assert_stderr_has("there is no room for an archive in small");
+    let again = ["--to", "small", "--only", "plans"];
+    parts.backup(&again).assert_code(3).assert_stderr_has("the disk of small is full");
+    filler.set_len(filler.metadata().expect("there").len() - 8192).expect("cut");
+    parts.backup(&again).assert_code(3).assert_stderr_has("there is no room for an archive in small");
     fs::remove_file(disk.0.join("filler")).expect("removed");
     parts.backup(&["verify", plans.to_str().expect("UTF-8")]).assert_code(0);
     // Nor does the second place break the first.

@@ -4,7 +4,7 @@ use std::fs;
 
 use anyhow::{Context as _, bail};
 use pso_archive::{
-    Identities, Lock, Manifest, Published, Recipients, is_encrypted, remove_leftovers, unfinished_restore,
+    Identities, Lock, Manifest, Published, Recipients, Status, is_encrypted, remove_leftovers, unfinished_restore,
 };
 use pso_common::record::BackupArchiveRecord;
 use pso_common::{Attempted, Run, Severity, Timestamp};
@@ -42,7 +42,7 @@ fn make(run: &mut Run<'_>, settings: &Settings, taken_at: Timestamp) -> anyhow::
     // Where nothing can be backed up, not even a folder is created.
     let sources = capture::look(run, settings, Vec::new())?;
     fs::create_dir_all(folder).with_context(|| format!("create the backup folder {}", folder.display()))?;
-    let _lock = FolderDestination::new(folder).lock()?;
+    let _lock = FolderDestination::new(folder).lock().map_err(|error| space::explain(error, folder))?;
     // Once more after our own was taken, as a restore does, so that at least one of the two sees the other.
     refuse_restore(settings)?;
     for name in remove_leftovers(folder)? {
@@ -127,7 +127,7 @@ fn tell(
         age_seconds: Some(taken_at.until(now).as_secs()),
         components: manifest.components,
         missing: manifest.missing.iter().map(|missing| missing.component).collect(),
-        verified_at: Some(now),
+        verified_at: Status::read(&published.path).and_then(|status| status.verified_at),
         encrypted: is_encrypted(&published.path),
         ..BackupArchiveRecord::default()
     };

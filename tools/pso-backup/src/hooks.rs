@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -19,6 +19,8 @@ use crate::settings::Hooks;
 const STEP: Duration = Duration::from_millis(20);
 /// How long what a hook has left behind may hold its pipes open.
 const AFTER: Duration = Duration::from_millis(500);
+/// So many lines wait to be told; then whoever prints them waits.
+const LINES: usize = 256;
 /// A longer line is told in pieces (bytes).
 const LINE_BYTES: u64 = 4096;
 
@@ -87,7 +89,7 @@ fn supervise(
     #[cfg(unix)]
     std::os::unix::process::CommandExt::process_group(&mut command, 0);
     let mut child = command.spawn().context("start it")?;
-    let (sender, lines) = mpsc::channel();
+    let (sender, lines) = mpsc::sync_channel(LINES);
     read_lines(child.stdout.take(), sender.clone());
     read_lines(child.stderr.take(), sender);
     let started = Instant::now();
@@ -109,10 +111,11 @@ fn supervise(
     Ok(status)
 }
 
-/// Tells the lines that come within `limit`; returns as soon as no more can come, and once something has come.
+/// Tells the lines that come within `limit`; returns soon when no more can come.
 fn tell(run: &mut Run<'_>, name: &str, lines: &Receiver<String>, limit: Duration) {
     let until = Instant::now() + limit;
-    loop {
+    // One that never stops printing has an end all the same.
+    while Instant::now() < until {
         match lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
             Ok(line) => run.warn(format_args!("hook {name}: {}", printable(&line))),
             Err(RecvTimeoutError::Timeout) => return,
@@ -125,7 +128,7 @@ fn tell(run: &mut Run<'_>, name: &str, lines: &Receiver<String>, limit: Duration
     }
 }
 
-fn read_lines(pipe: Option<impl Read + Send + 'static>, lines: Sender<String>) {
+fn read_lines(pipe: Option<impl Read + Send + 'static>, lines: SyncSender<String>) {
     let Some(pipe) = pipe else { return };
     thread::spawn(move || {
         let mut pipe = BufReader::new(pipe);

@@ -43,8 +43,8 @@ pub(crate) fn verify(run: &mut Run<'_>, args: &VerifyArgs, folders: &[PathBuf], 
 /// Verifies one archive; the error of one that cannot be opened.
 fn verify_one(run: &mut Run<'_>, path: &Path, look: &Look) -> anyhow::Result<Option<anyhow::Error>> {
     run.progress(format_args!("verifying {}", path.display()));
-    if is_encrypted(path) && look.identities.is_empty() && !matches!(look.depth, Depth::Sample(_)) {
-        return verify_sealed(run, path).map(|()| None);
+    if is_encrypted(path) && look.identities.is_empty() {
+        return verify_sealed(run, path, look.depth).map(|()| None);
     }
     match Archive::open_with(path, &look.identities) {
         Ok(archive) => verify_open(run, path, archive, look).map(|()| None),
@@ -103,10 +103,15 @@ fn judge(report: &Report, listed: &Listing) -> (Severity, String) {
 }
 
 /// An encrypted archive without its key: the file is what was published, which was read back then, or it is not.
-fn verify_sealed(run: &mut Run<'_>, path: &Path) -> anyhow::Result<()> {
+fn verify_sealed(run: &mut Run<'_>, path: &Path, depth: Depth) -> anyhow::Result<()> {
     let cancel = run.cancel().clone();
     let (size_bytes, sha256, sidecar) = verify_file(path, &cancel)?;
     let (severity, message) = match &sidecar {
+        Sidecar::Matches if depth != Depth::Packed => (
+            Severity::Warning,
+            "encrypted: the file is as it was published, but could not be looked into without the key; give --identity"
+                .to_owned(),
+        ),
         Sidecar::Matches => (
             Severity::Ok,
             "encrypted: the file is as it was published; with --identity its entries are compared too".to_owned(),
@@ -127,7 +132,7 @@ fn verify_sealed(run: &mut Run<'_>, path: &Path) -> anyhow::Result<()> {
     };
     if let Some(mut status) = Status::read(path) {
         if sidecar != Sidecar::Absent {
-            status.verified_at = Some(now).filter(|_| severity == Severity::Ok);
+            status.verified_at = Some(now).filter(|_| sidecar == Sidecar::Matches);
             note(run, path, &status);
         }
         body = record(path, &status, now);
@@ -135,13 +140,18 @@ fn verify_sealed(run: &mut Run<'_>, path: &Path) -> anyhow::Result<()> {
     run.emit(severity, name_of(path), message, BackupArchiveRecord { size_bytes, sha256: Some(sha256), ..body })
 }
 
-/// A file that is there and no archive at all: a record for those who watch, and an error, since nothing in it could be
-/// looked at.
+/// A file that is there and cannot be opened: a record for those who watch, and an error, since nothing in it could be
+/// looked at. One that is what was published is whole, and the key is another's.
 fn unreadable(run: &mut Run<'_>, path: &Path, error: anyhow::Error) -> anyhow::Result<anyhow::Error> {
-    if let Some(mut status) = Status::read(path).filter(|_| !is_encrypted(path)) {
+    let is_other_key = is_encrypted(path) && {
+        let cancel = run.cancel().clone();
+        verify_file(path, &cancel)?.2 == Sidecar::Matches
+    };
+    if let Some(mut status) = Status::read(path).filter(|_| !is_other_key) {
         status.verified_at = None;
         note(run, path, &status);
     }
+    let severity = if is_other_key { Severity::Unknown } else { Severity::Critical };
     let body = BackupArchiveRecord {
         path: path.display().to_string(),
         size_bytes: std::fs::metadata(path).map_or(0, |metadata| metadata.len()),
@@ -149,7 +159,7 @@ fn unreadable(run: &mut Run<'_>, path: &Path, error: anyhow::Error) -> anyhow::R
         pinned: pins::is_pinned(path),
         ..BackupArchiveRecord::default()
     };
-    run.emit(Severity::Critical, name_of(path), format!("{error:#}"), body)?;
+    run.emit(severity, name_of(path), format!("{error:#}"), body)?;
     Ok(error)
 }
 

@@ -13,7 +13,7 @@ use super::APPLICATION;
 
 const ENTRY: &str = "postgres/globals.sql";
 /// More is no list of roles (bytes).
-const MAX_BYTES: u64 = 64 << 20;
+const MAX_BYTES: u64 = 16 << 20;
 
 /// Lets `pg_dumpall` write them, into memory: where the role may not, the archive knows nothing of it.
 pub(super) fn read(

@@ -86,7 +86,7 @@ pub(crate) fn prune(
             plan.show(run)?;
         }
         if would_go > 0 {
-            run.warn(format_args!("nothing was removed; {would_go} archives would go with --yes"));
+            run.warn(format_args!("nothing was removed; with --yes {would_go} would go"));
         }
         return Ok(());
     };

@@ -76,13 +76,19 @@ impl Settings {
             .flag(args.postgres.pg_dbname.clone().map(|name| vec![name]))
             .file_list(&section.databases)
             .or(vec![postgres.dbname.clone()])?;
+        let folder = args.to.clone().unwrap_or_else(|| paths.backups.join(args.kind.as_str()));
+        let copy_to = copy_to.map(|path| paths.join(&path).join(args.kind.as_str()));
+        ensure!(
+            copy_to.as_ref() != Some(&folder),
+            "maintenance.backup.copy_to is the backup folder itself; name a folder on another disk"
+        );
         Ok(Self {
             kind: args.kind,
             restore_lock: paths.join(Path::new(RESTORE_LOCK)),
             components: wanted,
             optional: components(&optional).context("maintenance.backup.optional")?,
-            folder: args.to.clone().unwrap_or_else(|| paths.backups.join(args.kind.as_str())),
-            copy_to: copy_to.map(|path| paths.join(&path).join(args.kind.as_str())),
+            folder,
+            copy_to,
             policy: Policy::of_section(config, &section, args.kind, &args.retention)?,
             compression: config
                 .pick("maintenance.backup.compression")
@@ -192,6 +198,7 @@ mod tests {
             ("optional: [logs]", "`logs` is not a component"),
             ("databases: []", "no database"),
             ("databases: [a, a]", "listed twice"),
+            ("copy_to: backups", "the backup folder itself"),
             ("compression: lzma", "expected deflate, zstd or store"),
             ("globals: perhaps", "expected auto, yes or no"),
             ("keep_days: 0", "keep nothing"),
