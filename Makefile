@@ -39,10 +39,20 @@ lint: ## Formatting, clippy, rustdoc and shellcheck, all with warnings denied
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items
 	shellcheck scripts/*.sh tests/*.sh .ci/run
 
+.PHONY: torture
+torture: ## Kill backup and restore at random moments, 200 each; PSO_TORTURE_SEED and PSO_TORTURE_ROUNDS
+	@tests/prepare.sh test
+	$(CARGO) build --locked -p pso-backup -p pso-restore -p qdrant-standin
+	seed=$${PSO_TORTURE_SEED:-$$(date +%s)}; echo "PSO_TORTURE_SEED=$$seed"; \
+	PSO_TORTURE_SEED=$$seed PSO_TORTURE_ROUNDS=$${PSO_TORTURE_ROUNDS:-200} \
+		$(CARGO) test --locked -p pso-tests --test e2e -- --include-ignored backup_restore::torture
+
 .PHONY: bench
-bench: build ## Measure against what people use today; prints ratios, asserts nothing
+bench: build ## Measure against what people use today, all or PART=backup; prints ratios, asserts nothing
 	@tests/prepare.sh bench
-	$(CARGO) run --locked --quiet -p pso-tests --bin pso-bench
+	$(CARGO) build --release --locked -p qdrant-standin
+	PSO_TEST_STANDIN='$(abspath $(TARGET)/release/qdrant-standin)' \
+		$(CARGO) run --locked --quiet -p pso-tests --bin pso-bench -- $(PART)
 
 .PHONY: install
 install: build ## Install the tools and scripts below PREFIX (/usr/local)

@@ -46,6 +46,7 @@ bench)
     need hyperfine hyperfine
     need ripgrep rg
     need time /usr/bin/time
+    need zip zip
     ;;
 esac
 

@@ -10,6 +10,12 @@ use pso_tests::qdrant::QdrantClient;
 
 /// Words that the texts are made of; the nth is about n times rarer than the first (Zipf's law).
 const WORDS: usize = 12_000;
+/// Phrases of five words, which a plan repeats; drawn by the same law, one draw in twelve or so.
+const PHRASES: usize = 2_000;
+/// The first phrase, behind the words.
+const FIRST_PHRASE: u16 = 12_000;
+/// Of a hundred draws.
+const PHRASE_DRAWS: usize = 8;
 /// Draws of a word: the table that makes one as cheap as an index.
 const DRAWS: usize = 1 << 16;
 /// Bytes handed to COPY at once.
@@ -124,12 +130,20 @@ impl Text {
                 word
             })
             .collect();
-        #[expect(clippy::cast_precision_loss, reason = "small numbers")]
-        let draw = |at: usize| {
-            let word = whole((WORDS as f64).powf(at as f64 / DRAWS as f64) - 1.0).min(WORDS - 1);
-            u16::try_from(word).unwrap_or_default()
-        };
-        Self { random, words, draws: (0..DRAWS).map(draw).collect() }
+        let draws = (0..DRAWS).map(|at| zipf(WORDS, at)).collect();
+        let mut text = Self { random, words, draws };
+        let phrases: Vec<Vec<u8>> = (0..PHRASES)
+            .map(|_| {
+                let mut phrase = Vec::new();
+                text.words(&mut phrase, 5);
+                phrase
+            })
+            .collect();
+        text.words.extend(phrases);
+        for at in (0..DRAWS).filter(|at| at % 100 < PHRASE_DRAWS) {
+            text.draws[at] = FIRST_PHRASE + zipf(PHRASES, text.random.usize(..DRAWS));
+        }
+        text
     }
 
     fn words(&mut self, out: &mut Vec<u8>, count: usize) {
@@ -167,6 +181,13 @@ impl Text {
         let hex = format!("{bits:032x}");
         format!("{}-{}-{}-{}-{}", &hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..])
     }
+}
+
+/// The word or phrase of a draw.
+#[expect(clippy::cast_precision_loss, reason = "small numbers")]
+fn zipf(count: usize, draw: usize) -> u16 {
+    let at = whole((count as f64).powf(draw as f64 / DRAWS as f64) - 1.0).min(count - 1);
+    u16::try_from(at).unwrap_or_default()
 }
 
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "small and not negative")]

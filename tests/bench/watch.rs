@@ -74,7 +74,7 @@ fn descendants(id: u32) -> Vec<u32> {
 fn held(folders: &[PathBuf]) -> u64 {
     let files = folders.iter().flat_map(|folder| WalkDir::new(folder).into_iter().flatten());
     // What is renamed or removed meanwhile does not count.
-    files.filter_map(|entry| entry.metadata().ok()).filter(|data| data.is_file()).map(|data| data.blocks() * 512).sum()
+    files.filter_map(|entry| entry.metadata().ok()).filter(fs::Metadata::is_file).map(|data| data.blocks() * 512).sum()
 }
 
 /// Bytes of files that a process holds open and that have no name any more.

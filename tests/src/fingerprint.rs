@@ -161,7 +161,7 @@ pub fn schema(client: &mut Client) -> Result<Fingerprint> {
         (
             "functions",
             // Not those in C, which belong to extensions.
-            "SELECT p.proname, p.prosrc FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
+            "SELECT p.oid::regprocedure::text, p.prosrc FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang
              WHERE p.pronamespace = 'public'::regnamespace AND l.lanname <> 'c'",
         ),
         ("triggers", "SELECT tgname, pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal"),

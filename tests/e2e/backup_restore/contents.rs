@@ -9,7 +9,7 @@ use pso_tests::pg::{Database, TempPg};
 use pso_tests::qdrant::Point;
 use serde_json::json;
 
-use super::parts::Parts;
+use super::parts::{Parts, checked};
 
 /// What a database may hold that is hard to bring back.
 const HARD: &str = include_str!("hard.sql");
@@ -66,7 +66,9 @@ fn a_hard_database_is_the_same_again() {
             "DROP TABLE odd, no_key CASCADE; TRUNCATE large_text; SELECT lo_unlink(oid) FROM pg_largeobject_metadata",
         )
         .expect("damaged");
-    parts.restore(&["latest", "--yes"]).assert_code(0);
+    // Only a superuser can give things to others again.
+    let superuser = [("PGUSER", "postgres"), ("PGPASSWORD", pg.admin_password())];
+    checked(parts.tool("pso-restore", &["latest", "--yes"]).envs(superuser)).assert_code(0);
     before.1.assert_same(&parts.content());
     assert_same_dump(&before.0, &dump(&pg, &parts.database));
     let next = parts.database.scalar("INSERT INTO generated (name) VALUES ('après') RETURNING id").expect("a row");
@@ -78,7 +80,9 @@ fn an_empty_database_and_an_empty_collection_are_empty_again() {
     let pg = TempPg::start_new().expect("PostgreSQL");
     pg.admin("postgres").expect("connected").batch_execute("ALTER ROLE sync_user CREATEDB").expect("granted");
     let parts = Parts::on(&pg, "empty", spec());
-    parts.database.execute("DROP SCHEMA public CASCADE; CREATE SCHEMA public").expect("emptied");
+    let mut admin = pg.admin("postgres").expect("connected");
+    admin.batch_execute("DROP DATABASE empty WITH (FORCE)").expect("dropped");
+    admin.batch_execute("CREATE DATABASE empty OWNER sync_user").expect("created");
     let client = parts.qdrant.client();
     for collection in client.collections().expect("collections") {
         client.delete_collection(&collection).expect("deleted");

@@ -10,7 +10,7 @@ use pso_tests::proxy::{Mode, TcpProxy};
 use pso_tests::tool::{Outcome, Running};
 use pso_tests::wait;
 
-use super::parts::{Content, LIMIT, Parts, checked, flip, states};
+use super::parts::{Content, LIMIT, Parts, checked, flip, states, walk};
 
 /// A deployment whose database can be restored beside the old one, with an archive of what it was, and what it is now.
 struct Killed {
@@ -224,6 +224,41 @@ fn killed_while_a_collection_is_uploaded() {
 }
 
 #[test]
+fn killed_while_what_is_there_is_saved() {
+    let killed = Killed::new("br_kill_save", true);
+    let qdrant = TcpProxy::start(killed.parts.qdrant.port()).expect("a proxy");
+    let url = qdrant.url();
+    let mut running = killed.spawn(&["latest", "--yes", "--qdrant-url", &url]);
+    killed.wait_for(r#""event":"begun""#);
+    qdrant.set(Mode::Trickle { bytes: 64, every: Duration::from_millis(20) }).expect("set");
+    wait::until("the copy to begin", LIMIT, || {
+        walk(&killed.parts.path(".pso-restore")).iter().any(|path| path.ends_with(".snapshot")).then_some(())
+    })
+    .expect("begun");
+    running.signal("KILL").expect("sent");
+    Killed::assert_killed(&running.finish().expect("ends"));
+    qdrant.set(Mode::Pass).expect("set");
+    let client = killed.parts.qdrant.client();
+    assert_eq!(client.snapshots("tasks").expect("snapshots").len(), 1, "it lies on the server");
+    killed.restore(&["--rollback", "--yes", "--qdrant-url", &url]).assert_code(0);
+    killed.assert_rolled_back();
+    assert_eq!(killed.service(), "", "nobody had stopped it");
+}
+
+#[test]
+fn stopped_while_the_service_stops() {
+    let killed = Killed::new("br_stop_stop", false);
+    killed.touch("hold");
+    let mut running = killed.spawn(&["latest", "--yes"]);
+    killed.wait_for(r#""action":"stop""#);
+    running.signal("TERM").expect("sent");
+    let outcome = running.finish().expect("ends");
+    outcome.assert_code(2).assert_stderr_has("SIGTERM").assert_stderr_has("everything is as it was before");
+    killed.assert_rolled_back();
+    assert_eq!(killed.service(), "stop start");
+}
+
+#[test]
 fn killed_while_the_databases_are_renamed() {
     let killed = Killed::new("br_kill_rename", true);
     let pg = killed.pg.as_ref().expect("its own");
@@ -295,4 +330,45 @@ fn an_undoing_that_fails_is_tried_again() {
     killed.restore(&["latest", "--yes"]).assert_code(3).assert_stderr_has("was interrupted");
     killed.restore(&["--rollback", "--yes"]).assert_code(0);
     killed.assert_rolled_back();
+}
+
+#[test]
+fn several_databases_are_switched_and_taken_back_together() {
+    let killed = Killed::new("br_kill_both", true);
+    let pg = killed.pg.as_ref().expect("its own");
+    let mut admin = pg.admin("postgres").expect("connected");
+    admin.batch_execute("CREATE DATABASE archive_2025 OWNER sync_user").expect("created");
+    let count = || {
+        let mut other = pg.admin("archive_2025").expect("connected");
+        let row = other.query_one("SELECT count(*) FROM notes", &[]).expect("a count");
+        row.get::<_, i64>(0)
+    };
+    let mut other = pg.admin("archive_2025").expect("connected");
+    other.batch_execute("CREATE TABLE notes AS SELECT n FROM generate_series(1, 7) AS n").expect("filled");
+    other.batch_execute("ALTER TABLE notes OWNER TO sync_user").expect("given");
+    killed
+        .parts
+        .reconfigure("\nmaintenance:\n", "\nmaintenance:\n  backup: {databases: [planning_sync, archive_2025]}\n");
+    let backup = killed.parts.tool("pso-backup", &["--only", "postgres"]).envs(killed.parts.database.env());
+    checked(backup).assert_code(0);
+    other.batch_execute("DELETE FROM notes WHERE n > 2").expect("lost");
+    drop(other);
+    killed.touch("kill.start");
+    Killed::assert_killed(&killed.restore(&["latest", "--yes"]));
+    assert_eq!(count(), 7);
+    killed.restore(&["--rollback", "--yes"]).assert_code(0);
+    assert_eq!(count(), 2);
+    killed.touch("kill.start");
+    Killed::assert_killed(&killed.restore(&["latest", "--yes"]));
+    killed.restore(&["--resume", "--yes"]).assert_code(0);
+    assert_eq!(count(), 7);
+    let dropped = states(killed.restore(&["--drop-previous", "--yes"]).assert_code(0), "done");
+    for name in ["planning_sync", "archive_2025"] {
+        let step = format!("drop postgres:{name}_before_");
+        assert!(dropped.iter().any(|done| done.starts_with(&step)), "{dropped:?}");
+    }
+    let left = admin
+        .query_one("SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE NOT datistemplate", &[]);
+    assert_eq!(left.expect("names").get::<_, String>(0), "archive_2025 planning_sync postgres");
+    killed.parts.assert_no_trace_of_restore();
 }

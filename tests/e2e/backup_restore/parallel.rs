@@ -35,7 +35,7 @@ impl Parts {
 /// Tables whose rows are hard to cut: one much larger than a piece, rows larger than one, rows of nothing, and texts that
 /// look like the end of the rows.
 const ROWS: &str = r"
-    CREATE TABLE long AS SELECT n AS id, md5(n::text) || E'\n\\.\n\t' || repeat('é', n % 50) AS text FROM generate_series(1, 40000) AS n;
+    CREATE TABLE long AS SELECT n AS id, md5(n::text) || E'\n\\.\n\t' || repeat('é', n % 5) AS text FROM generate_series(1, 60000) AS n;
     ALTER TABLE long ADD PRIMARY KEY (id);
     CREATE TABLE wide (id int PRIMARY KEY, text text, bytes bytea);
     INSERT INTO wide SELECT n, repeat(md5(n::text) || E'\n', 40000), decode(repeat(md5(n::text), 1000), 'hex') FROM generate_series(1, 3) AS n;
@@ -81,11 +81,6 @@ fn the_content_is_the_same_with_any_number_of_sessions() {
         before.schema.assert_same(&parts.content().schema);
         assert_eq!(facts(), facts_before, "{jobs} sessions");
     }
-    // The order of the rows is about what it was, though several sessions wrote them.
-    let correlation =
-        parts.database.scalar("SELECT correlation FROM pg_stats WHERE tablename = 'long' AND attname = 'id'");
-    let correlation: f64 = correlation.expect("statistics").parse().expect("a number");
-    assert!(correlation > 0.9, "{correlation}");
 }
 
 #[test]

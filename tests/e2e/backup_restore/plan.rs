@@ -120,7 +120,8 @@ fn what_restores_have_kept_can_be_dropped() {
     let spec = Spec::small(time::OffsetDateTime::now_utc());
     deployment::fill_database(&mut parts.database.connect().expect("connected"), &spec).expect("rows");
     let mut admin = pg.admin("postgres").expect("connected");
-    admin.batch_execute("ALTER ROLE sync_user CREATEDB; CREATE DATABASE planning_sync_before_noon").expect("prepared");
+    admin.batch_execute("ALTER ROLE sync_user CREATEDB").expect("prepared");
+    admin.batch_execute("CREATE DATABASE planning_sync_before_noon").expect("created");
     let env = parts.database.env();
     let run = |args: &[&str]| checked(parts.tool("pso-restore", args).envs(env.clone()));
     let before = parts.content();
@@ -153,4 +154,66 @@ fn what_restores_have_kept_can_be_dropped() {
         .scalar("SELECT string_agg(datname, ' ' ORDER BY datname) FROM pg_database WHERE datname LIKE 'planning%'");
     assert_eq!(left.expect("names"), "planning_sync planning_sync_before_noon");
     before.assert_same(&parts.content());
+}
+
+#[test]
+fn nothing_is_changed_without_consent() {
+    let parts = Parts::start("br_consent");
+    let archive = parts.archive();
+    parts.damage();
+    let damaged = parts.content();
+    let outcome = parts.restore(&["latest", "--dry-run"]);
+    outcome.assert_code(0).assert_quiet();
+    let plan = outcome.records_of_kind("restore.plan").pop().expect("a plan");
+    assert_eq!(plan["steps"].as_u64(), Some(states(&outcome, "planned").len() as u64));
+    assert!(states(&outcome, "done").is_empty(), "{outcome}");
+    assert!(!parts.path(".pso-restore").exists());
+    let outcome = parts.restore(&["latest"]);
+    outcome.assert_code(3).assert_stderr_has("--yes");
+    damaged.assert_same(&parts.content());
+    // Records are passed on, and the last archive is used.
+    let name = archive.file_name().expect("a name").to_str().expect("UTF-8");
+    let listed = parts.backup(&["list"]).stdout;
+    let outcome = checked(parts.tool("pso-restore", &["-", "--dry-run"]).stdin(listed.clone()));
+    outcome.assert_code(0);
+    assert!(outcome.stdout.windows(listed.len()).any(|part| part == listed), "passed on untouched\n{outcome}");
+    assert_eq!(outcome.record("restore.plan", name)["path"], plan["path"]);
+    let outcome = checked(parts.tool("pso-restore", &["-", "--dry-run"]).stdin("not a record\n"));
+    outcome.assert_code(3).assert_stderr_has("line 1");
+    checked(parts.tool("pso-restore", &["-", "--yes"])).assert_code(3).assert_stderr_has("no backup.archive record");
+    damaged.assert_same(&parts.content());
+}
+
+#[test]
+fn a_part_is_restored_alone() {
+    let parts = Parts::start("br_part");
+    let before = parts.content();
+    parts.archive();
+    parts.damage();
+    let damaged = parts.content();
+    fs::create_dir_all(parts.path("roadmaps/plans")).expect("created");
+    fs::write(parts.path("roadmaps/plans/new.md"), "# New\n").expect("written");
+    let outcome = parts.restore(&["latest", "--yes", "--only", "plans"]);
+    outcome.assert_code(0);
+    assert!(fs::remove_file(parts.path("roadmaps/plans/new.md")).is_ok(), "what the archive does not have stays");
+    let now = parts.content();
+    damaged.rows.assert_same(&now.rows);
+    damaged.points.assert_same(&now.points);
+    damaged.files[0].assert_same(&now.files[0]);
+    before.files[2].assert_same(&now.files[2]);
+    let outcome = parts.backup(&["--only", "config"]);
+    outcome.assert_code(0);
+    parts.restore(&["latest", "--yes", "--only", "plans"]).assert_code(3).assert_stderr_has("has no plans");
+}
+
+#[test]
+fn a_newest_archive_of_a_part_says_what_it_lacks() {
+    let parts = Parts::start("br_part");
+    parts.archive();
+    parts.backup(&["--only", "plans,config"]).assert_code(0);
+    let outcome = parts.restore(&["latest", "--dry-run"]);
+    outcome.assert_code(1);
+    let plan = outcome.records_of_kind("restore.plan").pop().expect("a plan");
+    assert!(plan["message"].as_str().is_some_and(|text| text.contains("no postgres, qdrant, scripts")), "{plan}");
+    parts.restore(&["latest", "--dry-run", "--only", "plans"]).assert_code(0);
 }

@@ -114,7 +114,11 @@ pub(super) enum Field {
     Disk,
     Extra,
     Name,
-    /// Method, CRC, sizes, lengths, offsets, counts.
+    /// Of the content, in the table of contents.
+    Crc,
+    /// Method, CRC and sizes before the content, which the table of contents has again.
+    Repeated,
+    /// Method, sizes, lengths, offsets, counts.
     Essential,
 }
 
@@ -132,7 +136,7 @@ pub(super) fn fields(whole: &[u8]) -> Vec<(usize, Field)> {
         }
         at
     };
-    use Field::{Attributes, Disk, Essential, Extra, Flags, Maker, Name, Needed, Signature, Time};
+    use Field::{Attributes, Crc, Disk, Essential, Extra, Flags, Maker, Name, Needed, Repeated, Signature, Time};
     let end = whole.len() - 22;
     mark(end, &[(4, Signature), (4, Disk), (2, Essential), (2, Essential), (4, Essential), (4, Essential), (2, Extra)]);
     let (count, mut at) = (number(end + 10, 2), number(end + 16, 4));
@@ -148,7 +152,8 @@ pub(super) fn fields(whole: &[u8]) -> Vec<(usize, Field)> {
                 (2, Flags),
                 (2, Essential),
                 (4, Time),
-                (18, Essential),
+                (4, Crc),
+                (14, Essential),
                 (2, Disk),
                 (6, Attributes),
                 (4, Essential),
@@ -164,9 +169,10 @@ pub(super) fn fields(whole: &[u8]) -> Vec<(usize, Field)> {
                 (4, Signature),
                 (2, Needed),
                 (2, Flags),
-                (2, Essential),
+                (2, Repeated),
                 (4, Time),
-                (16, Essential),
+                (12, Repeated),
+                (4, Essential),
                 (name, Name),
                 (extra, Extra),
             ],

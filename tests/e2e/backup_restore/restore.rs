@@ -1,7 +1,6 @@
 //! What was lost is back, row by row, point by point and byte by byte; what fails is undone.
 
 use std::fs;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use pso_tests::deployment::{self, Spec, TABLES};
@@ -250,56 +249,6 @@ fn a_database_that_a_killed_restore_has_locked_is_opened() {
 }
 
 #[test]
-fn nothing_is_changed_without_consent() {
-    let parts = Parts::start("br_consent");
-    let archive = parts.archive();
-    parts.damage();
-    let damaged = parts.content();
-    let outcome = parts.restore(&["latest", "--dry-run"]);
-    outcome.assert_code(0).assert_quiet();
-    let plan = outcome.records_of_kind("restore.plan").pop().expect("a plan");
-    assert_eq!(plan["steps"].as_u64(), Some(states(&outcome, "planned").len() as u64));
-    assert!(states(&outcome, "done").is_empty(), "{outcome}");
-    assert!(!parts.path(".pso-restore").exists());
-    let outcome = parts.restore(&["latest"]);
-    outcome.assert_code(3).assert_stderr_has("--yes");
-    damaged.assert_same(&parts.content());
-    // Records are passed on, and the last archive is used.
-    let name = archive.file_name().expect("a name").to_str().expect("UTF-8");
-    let listed = parts.backup(&["list"]).stdout;
-    let outcome = checked(parts.tool("pso-restore", &["-", "--dry-run"]).stdin(listed.clone()));
-    outcome.assert_code(0);
-    assert!(outcome.stdout.windows(listed.len()).any(|part| part == listed), "passed on untouched\n{outcome}");
-    assert_eq!(outcome.record("restore.plan", name)["path"], plan["path"]);
-    let outcome = checked(parts.tool("pso-restore", &["-", "--dry-run"]).stdin("not a record\n"));
-    outcome.assert_code(3).assert_stderr_has("line 1");
-    checked(parts.tool("pso-restore", &["-", "--yes"])).assert_code(3).assert_stderr_has("no backup.archive record");
-    damaged.assert_same(&parts.content());
-}
-
-#[test]
-fn a_part_is_restored_alone() {
-    let parts = Parts::start("br_part");
-    let before = parts.content();
-    parts.archive();
-    parts.damage();
-    let damaged = parts.content();
-    fs::create_dir_all(parts.path("roadmaps/plans")).expect("created");
-    fs::write(parts.path("roadmaps/plans/new.md"), "# New\n").expect("written");
-    let outcome = parts.restore(&["latest", "--yes", "--only", "plans"]);
-    outcome.assert_code(0);
-    assert!(fs::remove_file(parts.path("roadmaps/plans/new.md")).is_ok(), "what the archive does not have stays");
-    let now = parts.content();
-    damaged.rows.assert_same(&now.rows);
-    damaged.points.assert_same(&now.points);
-    damaged.files[0].assert_same(&now.files[0]);
-    before.files[2].assert_same(&now.files[2]);
-    let outcome = parts.backup(&["--only", "config"]);
-    outcome.assert_code(0);
-    parts.restore(&["latest", "--yes", "--only", "plans"]).assert_code(3).assert_stderr_has("has no plans");
-}
-
-#[test]
 fn a_restore_that_is_stopped_is_undone() {
     let parts = Parts::start("br_stop");
     parts.fatten();
@@ -332,12 +281,16 @@ fn a_restore_that_is_stopped_is_undone() {
     outcome.assert_code(2).assert_stderr_has("everything is as it was before").assert_stderr_has("SIGTERM");
     damaged.assert_same(&parts.content());
     parts.assert_no_trace_of_restore();
-    // SIGKILL: the transaction ends with its session, and the next restore finds nothing in its way.
+    // SIGKILL: the transaction ends with its session, and the next run says that there was one.
     let mut killed = start();
     killed.signal("KILL").expect("sent");
     assert_eq!(killed.finish().expect("ends").signal, Some(9));
     slow.set(Mode::Drop).expect("set");
     damaged.assert_same(&parts.content());
+    parts.restore(&["latest", "--yes"]).assert_code(3).assert_stderr_has("--rollback");
+    parts.restore(&["--rollback", "--yes"]).assert_code(0);
+    damaged.assert_same(&parts.content());
+    parts.assert_no_trace_of_restore();
     parts.restore(&["latest", "--yes"]).assert_code(0);
     before.assert_same(&parts.content());
 }
@@ -391,122 +344,4 @@ fn a_damaged_archive_is_not_restored() {
     for place in ["../../x", "../x", "x", ".pso-restore/x"] {
         assert!(!parts.path(place).exists(), "{place}");
     }
-}
-
-/// What a database may hold beside plain tables.
-const VARIETY: &str = r#"
-    CREATE TABLE measured (at date NOT NULL, value int) PARTITION BY RANGE (at);
-    CREATE TABLE measured_2025 PARTITION OF measured FOR VALUES FROM ('2025-01-01') TO ('2026-01-01');
-    CREATE TABLE measured_2026 PARTITION OF measured FOR VALUES FROM ('2026-01-01') TO ('2027-01-01');
-    INSERT INTO measured SELECT '2025-12-25'::date + n, n FROM generate_series(1, 20) AS n;
-    CREATE TABLE parent (id int); CREATE TABLE child () INHERITS (parent);
-    INSERT INTO parent VALUES (1); INSERT INTO child VALUES (2), (3);
-    CREATE SCHEMA "Été . 1"; CREATE TABLE "Été . 1"."a ""b""" (id int GENERATED ALWAYS AS IDENTITY, twice int GENERATED ALWAYS AS (7 * 2) STORED);
-    INSERT INTO "Été . 1"."a ""b""" DEFAULT VALUES;
-    CREATE TABLE empty (); CREATE TABLE no_key (content text); INSERT INTO no_key VALUES ('x'), ('x'), (NULL), (E'tab\tback\\slash');
-    CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM no_key;
-    CREATE UNLOGGED TABLE unlogged AS SELECT 1 AS one;
-"#;
-
-#[test]
-fn whatever_a_database_may_hold_is_back() {
-    let parts = Parts::start("br_variety");
-    // An extension of a superuser's, which the owner can neither drop nor create.
-    parts.database.enable_statements().expect("an extension");
-    parts.database.execute(VARIETY).expect("filled");
-    let facts = || {
-        let queries = [
-            "SELECT tableoid::regclass::text, at::text, value::text FROM measured ORDER BY 2",
-            "SELECT tableoid::regclass::text, id::text FROM parent ORDER BY 2",
-            r#"SELECT id::text, twice::text FROM "Été . 1"."a ""b""""#,
-            "SELECT n::text FROM counted",
-            "SELECT encode(lo_get(oid), 'hex') FROM pg_largeobject_metadata",
-            "SELECT extname::text FROM pg_extension ORDER BY 1",
-            "SELECT relname::text, relpersistence::text, pg_get_userbyid(relowner)::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname NOT LIKE 'pg_stat%' ORDER BY 1",
-        ];
-        queries.map(|query| parts.database.rows(query).expect("facts"))
-    };
-    let rows =
-        parts.backup(&["--only", "postgres"]).assert_code(0).record("backup.component", "postgres")["rows"].clone();
-    assert_eq!((&rows["public.parent"], &rows["public.child"]), (&1.into(), &2.into()));
-    assert_eq!((&rows["public.measured_2026"], &rows[r#""Été . 1"."a ""b""""#]), (&14.into(), &1.into()));
-    assert!(rows.get("public.measured").is_none() && rows.get("public.counted").is_none());
-    let lose = r#"DROP TABLE measured, parent CASCADE; DROP SCHEMA "Été . 1" CASCADE; TRUNCATE no_key; SELECT lo_unlink(oid) FROM pg_largeobject_metadata"#;
-    for by_superuser in [false, true] {
-        if by_superuser {
-            // In place they are refused: see below.
-            parts.database.execute("SELECT lo_from_bytea(0, '\\xdeadbeef')").expect("a large object");
-            parts.backup(&["--only", "postgres"]).assert_code(0);
-        }
-        let (before, facts_before) = (parts.content(), facts());
-        parts.database.execute(lose).expect("damaged");
-        let mut tool = parts.tool("pso-restore", &["latest", "--yes"]);
-        if by_superuser {
-            let pg = TempPg::shared().expect("PostgreSQL");
-            tool = tool.env("PGUSER", "postgres").env("PGPASSWORD", pg.admin_password());
-        }
-        checked(tool).assert_code(0);
-        before.assert_same(&parts.content());
-        assert_eq!(facts(), facts_before, "by a superuser: {by_superuser}");
-        if !by_superuser {
-            continue;
-        }
-        let kept =
-            parts.database.rows("SELECT datname::text FROM pg_database WHERE datname LIKE 'br_variety_before_%'");
-        for name in kept.expect("databases").into_iter().flatten().flatten() {
-            let admin = TempPg::shared().expect("PostgreSQL").admin("postgres");
-            admin.expect("connected").batch_execute(&format!("DROP DATABASE \"{name}\"")).expect("dropped");
-        }
-    }
-}
-
-#[test]
-fn a_service_that_is_not_well_is_a_warning_and_files_keep_their_owner() {
-    use std::os::unix::fs::{MetadataExt as _, chown};
-    let parts = Parts::start("br_service");
-    let plans = parts.path("roadmaps/plans");
-    let is_root = fs::metadata(&plans).expect("there").uid() == 0;
-    if is_root {
-        chown(&plans, Some(12345), Some(12346)).expect("given away");
-    }
-    parts.archive();
-    let lost: PathBuf = fs::read_dir(&plans)
-        .expect("plans")
-        .flatten()
-        .map(|entry| entry.path())
-        .find(|path| path.is_file())
-        .expect("a plan");
-    fs::remove_file(&lost).expect("removed");
-    fs::remove_dir_all(plans.join("consolidated")).expect("removed");
-    parts.service.set(|state| state.degrade("database.qdrant", "unhealthy"));
-    let config = parts.path("config/config.yaml");
-    let text = fs::read_to_string(&config).expect("readable");
-    let patient = text.replace("\nmaintenance:\n", "\nmaintenance:\n  restore: {health_timeout: 1s}\n");
-    assert_ne!(patient, text);
-    fs::write(&config, patient).expect("written");
-    let outcome = parts.restore(&["latest", "--yes", "--only", "plans"]);
-    outcome.assert_code(1);
-    let health = outcome.records_of_kind("restore.step").pop().expect("a step");
-    assert_eq!(
-        (&health["step"], &health["state"], &health["severity"]),
-        (&"health".into(), &"failed".into(), &"warning".into())
-    );
-    if is_root {
-        for path in [lost, plans.join("consolidated")] {
-            let metadata = fs::metadata(&path).expect("back");
-            assert_eq!((metadata.uid(), metadata.gid()), (12345, 12346), "{}", path.display());
-        }
-    }
-}
-
-#[test]
-fn a_newest_archive_of_a_part_says_what_it_lacks() {
-    let parts = Parts::start("br_part");
-    parts.archive();
-    parts.backup(&["--only", "plans,config"]).assert_code(0);
-    let outcome = parts.restore(&["latest", "--dry-run"]);
-    outcome.assert_code(1);
-    let plan = outcome.records_of_kind("restore.plan").pop().expect("a plan");
-    assert!(plan["message"].as_str().is_some_and(|text| text.contains("no postgres, qdrant, scripts")), "{plan}");
-    parts.restore(&["latest", "--dry-run", "--only", "plans"]).assert_code(0);
 }

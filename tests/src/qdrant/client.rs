@@ -99,7 +99,7 @@ impl QdrantClient {
     /// When it exists, or the store refuses.
     pub fn create_collection(&self, name: &str, dimensions: usize) -> Result<()> {
         let body = json!({"vectors": {"size": dimensions, "distance": "Cosine"}, "on_disk_payload": true});
-        self.result("PUT", &format!("/collections/{name}"), Some(&body)).map(|_| ())
+        self.result("PUT", &format!("/collections/{}", encoded(name)), Some(&body)).map(|_| ())
     }
 
     /// Deletes a collection and says whether it was there.
@@ -107,7 +107,7 @@ impl QdrantClient {
     /// # Errors
     /// When the store refuses.
     pub fn delete_collection(&self, name: &str) -> Result<bool> {
-        Ok(self.result("DELETE", &format!("/collections/{name}"), None)? == true)
+        Ok(self.result("DELETE", &format!("/collections/{}", encoded(name)), None)? == true)
     }
 
     /// The names of the collections, sorted.
@@ -135,7 +135,7 @@ impl QdrantClient {
                 .collect();
             self.result(
                 "PUT",
-                &format!("/collections/{collection}/points?wait=true"),
+                &format!("/collections/{}/points?wait=true", encoded(collection)),
                 Some(&json!({"points": points})),
             )?;
         }
@@ -148,7 +148,7 @@ impl QdrantClient {
     /// When the collection is missing or the store refuses.
     pub fn count(&self, collection: &str) -> Result<u64> {
         let body = json!({"exact": true});
-        let result = self.result("POST", &format!("/collections/{collection}/points/count"), Some(&body))?;
+        let result = self.result("POST", &format!("/collections/{}/points/count", encoded(collection)), Some(&body))?;
         result["count"].as_u64().with_context(|| format!("no count in {result}"))
     }
 
@@ -160,7 +160,8 @@ impl QdrantClient {
         let mut all = BTreeMap::new();
         let mut body = json!({"limit": 200, "with_payload": true, "with_vector": true});
         loop {
-            let mut result = self.result("POST", &format!("/collections/{collection}/points/scroll"), Some(&body))?;
+            let mut result =
+                self.result("POST", &format!("/collections/{}/points/scroll", encoded(collection)), Some(&body))?;
             for point in result["points"].as_array_mut().context("no points in the answer to scroll")? {
                 let vector = point["vector"].as_array().context("a point without a vector")?;
                 // Qdrant's vectors are f32: nothing is lost.
@@ -204,7 +205,7 @@ impl QdrantClient {
     pub fn aliases(&self) -> Result<BTreeMap<String, String>> {
         let mut all = BTreeMap::new();
         for collection in self.collections()? {
-            let result = self.result("GET", &format!("/collections/{collection}/aliases"), None)?;
+            let result = self.result("GET", &format!("/collections/{}/aliases", encoded(&collection)), None)?;
             for alias in result["aliases"].as_array().context("no list of aliases")? {
                 let name = alias["alias_name"].as_str().context("an alias without a name")?;
                 all.insert(name.to_owned(), collection.clone());
@@ -218,7 +219,7 @@ impl QdrantClient {
     /// # Errors
     /// When the collection is missing or the store refuses.
     pub fn snapshots(&self, collection: &str) -> Result<Vec<String>> {
-        let result = self.result("GET", &format!("/collections/{collection}/snapshots"), None)?;
+        let result = self.result("GET", &format!("/collections/{}/snapshots", encoded(collection)), None)?;
         let listed = result.as_array().context("no list of snapshots")?;
         Ok(listed.iter().filter_map(|entry| entry["name"].as_str()).map(str::to_owned).collect())
     }
@@ -229,9 +230,15 @@ impl QdrantClient {
     /// When `limit` passes first.
     pub fn wait_green(&self, collection: &str, limit: Duration) -> Result<()> {
         wait::until_ok(&format!("collection {collection} to be green"), limit, || {
-            let status = self.result("GET", &format!("/collections/{collection}"), None)?["status"].take();
+            let status = self.result("GET", &format!("/collections/{}", encoded(collection)), None)?["status"].take();
             anyhow::ensure!(status == "green", "its status is {status}");
             Ok(())
         })
     }
+}
+
+/// A name as one part of a path.
+fn encoded(name: &str) -> String {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~".contains(&byte);
+    name.bytes().map(|byte| if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }).collect()
 }

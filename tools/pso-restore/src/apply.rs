@@ -5,8 +5,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use pso_archive::{Archive, private_folder};
-use pso_common::{Attempted, Run};
+use pso_archive::{Archive, private_folder, sync_folder};
+use pso_common::{Attempted, Run, Severity};
 
 use crate::confirm::Confirmed;
 use crate::files::Files;
@@ -14,6 +14,7 @@ use crate::health;
 use crate::journal::{Begun, Journal};
 use crate::plan::RestorePlan;
 use crate::postgres::{self, Uncertain};
+use crate::previous;
 use crate::qdrant::Vectors;
 use crate::settings::{STAGED, Settings};
 
@@ -71,6 +72,11 @@ fn begin(
         work: work.collect::<anyhow::Result<_>>()?,
         postgres: (!plan.postgres.is_empty()).then(|| settings.postgres.shown()),
         qdrant: plan.qdrant.as_ref().map(|_| settings.qdrant_shown()),
+        system_identifier: if plan.postgres.is_empty() {
+            None
+        } else {
+            postgres::system_identifier(&settings.postgres)
+        },
     };
     run.cancel().check()?;
     Journal::begin(&path, begun)
@@ -86,7 +92,9 @@ fn carry_out(
     run.cancel().check()?;
     let at = plan.at.compact();
     let work = journal.begun().work.first().context("a restore without a folder")?.clone();
-    private_folder(&work).with_context(|| format!("create {}", work.display()))?;
+    private_folder(&work)
+        .and_then(|()| work.parent().map_or(Ok(()), sync_folder))
+        .with_context(|| format!("create {}", work.display()))?;
     let mut databases = Vec::new();
     for postgres in &plan.postgres {
         databases.push(postgres.prepare(run, &settings.postgres, archive, journal)?);
@@ -138,16 +146,19 @@ pub(crate) fn roll_back(run: &mut Run<'_>, settings: &Settings, mut journal: Jou
 pub(crate) fn conclude(run: &mut Run<'_>, settings: &Settings, mut journal: Journal) -> anyhow::Result<()> {
     let folders = above(&journal.begun().work);
     journal.start_service(run, settings)?;
-    journal.remove_copies();
+    if let Err(error) = previous::note_databases(&journal, settings) {
+        run.warn(format_args!("{error:#}; --drop-previous will not find them"));
+        run.note(Severity::Warning);
+    }
     end(run, journal);
     remove_empty(&folders);
     health::check(run, settings)
 }
 
 fn end(run: &mut Run<'_>, journal: Journal) {
-    if let Err(error) = journal.remove() {
+    if let Err(error) = journal.close() {
         run.warn(format_args!("{error:#}"));
-        run.note(pso_common::Severity::Warning);
+        run.note(Severity::Warning);
     }
 }
 

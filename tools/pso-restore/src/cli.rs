@@ -10,8 +10,9 @@ Examples:
   pso-restore latest --dry-run               what would be put where; changes nothing
   pso-restore latest --yes                   everything, without asking
   pso-restore 20261122_090000 --only plans
+  pso-restore latest --table public.tasks    one table, beside the live one, to look at
   pso-backup | pso-restore - --dry-run       the archive that was just made
-
+  pso-restore latest --yes --plan-hash HASH  only if nothing has changed since the --dry-run with that hash
   pso-restore --rollback                     a restore was killed: everything as it was before it
   pso-restore --drop-previous --dry-run      what earlier restores have kept, and how much that is
 
@@ -22,7 +23,8 @@ a restore that is killed is undone (--rollback) or brought to its end (--resume)
 Exit codes:
   0  restored and compared with the manifest; or: the plan was printed
   1  the same, with warnings (the service is not healthy, for instance)
-  2  the restore failed and everything is as it was; if not, a critical record says what lies where
+  2  the restore failed and everything is as it was; if not, or if the service was not started
+     again, a critical record says so and what to do
   3  nothing was attempted: usage, configuration, a damaged archive, no connection, no consent";
 
 /// Puts an archive back, all or part, or says what it would do; what fails is undone
@@ -46,7 +48,7 @@ pub struct Cli {
     pub(crate) yes: bool,
 
     /// Refuse if the target or the archive has changed since the plan with this `hash` (--dry-run prints it)
-    #[arg(long, value_name = "HASH", conflicts_with_all = ["resume", "rollback", "drop_previous"])]
+    #[arg(long, value_name = "HASH", conflicts_with_all = ["resume", "rollback", "drop_previous", "table"])]
     pub(crate) plan_hash: Option<String>,
 
     /// Bring an interrupted restore to its end
@@ -64,6 +66,10 @@ pub struct Cli {
     /// Sessions that load rows and make indexes at once [default: the number of cores, at most 4]
     #[arg(long, value_name = "N", help_heading = "PostgreSQL")]
     pub(crate) jobs: Option<u32>,
+
+    /// Restore only this table, into a schema `pso_restored_TIME` of the live database; can be given several times
+    #[arg(long, value_name = "SCHEMA.NAME", conflicts_with_all = ["only", "in_place", "plan_hash", "resume", "rollback", "drop_previous"], help_heading = "PostgreSQL")]
+    pub(crate) table: Vec<String>,
 
     /// Restore the database in one transaction, even where one could be made beside it
     #[arg(long, help_heading = "PostgreSQL")]
@@ -96,5 +102,10 @@ mod tests {
         assert!(Cli::try_parse_from(["pso-restore"]).is_err(), "no archive");
         assert!(Cli::try_parse_from(["pso-restore", "x", "--yes", "--dry-run"]).is_err());
         assert!(Cli::try_parse_from(["pso-restore", "--schema"]).is_ok());
+        for mode in ["--resume", "--rollback", "--drop-previous"] {
+            assert!(Cli::try_parse_from(["pso-restore", mode, "--yes"]).is_ok(), "{mode}");
+            assert!(Cli::try_parse_from(["pso-restore", "latest", mode]).is_err(), "{mode} is not of an archive");
+        }
+        assert!(Cli::try_parse_from(["pso-restore", "--resume", "--rollback"]).is_err());
     }
 }

@@ -31,10 +31,10 @@ mod settings;
 mod source;
 mod space;
 mod steps;
+mod tables;
 mod unfinished;
 
 use anyhow::Context as _;
-use pso_archive::Archive;
 use pso_common::record::{Kind as _, RestorePlanRecord, RestoreStepRecord, Severity};
 use pso_common::{Io, Tool};
 
@@ -74,7 +74,10 @@ pub fn run(cli: Cli, io: &mut Io) -> anyhow::Result<Severity> {
         let path = source::find(run, wanted, &settings.backup_folders())?;
         let _lock = intent.lock(&settings)?;
         unfinished::refuse(&settings, intent)?;
-        let mut archive = Archive::open(&path)?;
+        let mut archive = source::open(run, &settings, &path)?;
+        if !cli.table.is_empty() {
+            return tables::restore(run, &settings, &mut archive, &cli.table, intent);
+        }
         let detail = if cli.dry_run || cli.plan_hash.is_some() { Detail::Hashed } else { Detail::Usual };
         let plan = plan::plan(run, &settings, &mut archive, detail)?;
         plan.emit(run)?;

@@ -3,9 +3,8 @@
 use std::path::PathBuf;
 
 use anyhow::{Context as _, bail};
-use pso_archive::Archive;
-use pso_archive::catalog;
 use pso_archive::verify::{Depth, Report, verify};
+use pso_archive::{Archive, catalog, legacy};
 use pso_common::record::{Component, RestoreMode, RestorePlanRecord};
 use pso_common::{Run, Severity, Timestamp};
 
@@ -31,6 +30,8 @@ pub(crate) enum Detail {
 pub(crate) struct RestorePlan {
     /// The archive.
     pub(crate) path: String,
+    /// Whether the archive says what it should be; one of the old script does not.
+    has_manifest: bool,
     /// The archive's SHA-256.
     pub(crate) sha256: String,
     pub(crate) taken_at: Timestamp,
@@ -86,6 +87,7 @@ pub(crate) fn plan(
         lacks: if settings.only.is_empty() { lacks(settings, archive)? } else { None },
         path: archive.path().display().to_string(),
         sha256,
+        has_manifest: archive.manifest().schema != legacy::NO_MANIFEST,
         taken_at: archive.manifest().taken_at,
         components,
         postgres,
@@ -178,9 +180,13 @@ impl RestorePlan {
             free_bytes: self.space.free,
         };
         let name = std::path::Path::new(&self.path).file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let mut message = "the whole archive was compared with its manifest".to_owned();
+        let mut message = if self.has_manifest {
+            "the whole archive was compared with its manifest".to_owned()
+        } else {
+            "it carries no manifest, so it could only be read to its end".to_owned()
+        };
         message.extend(self.space.note.iter().chain(&self.lacks).map(|note| format!("; {note}")));
-        let severity = if self.lacks.is_some() { Severity::Warning } else { Severity::Ok };
+        let severity = if self.lacks.is_some() || !self.has_manifest { Severity::Warning } else { Severity::Ok };
         run.emit(severity, name, message, body)?;
         for warning in self.postgres.iter().filter_map(PgPlan::warning).chain(self.space.warning.as_deref()) {
             run.warn(warning);

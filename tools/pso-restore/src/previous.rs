@@ -4,6 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
+use anyhow::Context as _;
+use pso_archive::private_folder;
 use pso_common::record::Component;
 use pso_common::{Attempted, Run, Severity};
 use walkdir::WalkDir;
@@ -11,6 +13,7 @@ use walkdir::WalkDir;
 use crate::apply::{entries, remove_empty};
 use crate::confirm::{Confirmed, Intent};
 use crate::files;
+use crate::journal::Journal;
 use crate::postgres;
 use crate::settings::Settings;
 use crate::steps::Step;
@@ -18,7 +21,15 @@ use crate::unfinished;
 
 const PARTLY: Attempted = Attempted("not everything that is kept was removed; what is in use stays as it was");
 
-/// Something that is kept.
+/// The file in a restore's folder that names the databases that it keeps.
+const DATABASES: &str = "databases";
+
+/// Something that is kept, and the step that removes it.
+struct Found {
+    kept: Kept,
+    step: Step,
+}
+
 enum Kept {
     Database(String),
     Folder(PathBuf),
@@ -36,27 +47,42 @@ pub(crate) fn drop_previous(run: &mut Run<'_>, settings: &Settings, intent: Inte
         remove_empty(&folders);
         return Ok(());
     }
-    found.iter().try_for_each(|(_, step)| step.planned(run))?;
+    found.iter().try_for_each(|found| found.step.planned(run))?;
     match intent.confirm(run, "Drop and remove all that earlier restores have kept?")? {
         Some(consent) => drop_all(run, settings, &folders, found, consent),
         None => Ok(()),
     }
 }
 
-fn look(settings: &Settings) -> anyhow::Result<(Vec<PathBuf>, Vec<(Kept, Step)>)> {
+/// Notes the databases that a restore of several keeps; those of the configured one are known by their names.
+pub(crate) fn note_databases(journal: &Journal, settings: &Settings) -> anyhow::Result<()> {
+    let kept = journal.kept_databases(&settings.postgres.dbname);
+    let Some(work) = journal.begun().work.first().filter(|_| !kept.is_empty()) else { return Ok(()) };
+    let path = work.join(DATABASES);
+    private_folder(work)
+        .and_then(|()| fs::write(&path, kept.join("\n") + "\n"))
+        .with_context(|| format!("note the databases that are kept in {}", path.display()))
+}
+
+fn look(settings: &Settings) -> anyhow::Result<(Vec<PathBuf>, Vec<Found>)> {
     let mut found = Vec::new();
-    for database in postgres::kept(&settings.postgres)? {
+    let folders = files::undo_folders(settings);
+    let works = || folders.iter().flat_map(|folder| entries(folder)).filter(|work| is_of_a_restore(work));
+    let noted: Vec<String> = works()
+        .filter_map(|work| fs::read_to_string(work.join(DATABASES)).ok())
+        .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
+        .collect();
+    for database in postgres::kept(&settings.postgres, &noted)? {
         let mut step = Step::new("drop", Component::Postgres, database.name.as_str());
         step.size_bytes = database.size;
-        found.push((Kept::Database(database.name), step.says("the database that a restore has replaced")));
+        let step = step.says("the database that a restore has replaced");
+        found.push(Found { kept: Kept::Database(database.name), step });
     }
-    let folders = files::undo_folders(settings);
-    for folder in &folders {
-        for work in entries(folder).into_iter().filter(|work| is_of_a_restore(work)) {
-            let (files, bytes) = size(&work);
-            let step = Step::new("drop", None, work.display().to_string()).files(files).size(bytes);
-            found.push((Kept::Folder(work), step.says("files and snapshots that a restore has replaced")));
-        }
+    for work in works() {
+        let (files, bytes) = size(&work);
+        let step = Step::new("drop", None, work.display().to_string()).files(files).size(bytes);
+        let step = step.says("files and snapshots that a restore has replaced");
+        found.push(Found { kept: Kept::Folder(work), step });
     }
     Ok((folders, found))
 }
@@ -82,16 +108,18 @@ fn drop_all(
     run: &mut Run<'_>,
     settings: &Settings,
     folders: &[PathBuf],
-    found: Vec<(Kept, Step)>,
+    found: Vec<Found>,
     _consent: Confirmed,
 ) -> anyhow::Result<()> {
     run.must_finish();
     let mut failed = 0;
-    for (kept, step) in found {
+    for Found { kept, step } in found {
         run.cancel().check().map_err(|error| anyhow::Error::from(error).context(PARTLY))?;
         let started = Instant::now();
         let result = match &kept {
             Kept::Database(name) => postgres::drop_kept(&settings.postgres, name),
+            // It knows the databases that are left.
+            Kept::Folder(folder) if failed > 0 && folder.join(DATABASES).exists() => continue,
             Kept::Folder(folder) => fs::remove_dir_all(folder).map_err(anyhow::Error::from),
         };
         match result {

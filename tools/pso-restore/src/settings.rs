@@ -21,6 +21,7 @@ use crate::service::{Commands, ServiceSection};
 struct RestoreSection {
     health_timeout: Field,
     jobs: Field,
+    old_collection: Field,
     service: Option<ServiceSection>,
 }
 
@@ -54,6 +55,8 @@ pub(crate) struct Settings {
     pub(crate) in_place: bool,
     /// Whether somebody has named the database of this run, and means no other.
     pub(crate) names_database: bool,
+    /// The collection that the snapshot in an archive of the old script is of.
+    pub(crate) old_collection: String,
     /// How long the service may take to be healthy again.
     pub(crate) health_timeout: Duration,
 }
@@ -70,6 +73,10 @@ impl Settings {
         Ok(Self {
             jobs: usize::try_from(jobs)?,
             in_place: cli.in_place,
+            old_collection: config
+                .pick("maintenance.restore.old_collection")
+                .file(&section.old_collection)
+                .or("plans".to_owned())?,
             names_database: cli.postgres.pg_dbname.is_some(),
             only: Component::ALL.into_iter().filter(|component| cli.only.contains(component)).collect(),
             postgres: PgSettings::resolve(config, &paths, &cli.postgres)?,

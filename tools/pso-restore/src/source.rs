@@ -1,16 +1,35 @@
 //! Which archive is meant.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
-use pso_archive::catalog;
+use pso_archive::{Archive, catalog, legacy};
 use pso_common::reader::{Line, RecordReader};
 use pso_common::record::{BackupArchiveRecord, Record};
 use pso_common::{Run, Severity};
 
+use crate::settings::Settings;
+
 /// A path, a name, `latest`, or `-`.
 pub(crate) fn find(run: &mut Run<'_>, wanted: &str, folders: &[PathBuf]) -> anyhow::Result<PathBuf> {
     if wanted == "-" { from_records(run) } else { catalog::find(wanted, folders) }
+}
+
+/// Opens an archive; one of the specification's own script too, of which nothing is known but what is in it.
+pub(crate) fn open(run: &mut Run<'_>, settings: &Settings, path: &Path) -> anyhow::Result<Archive> {
+    if !legacy::is_legacy(path) {
+        return Archive::open(path);
+    }
+    run.progress(format_args!("reading {}", path.display()));
+    let assumed = legacy::Assumed { database: &settings.postgres.dbname, collection: &settings.old_collection };
+    let archive = legacy::open(path, &assumed, run.cancel())?;
+    run.warn(format_args!(
+        "{} was made by backup-daily.ps1 and carries no manifest: nothing says whether it is what was stored, and only its \
+         own numbers of rows are compared",
+        path.display()
+    ));
+    run.note(Severity::Warning);
+    Ok(archive)
 }
 
 /// The last `backup.archive` record on stdin; all records are passed on.

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
-use pso_archive::{Archive, Lock, RESTORE_LOCK, hash_file};
+use pso_archive::{Lock, RESTORE_LOCK, hash_file};
 use pso_common::record::{RestoreMode, RestorePlanRecord};
 use pso_common::{Attempted, Run, Severity};
 
@@ -14,6 +14,7 @@ use crate::journal::{Action, Journal};
 use crate::plan;
 use crate::postgres;
 use crate::settings::Settings;
+use crate::source;
 use crate::steps::Step;
 
 const AGAIN: Attempted =
@@ -70,19 +71,19 @@ pub(crate) fn roll_back(run: &mut Run<'_>, settings: &Settings, intent: Intent) 
         );
     }
     show(run, &journal, RestoreMode::Rollback, journal.undo_steps())?;
-    match intent.confirm(run, "Put everything back as it was before the interrupted restore?")? {
-        Some(consent) => undo(run, settings, journal, &consent),
-        None => Ok(()),
-    }
+    let was_stopped = journal.commands().is_some();
+    let question = "Put everything back as it was before the interrupted restore?";
+    let Some(consent) = intent.confirm(run, question)? else { return Ok(()) };
+    undo(run, settings, journal, &consent)?;
+    if was_stopped { health::check(run, settings) } else { Ok(()) }
 }
 
 fn undo(run: &mut Run<'_>, settings: &Settings, journal: Journal, _consent: &Confirmed) -> anyhow::Result<()> {
     run.must_finish();
-    let was_stopped = journal.commands().is_some();
     if !apply::roll_back(run, settings, journal)? {
         return Err(anyhow::anyhow!("the interrupted restore was not rolled back").context(NOT_UNDONE));
     }
-    if was_stopped { health::check(run, settings) } else { Ok(()) }
+    Ok(())
 }
 
 /// `--resume`: forwards where everything was switched over, or else back and then the same restore again.
@@ -116,14 +117,15 @@ pub(crate) fn resume(run: &mut Run<'_>, mut settings: Settings, intent: Intent) 
         for renaming in renamings {
             postgres::finish_swap(run, &settings.postgres, &renaming);
         }
-        journal.switched()?;
+        // Where that cannot be noted, it is found out again.
+        let _ = journal.switched();
         return apply::conclude(run, &settings, journal);
     }
     undo(run, &settings, journal, &consent)?;
     settings.only = begun.components;
     settings.in_place = begun.in_place;
     let again = |run: &mut Run<'_>| -> anyhow::Result<()> {
-        let mut archive = Archive::open(&begun.archive)?;
+        let mut archive = source::open(run, &settings, &begun.archive)?;
         let plan = plan::plan(run, &settings, &mut archive, plan::Detail::Usual)?;
         plan.emit(run)?;
         apply::apply(run, &settings, &mut archive, &plan, consent)
@@ -158,6 +160,17 @@ fn same_servers(settings: &Settings, journal: &Journal) -> anyhow::Result<()> {
     let now = settings.qdrant_shown();
     if let Some(then) = journal.begun().qdrant.as_ref().filter(|then| touches_qdrant && **then != now) {
         bail!("the interrupted restore went to Qdrant at {then}, and not to {now}; give --qdrant-url {then}");
+    }
+    let touches_postgres = journal.open().any(Action::is_of_postgres);
+    if let Some(then) = journal.begun().system_identifier.as_ref().filter(|_| touches_postgres)
+        && postgres::system_identifier(&settings.postgres).is_some_and(|now| now != *then)
+    {
+        bail!(
+            "the interrupted restore went to the PostgreSQL server at {}, and the one at {} is another; name it as then \
+             (--pg-host, --pg-port)",
+            journal.begun().postgres.as_deref().unwrap_or("another place"),
+            settings.postgres.shown()
+        );
     }
     Ok(())
 }

@@ -16,5 +16,8 @@ mod blocks;
 mod bytes;
 mod toc;
 
+#[cfg(test)]
+mod tests;
+
 pub use blocks::{Block, Blocks, Content};
 pub use toc::{Section, Toc, TocEntry};

@@ -193,7 +193,8 @@ fn entry(from: &mut Recorder<impl Read>, header: &Header) -> anyhow::Result<TocE
     let has_data = int(from, widths)? != 0;
     let mut text = || -> anyhow::Result<Vec<u8>> { Ok(string(from, widths, MAX_BYTES)?.unwrap_or_default()) };
     // The object's catalogue and OID.
-    (text()?, text()?);
+    text()?;
+    text()?;
     let (tag, desc) = (text()?, text()?);
     let section = section(int(from, widths)?)?;
     let mut text = || -> anyhow::Result<Vec<u8>> { Ok(string(from, widths, MAX_BYTES)?.unwrap_or_default()) };

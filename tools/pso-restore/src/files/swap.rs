@@ -44,16 +44,12 @@ impl Files {
                 .and_then(|file| Ok(give_to_owner_of(&file, &self.folder.join(&change.path))?))
                 .with_context(|| format!("write {}", path.display()))?;
         }
-        sync_folders(&self.staged, plan.changes.iter().map(|change| change.path.as_path()))
+        sync_folders(&self.staged, plan.changes.iter().map(|change| change.path.as_path()))?;
+        if plan.changes.is_empty() { Ok(()) } else { sync_above(&self.staged) }
     }
 
     /// Puts the new files in their places.
-    pub(crate) fn switch(
-        &self,
-        run: &mut Run<'_>,
-        plan: &FilesPlan,
-        journal: &mut Journal,
-    ) -> anyhow::Result<()> {
+    pub(crate) fn switch(&self, run: &mut Run<'_>, plan: &FilesPlan, journal: &mut Journal) -> anyhow::Result<()> {
         if plan.changes.is_empty() {
             return plan.step().skipped(run);
         }
@@ -117,7 +113,8 @@ impl Files {
             };
             keep().with_context(|| format!("keep {} as {}", target.display(), kept.display()))?;
         }
-        sync_folders(&self.kept, replaced())
+        sync_folders(&self.kept, replaced())?;
+        if replaced().next().is_some() { sync_above(&self.kept) } else { Ok(()) }
     }
 
     fn swap(&self, cancel: &Cancel, swapping: &Swapping) -> anyhow::Result<()> {
@@ -150,6 +147,12 @@ fn sync_folders<'a>(below: &Path, files: impl Iterator<Item = &'a Path>) -> anyh
         sync_folder(&folder).with_context(|| format!("put {} on the disk", folder.display()))?;
     }
     Ok(())
+}
+
+/// Puts the names of our own folders above one on the disk: `<undo>/<time>/new/<component>` has three.
+fn sync_above(folder: &Path) -> anyhow::Result<()> {
+    let mut above = folder.ancestors().skip(1).take(3);
+    above.try_for_each(sync_folder).with_context(|| format!("put the folders above {} on the disk", folder.display()))
 }
 
 /// The journal is read wherever the next run stands.
@@ -209,4 +212,61 @@ fn stage(archive: &mut Archive, entry: &Entry, path: &Path, cancel: &Cancel) -> 
     set_mode(&file, entry.mode)?;
     file.sync_all()?;
     Ok(file)
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use pso_common::record::Component;
+    use pso_common::{CommonArgs, Io};
+
+    use super::*;
+
+    /// Two files that are replaced, one that is new, and one in a folder that is new.
+    fn swapping(root: &Path) -> Swapping {
+        let files = [("a", true), ("sub/b", true), ("c", false), ("new/deep/d", false)];
+        let (folder, staged, kept) = (root.join("plans"), root.join("new/plans"), root.join("replaced/plans"));
+        for (path, replaced) in files {
+            for (below, content) in [(&staged, "new"), (&folder, "old")] {
+                if replaced || below == &staged {
+                    fs::create_dir_all(below.join(path).parent().expect("a folder")).expect("created");
+                    fs::write(below.join(path), format!("{content} {path}")).expect("written");
+                }
+            }
+        }
+        let created = vec![folder.join("new"), folder.join("new/deep")];
+        let files = files.map(|(path, replaced)| (PathBuf::from(path), replaced)).to_vec();
+        Swapping { component: Component::Plans, folder, staged, kept, files, created }
+    }
+
+    fn content(folder: &Path) -> Vec<(PathBuf, String)> {
+        let entries = walkdir::WalkDir::new(folder).sort_by_file_name().into_iter().flatten();
+        entries
+            .map(|entry| (entry.path().to_path_buf(), fs::read_to_string(entry.path()).unwrap_or_default()))
+            .collect()
+    }
+
+    #[test]
+    fn however_far_it_came_it_is_undone_and_undoing_twice_does_no_harm() {
+        // Killed after so many second names, and then after so many renamings.
+        for (names, renamed) in [(0, 0), (1, 0), (2, 0), (2, 1), (2, 2), (2, 3), (2, 4)] {
+            let root = tempfile::tempdir().expect("a folder");
+            let all = swapping(root.path());
+            let before = content(&all.folder);
+            let part = |count: usize| Swapping { files: all.files[..count].to_vec(), ..all.clone() };
+            let files = Files { folder: all.folder.clone(), staged: all.staged.clone(), kept: all.kept.clone() };
+            files.keep(&Cancel::default(), &part(names)).expect("kept");
+            if renamed > 0 {
+                files.swap(&Cancel::default(), &part(renamed)).expect("swapped");
+                assert_ne!(content(&all.folder), before, "{renamed}");
+            }
+            for _ in 0..2 {
+                let mut io = Io::for_test("", std::io::sink(), std::io::sink());
+                let result =
+                    pso_common::run::session(&crate::TOOL, &CommonArgs::default(), &mut io, |run| swap_back(run, &all));
+                assert!(result.is_ok(), "{names} {renamed}: {result:?}");
+                assert_eq!(content(&all.folder), before, "{names} {renamed}");
+                assert!(content(&all.kept).iter().all(|(path, _)| path.is_dir()), "nothing is kept");
+            }
+        }
+    }
 }

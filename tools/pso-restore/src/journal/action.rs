@@ -167,8 +167,9 @@ impl Action {
             Self::NewDatabase(new) => {
                 Step::new("drop", Postgres, new.new.as_str()).says("the unfinished new database is dropped")
             }
-            Self::InPlace(place) => Step::new("restore", Postgres, place.database.as_str())
-                .says("its transaction is rolled back"),
+            Self::InPlace(place) => {
+                Step::new("restore", Postgres, place.database.as_str()).says("its transaction is rolled back")
+            }
             Self::Commit(place) => Step::new("swap", Postgres, place.database.as_str())
                 .says("where the transaction was committed, nothing can bring back what it replaced: --resume then"),
             Self::Rename(renaming) => {
@@ -195,11 +196,9 @@ impl Action {
                     .as_ref()
                     .map_or_else(|| "deleted".to_owned(), |before| format!("means {} again", before.collection_name)),
             ),
-            Self::Files(swapping) => {
-                Step::new("restore", swapping.component, swapping.folder.display().to_string())
-                    .files(swapping.files.len() as u64)
-                    .says("the files that were there, as far as they were replaced")
-            }
+            Self::Files(swapping) => Step::new("restore", swapping.component, swapping.folder.display().to_string())
+                .files(swapping.files.len() as u64)
+                .says("the files that were there, as far as they were replaced"),
         })
     }
 
@@ -216,6 +215,11 @@ impl Action {
     /// Whether undoing it asks Qdrant.
     pub(crate) const fn is_of_qdrant(&self) -> bool {
         matches!(self, Self::Save(_) | Self::Collection(_) | Self::Alias(_))
+    }
+
+    /// Whether undoing it asks PostgreSQL.
+    pub(crate) const fn is_of_postgres(&self) -> bool {
+        matches!(self, Self::NewDatabase(_) | Self::InPlace(_) | Self::Commit(_) | Self::Rename(_))
     }
 
     /// A word or two for somebody who finds the journal.
@@ -242,12 +246,7 @@ pub(crate) fn undisturbed() -> Cancel {
 }
 
 /// Writes what could not be undone, and what somebody has to do about it.
-pub(crate) fn not_undone(
-    run: &mut Run<'_>,
-    step: &Step,
-    error: anyhow::Error,
-    way_out: &str,
-) -> anyhow::Result<()> {
+pub(crate) fn not_undone(run: &mut Run<'_>, step: &Step, error: anyhow::Error, way_out: &str) -> anyhow::Result<()> {
     step.failed(run, Severity::Critical, &format!("{error:#}; {way_out}"))?;
     Err(error)
 }

@@ -6,66 +6,27 @@
 //! kill are the same code over the same list.
 
 mod action;
+mod line;
 
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use pso_archive::{private_file, sync_folder};
-use pso_common::record::Component;
-use pso_common::{Run, Severity, Timestamp};
-use serde::{Deserialize, Serialize};
+use pso_common::{Run, Severity};
 
 pub(crate) use action::{
     Action, InPlaceTransaction, Meaning, NewDatabase, Renaming, Replacing, Saved, Saving, Swap, Swapping, not_undone,
     undisturbed,
 };
 
+pub(crate) use line::Begun;
+use line::{Event, parse};
+
 use crate::service::Commands;
 use crate::settings::{STAGED, Settings};
 use crate::steps::Step;
-
-/// What restore this is: the first line.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Begun {
-    /// The archive, absolute.
-    pub(crate) archive: PathBuf,
-    /// Its SHA-256, hex.
-    pub(crate) sha256: String,
-    /// When it was taken.
-    pub(crate) taken_at: Timestamp,
-    /// When the restore was begun; the names of what it makes carry it.
-    pub(crate) at: Timestamp,
-    /// The process.
-    pub(crate) pid: u32,
-    /// The components that are restored.
-    pub(crate) components: Vec<Component>,
-    /// Whether the database had to be restored in place.
-    #[serde(default)]
-    pub(crate) in_place: bool,
-    /// The folders in which it works and keeps what it replaces, absolute.
-    pub(crate) work: Vec<PathBuf>,
-    /// The PostgreSQL server and the Qdrant server, as they may be shown.
-    pub(crate) postgres: Option<String>,
-    pub(crate) qdrant: Option<String>,
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "snake_case")]
-enum Event {
-    Begun(Begun),
-    /// It is about to be done.
-    Will { id: usize, todo: Action },
-    /// It was done.
-    Did { id: usize },
-    /// It was undone, or there is nothing to undo any more.
-    Over { id: usize },
-    /// Everything has been switched over.
-    Switched,
-    /// What could bring back the old state is being removed: from here on there is only forward.
-    Finishing,
-}
 
 #[derive(Debug)]
 struct Noted {
@@ -79,6 +40,8 @@ struct Noted {
 pub(crate) struct Journal {
     path: PathBuf,
     file: File,
+    /// Bytes of whole lines in it.
+    length: u64,
     begun: Begun,
     noted: Vec<Noted>,
     switched: bool,
@@ -93,6 +56,7 @@ impl Journal {
         let mut journal = Self {
             path: path.to_path_buf(),
             file,
+            length: 0,
             begun: begun.clone(),
             noted: Vec::new(),
             switched: false,
@@ -100,12 +64,14 @@ impl Journal {
         };
         journal.write(&Event::Begun(begun))?;
         sync_folder(folder_of(path)).with_context(context)?;
+        // And the folder's own name; one above it that may not be read is on the disk already, or will be.
+        let _ = path.ancestors().nth(2).map(sync_folder);
         Ok(journal)
     }
 
     /// Opens the one that an interrupted restore has left, if one has. The restore's lock must be held.
     pub(crate) fn left(path: &Path) -> anyhow::Result<Option<Self>> {
-        let Some((journal, whole)) = Self::read(path, OpenOptions::new().read(true).write(true))? else {
+        let Some(mut journal) = Self::read(path, OpenOptions::new().read(true).write(true))? else {
             if path.exists() {
                 // The power was cut before the first line was on the disk, so nothing was done.
                 fs::remove_file(path).with_context(|| format!("remove the empty journal {}", path.display()))?;
@@ -113,18 +79,19 @@ impl Journal {
             return Ok(None);
         };
         // What is written next must not continue half a line.
-        let cut = journal.file.set_len(whole).and_then(|()| io::Seek::seek(&mut &journal.file, io::SeekFrom::End(0)));
+        let length = journal.length;
+        let cut = journal.file.set_len(length).and_then(|()| journal.file.seek(SeekFrom::Start(length)));
         cut.with_context(|| format!("open the journal {}", path.display()))?;
         Ok(Some(journal))
     }
 
     /// Looks at the one that lies there, if one does, and changes nothing.
     pub(crate) fn peek(path: &Path) -> anyhow::Result<Option<Self>> {
-        Ok(Self::read(path, OpenOptions::new().read(true))?.map(|(journal, _)| journal))
+        Self::read(path, OpenOptions::new().read(true))
     }
 
-    /// The journal and the length of its whole lines; `None` where there is none, or not one whole line.
-    fn read(path: &Path, options: &OpenOptions) -> anyhow::Result<Option<(Self, u64)>> {
+    /// The journal; `None` where there is none, or not one whole line.
+    fn read(path: &Path, options: &OpenOptions) -> anyhow::Result<Option<Self>> {
         let context = || format!("read the journal {}", path.display());
         let mut file = match options.open(path) {
             Ok(file) => file,
@@ -132,18 +99,25 @@ impl Journal {
             Err(error) => return Err(error).with_context(context),
         };
         let mut text = Vec::new();
-        io::Read::read_to_end(&mut file, &mut text).with_context(context)?;
+        file.read_to_end(&mut text).with_context(context)?;
         let Some((events, whole)) = parse(&text).with_context(context)? else { return Ok(None) };
         let mut events = events.into_iter();
         let Some(Event::Begun(begun)) = events.next() else {
             bail!("the journal {} does not begin as one; look at it and at what lies beside it", path.display());
         };
-        let mut journal =
-            Self { path: path.to_path_buf(), file, begun, noted: Vec::new(), switched: false, finishing: false };
+        let mut journal = Self {
+            path: path.to_path_buf(),
+            file,
+            length: whole as u64,
+            begun,
+            noted: Vec::new(),
+            switched: false,
+            finishing: false,
+        };
         for event in events {
             journal.take(event);
         }
-        Ok(Some((journal, whole as u64)))
+        Ok(Some(journal))
     }
 
     fn take(&mut self, event: Event) {
@@ -167,8 +141,14 @@ impl Journal {
     fn write(&mut self, event: &Event) -> anyhow::Result<()> {
         let mut line = serde_json::to_vec(event).context("write the journal: a path is not UTF-8")?;
         line.push(b'\n');
-        // One write, so that a kill leaves no half line.
+        // One write, so that a kill leaves no half line. A full disk may take half of one; the next must not continue it.
         let written = self.file.write_all(&line).and_then(|()| self.file.sync_data());
+        match written {
+            Ok(()) => self.length += line.len() as u64,
+            Err(_) => {
+                let _ = self.file.set_len(self.length).and_then(|()| self.file.seek(SeekFrom::Start(self.length)));
+            }
+        }
         written.with_context(|| format!("write the journal {}", self.path.display()))
     }
 
@@ -236,10 +216,13 @@ impl Journal {
                 }
             }
         }
-        if all {
-            self.remove_copies();
-        }
         all
+    }
+
+    /// The databases that it keeps under another name, beside those of `usual`.
+    pub(crate) fn kept_databases(&self, usual: &str) -> Vec<String> {
+        let swaps = self.open().filter_map(Action::renaming).flat_map(|renaming| &renaming.databases);
+        swaps.filter(|swap| swap.database != usual).filter_map(|swap| swap.kept.clone()).collect()
     }
 
     /// The steps that undoing would take.
@@ -259,7 +242,8 @@ impl Journal {
 
     /// Starts the service, where it was stopped.
     pub(crate) fn start_service(&mut self, run: &mut Run<'_>, settings: &Settings) -> anyhow::Result<()> {
-        let Some(id) = self.noted.iter().position(|noted| !noted.over && matches!(noted.action, Action::Stop(_))) else {
+        let Some(id) = self.noted.iter().position(|noted| !noted.over && matches!(noted.action, Action::Stop(_)))
+        else {
             return Ok(());
         };
         let Action::Stop(commands) = self.noted[id].action.clone() else { return Ok(()) };
@@ -269,28 +253,24 @@ impl Journal {
         Ok(())
     }
 
-    /// Removes what would bring back the old state, and nobody needs any more; what stays is in the undo folder.
-    pub(crate) fn remove_copies(&mut self) {
-        if !self.finishing {
-            self.finishing = true;
-            if let Err(error) = self.write(&Event::Finishing) {
-                // Better a few files too many than a journal that promises what is gone.
-                drop(error);
-                return;
-            }
+    /// Ends it: nothing is to be done any more. Removes what would bring back the old state; what was replaced stays in
+    /// the undo folder.
+    pub(crate) fn close(mut self) -> anyhow::Result<()> {
+        self.finishing = true;
+        if self.write(&Event::Finishing).is_err() {
+            // On a full disk the journal goes first: it must not promise what is gone.
+            let _ = fs::remove_file(&self.path);
         }
         for work in &self.begun.work {
             for name in [STAGED, crate::qdrant::SAVED] {
                 let _ = fs::remove_dir_all(work.join(name));
             }
         }
-    }
-
-    /// Ends it: nothing is to be done any more.
-    pub(crate) fn remove(self) -> anyhow::Result<()> {
-        fs::remove_file(&self.path)
-            .and_then(|()| sync_folder(folder_of(&self.path)))
-            .with_context(|| format!("remove the journal {}; remove it by hand", self.path.display()))
+        match fs::remove_file(&self.path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            result => result.and_then(|()| sync_folder(folder_of(&self.path))),
+        }
+        .with_context(|| format!("remove the journal {}; remove it by hand", self.path.display()))
     }
 
     /// What lies there, in one sentence.
@@ -319,31 +299,10 @@ fn folder_of(path: &Path) -> &Path {
     path.parent().unwrap_or(path)
 }
 
-/// The whole lines and their length; `None` where not even the first is whole. Half a line at the end is what a power
-/// cut leaves, and was never acted on.
-fn parse(text: &[u8]) -> anyhow::Result<Option<(Vec<Event>, usize)>> {
-    let mut events = Vec::new();
-    let mut whole = 0;
-    let mut lines = text.split_inclusive(|&byte| byte == b'\n').peekable();
-    while let Some(line) = lines.next() {
-        match serde_json::from_slice(line) {
-            Ok(event) if line.ends_with(b"\n") => events.push(event),
-            Err(error) if lines.peek().is_some() => {
-                bail!(
-                    "its line {} is damaged ({error}): look at what lies beside it, set right by hand what is half \
-                     done, and remove it",
-                    events.len() + 1
-                )
-            }
-            _ => break,
-        }
-        whole += line.len();
-    }
-    Ok((!events.is_empty()).then_some((events, whole)))
-}
-
 #[cfg(test)]
 mod tests {
+    use pso_common::record::Component;
+
     use super::*;
 
     fn begun() -> Begun {
@@ -358,6 +317,7 @@ mod tests {
             work: vec![],
             postgres: None,
             qdrant: None,
+            system_identifier: None,
         }
     }
 
@@ -388,7 +348,10 @@ mod tests {
                 continue;
             };
             assert_eq!(left.begun(), &begun());
-            assert_eq!(fs::read(&path).expect("readable").len(), whole[..cut].iter().rposition(|&byte| byte == b'\n').expect("a line") + 1);
+            assert_eq!(
+                fs::read(&path).expect("readable").len(),
+                whole[..cut].iter().rposition(|&byte| byte == b'\n').expect("a line") + 1
+            );
             // Goes on after the last whole line.
             left.will(new("more")).expect("noted");
             let names: Vec<String> =

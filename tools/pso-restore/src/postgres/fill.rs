@@ -13,11 +13,12 @@ use tempfile::NamedTempFile;
 
 use super::load::Load;
 use super::target::APPLICATION;
-use super::{PgPlan, feed};
+use super::{PgPlan, feed, text};
 
 /// Restores everything that the plan lists.
 pub(super) fn fill(run: &Run<'_>, own: &PgSettings, archive: &mut Archive, plan: &PgPlan) -> anyhow::Result<()> {
     let result = match &plan.toc {
+        _ if plan.is_text() => text::execute(own, archive, &plan.entry, run.cancel()),
         Some(toc) => in_parallel(run, own, archive, plan, toc),
         None => piped(run, own, archive, plan),
     };
@@ -27,7 +28,7 @@ pub(super) fn fill(run: &Run<'_>, own: &PgSettings, archive: &mut Archive, plan:
 /// One `pg_restore` that reads the dump as it comes: what is understood always.
 fn piped(run: &Run<'_>, own: &PgSettings, archive: &mut Archive, plan: &PgPlan) -> anyhow::Result<()> {
     let list = listed(&plan.list)?;
-    let mut command = command(&plan.pg_restore, Some((own, APPLICATION)), run.env());
+    let mut command = command(plan.pg_restore()?, Some((own, APPLICATION)), run.env());
     command.args(["--exit-on-error", "--no-password"]).arg("--use-list").arg(list.path());
     if !plan.keep_owners {
         command.arg("--no-owner");
@@ -41,8 +42,8 @@ fn in_parallel(run: &Run<'_>, own: &PgSettings, archive: &mut Archive, plan: &Pg
     pg_restore(run, own, plan, (toc.bytes(), None), &definitions, 1).context("make the tables")?;
     let load =
         Load { own, entry: &plan.entry, toc, statements: &statements(toc), large_objects: true, jobs: plan.jobs };
-    let loaded = load.run(archive, run.cancel())?;
-    let (bytes, length) = toc.bytes_with_sizes(&loaded.sizes);
+    let sizes = load.run(archive, run.cancel())?;
+    let (bytes, length) = toc.bytes_with_sizes(&sizes);
     pg_restore(run, own, plan, (&bytes, Some(length)), &rest, plan.jobs).context("make the indexes and constraints")
 }
 
@@ -112,7 +113,7 @@ fn pg_restore(
         file.as_file().set_len(length).context("write the table of contents of the dump")?;
     }
     let list = listed(list)?;
-    let mut command = command(&plan.pg_restore, Some((own, APPLICATION)), run.env());
+    let mut command = command(plan.pg_restore()?, Some((own, APPLICATION)), run.env());
     command.args(["--exit-on-error", "--no-password"]).arg("--use-list").arg(list.path());
     if jobs > 1 {
         command.arg(format!("--jobs={jobs}"));

@@ -94,7 +94,8 @@ fn check_version(source: &str, target: &str) -> anyhow::Result<()> {
 impl QdrantPlan {
     /// What changes when the vector store does, for the plan's hash: each object with its facts.
     pub(crate) fn present(&self) -> Vec<(String, Vec<String>)> {
-        let count = |points: Option<u64>| points.map_or_else(|| "there is none".to_owned(), |points| points.to_string());
+        let count =
+            |points: Option<u64>| points.map_or_else(|| "there is none".to_owned(), |points| points.to_string());
         let mut all: Vec<(String, Vec<String>)> = self
             .collections
             .iter()
@@ -115,8 +116,9 @@ impl QdrantPlan {
                     || "it is not there".to_owned(),
                     |points| format!("it has {points} points now, of which a snapshot is made first"),
                 );
-                let step = Step::new("restore", Component::Qdrant, collection.name.as_str());
-                step.rows(collection.source.points).size(collection.entry.size).says(now)
+                let mut step = Step::new("restore", Component::Qdrant, collection.name.as_str());
+                step.rows = collection.source.counted();
+                step.size(collection.entry.size).says(now)
             })
             .collect();
         if !self.aliases.is_empty() {

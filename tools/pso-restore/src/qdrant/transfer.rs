@@ -54,12 +54,7 @@ pub(super) fn upload(
 }
 
 /// Waits until a collection is green and gives its exact number of points.
-pub(super) fn settled(
-    client: &QdrantClient,
-    name: &str,
-    deadline: Duration,
-    cancel: &Cancel,
-) -> anyhow::Result<u64> {
+pub(super) fn settled(client: &QdrantClient, name: &str, deadline: Duration, cancel: &Cancel) -> anyhow::Result<u64> {
     let started = Instant::now();
     loop {
         cancel.check()?;

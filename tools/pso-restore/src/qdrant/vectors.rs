@@ -59,7 +59,8 @@ impl Vectors {
         }
         if self.folder.exists() {
             // From here on they may be all that is left of what was there.
-            sync_folder(&self.folder).with_context(|| format!("put {} on the disk", self.folder.display()))?;
+            let mut folders = self.folder.ancestors().take(2);
+            folders.try_for_each(sync_folder).with_context(|| format!("put {} on the disk", self.folder.display()))?;
         }
         Ok(())
     }
@@ -140,15 +141,22 @@ impl Vectors {
         journal: &mut Journal,
     ) -> anyhow::Result<()> {
         let (name, entry) = (&collection.name, &collection.entry);
-        let step = Step::new("restore", Component::Qdrant, name.as_str())
-            .rows(collection.source.points)
-            .size(entry.size)
-            .says("green, compared with the manifest");
+        let mut step = Step::new("restore", Component::Qdrant, name.as_str()).size(entry.size);
+        step.rows = collection.source.counted();
+        step.message = match step.rows {
+            Some(_) => "green, compared with the manifest",
+            None => "green; how many points there should be nobody noted",
+        }
+        .to_owned();
         step.run(run, |run, step| {
             let cancel = run.cancel().clone();
             cancel.check()?;
-            let replacing =
-                Replacing { collection: name.clone(), upload: plan.upload.clone(), size: entry.size, before: saved.cloned() };
+            let replacing = Replacing {
+                collection: name.clone(),
+                upload: plan.upload.clone(),
+                size: entry.size,
+                before: saved.cloned(),
+            };
             let id = journal.will(Action::Collection(replacing))?;
             let mut content = archive.entry(&entry.name)?;
             let mut reader = Cancelling { inner: &mut content, cancel: &cancel };
@@ -158,7 +166,7 @@ impl Vectors {
             ensure!(
                 collection.source.allows(points),
                 "{name} has {points} points after the restore, and should have {}",
-                collection.source.points
+                collection.source.counted().map_or_else(|| "some".to_owned(), |points| points.to_string())
             );
             step.rows = Some(points);
             Ok(())

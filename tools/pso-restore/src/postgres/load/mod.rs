@@ -20,7 +20,9 @@ use pso_archive::{Archive, Entry};
 use pso_common::io::Cancel;
 use pso_common::postgres::PgSettings;
 
+pub(super) use deal::deal;
 use session::{LargeObjects, Piece, Shared};
+pub(super) use session::{open as session, said};
 
 /// How much is read of the archive at once, in bytes.
 const READ: usize = 256 << 10;
@@ -41,25 +43,17 @@ pub(super) struct Load<'a> {
     pub(super) jobs: usize,
 }
 
-/// What was loaded, by the id of the data.
-#[derive(Debug, Default)]
-pub(super) struct Loaded {
-    /// Bytes, as the dump has them.
-    pub(super) sizes: BTreeMap<u32, u64>,
-    /// Rows, as the server has counted them.
-    pub(super) rows: BTreeMap<u32, u64>,
-}
-
 impl Load<'_> {
-    /// Loads everything, and compares the dump with the manifest on the way.
+    /// Loads everything, and compares the dump with the manifest on the way. Gives the bytes of each table's rows, by the
+    /// id of the data.
     ///
     /// # Errors
     /// When the archive cannot be read, a row is refused, a session breaks, or the run is to stop. Part of it may then
     /// be in the tables.
-    pub(super) fn run(&self, archive: &mut Archive, cancel: &Cancel) -> anyhow::Result<Loaded> {
+    pub(super) fn run(&self, archive: &mut Archive, cancel: &Cancel) -> anyhow::Result<BTreeMap<u32, u64>> {
         let mut entry = archive.entry(&self.entry.name)?;
-        // As many as all sessions have in hand wait at most, so that memory has a bound.
-        let (sender, receiver) = mpsc::sync_channel(self.jobs);
+        // Twice as many as all sessions have in hand wait at most, so that memory has a bound.
+        let (sender, receiver) = mpsc::sync_channel(2 * self.jobs);
         let (receiver, shared) = (Mutex::new(receiver), Shared::default());
         let sizes = thread::scope(|scope| {
             let workers: Vec<_> =
@@ -84,7 +78,7 @@ impl Load<'_> {
         cancel.check()?;
         let sizes = sizes?;
         entry.finish(cancel)?;
-        Ok(Loaded { sizes, rows: shared.into_rows() })
+        Ok(sizes)
     }
 
     fn read(
@@ -111,7 +105,7 @@ impl Load<'_> {
                         content.skip()?;
                         continue;
                     };
-                    let size = deal::deal(&mut content, |bytes| {
+                    let size = deal(&mut content, |bytes| {
                         cancel.check()?;
                         ensure!(!shared.has_failed(), "a session has failed");
                         let piece = Piece { id, statement: Arc::clone(statement), bytes };

@@ -1,6 +1,5 @@
 //! The sessions that load.
 
-use std::collections::BTreeMap;
 use std::io::{Read, Write as _};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
@@ -31,7 +30,6 @@ pub(super) struct Shared {
     failed: AtomicBool,
     abandoned: AtomicBool,
     told: AtomicBool,
-    rows: Mutex<BTreeMap<u32, u64>>,
 }
 
 impl Shared {
@@ -49,18 +47,10 @@ impl Shared {
     pub(super) fn take_first(&self) -> bool {
         !self.told.swap(true, Ordering::Relaxed)
     }
-
-    pub(super) fn into_rows(self) -> BTreeMap<u32, u64> {
-        self.rows.into_inner().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn add(&self, id: u32, rows: u64) {
-        *self.rows.lock().unwrap_or_else(PoisonError::into_inner).entry(id).or_default() += rows;
-    }
 }
 
 /// A session like those of `pg_restore`.
-pub(super) fn open(own: &PgSettings) -> anyhow::Result<Client> {
+pub(in crate::postgres) fn open(own: &PgSettings) -> anyhow::Result<Client> {
     let mut client = connect(own, APPLICATION, Purpose::Work)?;
     client
         .batch_execute(include_str!("../../../queries/load_session.sql"))
@@ -103,15 +93,14 @@ fn load(own: &PgSettings, pieces: &Mutex<Receiver<Piece>>, shared: &Shared) -> a
             return Ok(());
         }
         // Where writing failed, the server has the reason.
-        let rows = copy.finish().map_err(|error| said(&error)).with_context(context)?;
+        copy.finish().map_err(|error| said(&error)).with_context(context)?;
         written.with_context(context)?;
-        shared.add(piece.id, rows);
     }
     Ok(())
 }
 
 /// What the server said. Its details and context may be rows of the table, and messages travel.
-fn said(error: &Error) -> anyhow::Error {
+pub(in crate::postgres) fn said(error: &Error) -> anyhow::Error {
     match error.as_db_error() {
         Some(db) => anyhow!("{} (SQLSTATE {})", db.message(), db.code().code()),
         None => anyhow!("{error}"),
@@ -124,7 +113,7 @@ pub(super) struct LargeObjects {
 }
 
 impl LargeObjects {
-    pub(super) fn open(own: &PgSettings) -> anyhow::Result<Self> {
+    pub(in crate::postgres) fn open(own: &PgSettings) -> anyhow::Result<Self> {
         let mut client = open(own)?;
         client.batch_execute("BEGIN").map_err(|error| said(&error))?;
         Ok(Self { client })

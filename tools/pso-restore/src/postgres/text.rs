@@ -1,0 +1,87 @@
+//! A plain dump of the specification's script, executed statement by statement. No psql takes part, which would run
+//! whatever follows a backslash.
+
+use std::io::Write as _;
+
+use anyhow::{Context as _, anyhow, ensure};
+use pso_archive::legacy::{Piece, SqlReader, copied_table};
+use pso_archive::{Archive, Entry};
+use pso_common::io::Cancel;
+use pso_common::postgres::{Client, Error, PgSettings};
+
+use super::load;
+
+/// `undefined_table`, `undefined_object`, `undefined_function`, `invalid_schema_name`, `undefined_column`: `--clean`
+/// drops what a new database does not have; and `duplicate_schema`, of which `public` is one.
+const ABSENT: [&str; 6] = ["42P01", "42704", "42883", "3F000", "42703", "42P06"];
+/// `insufficient_privilege`.
+const FORBIDDEN: &str = "42501";
+
+/// Executes the dump in a new database.
+///
+/// # Errors
+/// When the archive cannot be read, the server refuses a statement or a row, or the run is to stop.
+pub(super) fn execute(own: &PgSettings, archive: &mut Archive, entry: &Entry, cancel: &Cancel) -> anyhow::Result<()> {
+    let mut client = load::session(own)?;
+    let mut content = archive.entry(&entry.name)?;
+    let mut reader = SqlReader::new(&mut content);
+    while let Some(piece) = reader.next_piece()? {
+        cancel.check()?;
+        match piece {
+            Piece::Statement(statement) => execute_one(&mut client, &statement)?,
+            Piece::Copy(statement) => {
+                let table = copied_table(&statement).unwrap_or_default();
+                copy(&mut client, &statement, &mut reader, cancel)
+                    .with_context(|| format!("load the rows of {table}"))?;
+            }
+            Piece::Rows(_) | Piece::End => return Err(anyhow!("the dump has rows of no table")),
+        }
+    }
+    ensure!(reader.is_complete(), "the dump breaks off");
+    drop(reader);
+    content.finish(cancel)
+}
+
+fn execute_one(client: &mut Client, statement: &str) -> anyhow::Result<()> {
+    match client.batch_execute(statement) {
+        Err(error) if !is_tolerable(statement, &error) => {
+            let shown: String = statement.chars().take(80).collect();
+            Err(load::said(&error)).with_context(|| format!("execute {:?}", shown.replace('\n', " ")))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the database is whole without the statement.
+fn is_tolerable(statement: &str, error: &Error) -> bool {
+    let Some(state) = error.code() else { return false };
+    let code = state.code();
+    let drops = statement.starts_with("DROP ")
+        || statement.starts_with("ALTER ") && (statement.contains(" DROP ") || statement.contains(" DETACH "))
+        // A newer pg_dump sets what an older server does not know.
+        || statement.starts_with("SET ")
+        || statement == "CREATE SCHEMA public;";
+    // The comment of an extension belongs to the extension's owner.
+    drops && ABSENT.contains(&code) || statement.starts_with("COMMENT ON EXTENSION ") && code == FORBIDDEN
+}
+
+fn copy(
+    client: &mut Client,
+    statement: &str,
+    reader: &mut SqlReader<impl std::io::Read>,
+    cancel: &Cancel,
+) -> anyhow::Result<()> {
+    let mut copy = client.copy_in(statement).map_err(|error| load::said(&error))?;
+    let mut written = Ok(());
+    loop {
+        cancel.check()?;
+        match reader.next_piece()?.context("the dump breaks off")? {
+            Piece::Rows(rows) if written.is_ok() => written = copy.write_all(&rows),
+            Piece::Rows(_) => {}
+            _ => break,
+        }
+    }
+    // Where writing failed, the server has the reason.
+    copy.finish().map_err(|error| load::said(&error))?;
+    Ok(written?)
+}
