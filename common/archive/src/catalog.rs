@@ -25,7 +25,9 @@ pub struct Listed {
     pub content: Result<Summary, String>,
     /// Whether it is encrypted.
     pub encrypted: bool,
-    /// When all of it was last compared with its manifest.
+    /// Whether there is a [`Status`] of it: nothing was noted by pso-tools 0.1.
+    pub is_noted: bool,
+    /// When all of it was last compared with its manifest; not once it was found to be damaged.
     pub verified_at: Option<Timestamp>,
     /// When it was last restored somewhere harmless.
     pub rehearsed_at: Option<Timestamp>,
@@ -92,17 +94,21 @@ pub fn list(folders: &[PathBuf]) -> anyhow::Result<Vec<Listed>> {
 }
 
 fn look(path: PathBuf, size: u64, named: NamedArchive) -> Listed {
-    let (status, encrypted) = (Status::read(&path), is_encrypted(&path));
-    let (verified_at, rehearsed_at) =
-        status.as_ref().map_or((None, None), |status| (status.verified_at, status.rehearsed_at));
+    let (mut status, encrypted) = (Status::read(&path), is_encrypted(&path));
     let content = if encrypted {
-        let unknown = "it is encrypted, and there is no .json file beside it that says what it holds";
-        status.map(Summary::from).ok_or_else(|| unknown.to_owned())
+        let unknown = "it is encrypted, and there is no .json file of its own beside it that says what it holds";
+        // Its name is all that can be compared without a key: archives are named after their moment.
+        status = status.filter(|status| status.taken_at.compact() == named.at.compact());
+        status.clone().map(Summary::from).ok_or_else(|| unknown.to_owned())
     } else {
         let archive = Archive::open(&path).map_err(|error| format!("{error:#}"));
+        // What was noted of another archive says nothing of this one.
+        status = status.filter(|status| archive.as_ref().is_ok_and(|archive| status.agrees_with(archive.manifest())));
         archive.map(|archive| Status::new(archive.manifest(), size, "").into())
     };
-    Listed { path, size, named, content, encrypted, verified_at, rehearsed_at }
+    let is_noted = status.is_some();
+    let (verified_at, rehearsed_at) = status.map_or((None, None), |status| (status.verified_at, status.rehearsed_at));
+    Listed { path, size, named, content, encrypted, is_noted, verified_at, rehearsed_at }
 }
 
 /// The archive that somebody means: `latest`, a path, or the name of one in the folders, with or without `.zip` or `.zip.age`.

@@ -5,8 +5,9 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use anyhow::{Context as _, ensure};
+use anyhow::Context as _;
 
+use crate::durable::open_file;
 use crate::encryption::{Identities, is_encrypted};
 
 /// What a ZIP file is read from.
@@ -28,9 +29,8 @@ impl Container {
     /// # Errors
     /// When the file cannot be opened, or is encrypted and there is no key for it.
     pub(crate) fn new(path: &Path, identities: &Identities) -> anyhow::Result<Self> {
-        let file = File::open(path)?;
+        let file = open_file(path)?;
         let metadata = file.metadata()?;
-        ensure!(metadata.is_file(), "it is not a file");
         let identities = is_encrypted(path).then(|| identities.clone());
         let container = Self { path: path.to_path_buf(), file: Arc::new(file), size: metadata.len(), identities };
         container.open().map(|_| container)

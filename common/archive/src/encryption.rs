@@ -12,6 +12,8 @@ use age::stream::{StreamReader, StreamWriter};
 use age::x25519;
 use anyhow::{Context as _, anyhow, ensure};
 
+use crate::durable::open_file;
+
 /// What follows `.zip` in the name of an encrypted archive.
 pub(crate) const SUFFIX: &str = ".age";
 
@@ -22,7 +24,7 @@ const MAGIC: &[u8] = b"age-encryption.org/v1";
 #[must_use]
 pub fn is_encrypted(path: &Path) -> bool {
     let mut head = [0; MAGIC.len()];
-    fs::File::open(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == *MAGIC
+    open_file(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == *MAGIC
 }
 
 /// Who can read what is written. Nobody in particular: it is not encrypted.

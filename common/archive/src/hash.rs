@@ -1,11 +1,12 @@
 //! SHA-256 of what passes by.
 
-use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 use pso_common::io::Cancel;
 use sha2::{Digest as _, Sha256};
+
+use crate::durable::open_file;
 
 /// The size of one piece of a copy, in bytes.
 pub(crate) const CHUNK: usize = 256 << 10;
@@ -63,5 +64,5 @@ pub fn copy_hashed(from: &mut dyn Read, to: &mut dyn Write, cancel: &Cancel) -> 
 /// # Errors
 /// When it cannot be read, or the run is to stop.
 pub fn hash_file(path: &Path, cancel: &Cancel) -> io::Result<(u64, String)> {
-    copy_hashed(&mut File::open(path)?, &mut io::sink(), cancel)
+    copy_hashed(&mut open_file(path)?, &mut io::sink(), cancel)
 }

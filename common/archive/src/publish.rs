@@ -1,13 +1,13 @@
 //! An archive gets its name: whole, with its `.sha256`, and never in another's place.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
 use pso_common::Timestamp;
 
-use crate::durable::{private_file, sync_folder};
+use crate::durable::{private_file, read_small, sync_folder};
 use crate::encryption::{SUFFIX, is_encrypted};
 use crate::names::NamedArchive;
 use crate::status::{Status, status_path};
@@ -15,6 +15,8 @@ use crate::writer::Written;
 
 /// What stands between the name-to-be and the process id in temporary names: `.20261122_090000.zip.partial-4711`.
 const PARTIAL: &str = ".partial-";
+/// A longer hash file is none (bytes).
+const MAX_SIDECAR_BYTES: u64 = 64 << 10;
 
 /// A published archive.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,6 +37,16 @@ pub fn sidecar_path(archive: &Path) -> PathBuf {
     path.into()
 }
 
+/// The hash in `NAME.zip.sha256`; `None` where there is no such file.
+pub(crate) fn noted_hash(archive: &Path) -> io::Result<Option<String>> {
+    let text = match read_small(&sidecar_path(archive), MAX_SIDECAR_BYTES) {
+        Ok(text) => text,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    Ok(Some(String::from_utf8_lossy(&text).split_whitespace().next().unwrap_or_default().to_owned()))
+}
+
 impl Written {
     /// Publishes the archive as the next free name of the moment when it was taken. Its hash file and its status appear
     /// just before it, so that an archive that can be seen can be checked. It has been verified just now.
@@ -51,9 +63,15 @@ impl Written {
             .with_context(context)?;
         let text = serde_json::to_string_pretty(&status).with_context(context)? + "\n";
         beside.put(folder, &status_path(&path), text.as_bytes()).with_context(context)?;
-        self.partial.rename(&path).with_context(context)?;
-        beside.0.clear();
+        // The order holds through a power cut too.
         sync_folder(folder).with_context(context)?;
+        self.partial.rename(&path).with_context(context)?;
+        if let Err(error) = sync_folder(folder) {
+            // It would be there, or not, after a power cut; and the run says that nothing was published.
+            let _ = fs::remove_file(&path);
+            return Err(error).with_context(context);
+        }
+        beside.0.clear();
         Ok(Published { path, size: status.size, sha256: status.sha256 })
     }
 }
@@ -63,7 +81,7 @@ impl Written {
 struct Beside(Vec<PathBuf>);
 
 impl Beside {
-    fn put(&mut self, folder: &Path, path: &Path, text: &[u8]) -> std::io::Result<()> {
+    fn put(&mut self, folder: &Path, path: &Path, text: &[u8]) -> io::Result<()> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
         let temporary = Partial::new(Partial::path_in(folder, &name));
         let mut file = private_file(temporary.path())?;
@@ -118,7 +136,7 @@ impl Partial {
         self.0.as_deref().unwrap_or_else(|| Path::new(""))
     }
 
-    pub(crate) fn rename(mut self, to: &Path) -> std::io::Result<()> {
+    pub(crate) fn rename(mut self, to: &Path) -> io::Result<()> {
         fs::rename(self.path(), to)?;
         self.0 = None;
         Ok(())
@@ -158,7 +176,12 @@ fn is_leftover(folder: &Path, name: &str) -> bool {
         return NamedArchive::parse(stem).is_some() && pid.parse::<u32>().is_ok();
     }
     let archive = described(name).filter(|archive| NamedArchive::parse(archive).is_some());
-    archive.is_some_and(|archive| !folder.join(archive).exists())
+    // One that cannot be looked at may be there.
+    archive.is_some_and(|archive| is_gone(&folder.join(archive)))
+}
+
+fn is_gone(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
 }
 
 /// The archive that a file of that name describes.

@@ -9,9 +9,12 @@ use pso_common::Timestamp;
 use pso_common::record::Component;
 use serde::{Deserialize, Serialize};
 
-use crate::durable::{private_file, sync_folder};
+use crate::durable::{private_file, read_small, sync_folder};
 use crate::manifest::Manifest;
-use crate::publish::Partial;
+use crate::publish::{Partial, noted_hash};
+
+/// A status larger than this is none (bytes).
+const MAX_BYTES: u64 = 1 << 20;
 
 /// What is known of one file. It is published with the archive, so that an encrypted one can be listed without its key,
 /// and renewed by whoever verifies or rehearses it.
@@ -70,12 +73,26 @@ impl Status {
         }
     }
 
-    /// What is known of an archive; `None` where nothing is, or where the file is of another size by now.
+    /// What is known of an archive; `None` where nothing is, or where it was noted of another file: one of another size
+    /// or hash.
     #[must_use]
     pub fn read(archive: &Path) -> Option<Self> {
         let size = fs::metadata(archive).ok()?.len();
-        let status: Self = serde_json::from_slice(&fs::read(status_path(archive)).ok()?).ok()?;
-        (status.size == size).then_some(status)
+        let status: Self = serde_json::from_slice(&read_small(&status_path(archive), MAX_BYTES).ok()?).ok()?;
+        let is_its_hash = match noted_hash(archive) {
+            Ok(Some(noted)) => noted.eq_ignore_ascii_case(&status.sha256),
+            // What cannot be read is for `verify` to tell.
+            Ok(None) | Err(_) => true,
+        };
+        (status.size == size && is_its_hash).then_some(status)
+    }
+
+    /// Whether a manifest says the same of the archive.
+    #[must_use]
+    pub fn agrees_with(&self, manifest: &Manifest) -> bool {
+        let its = Self::new(manifest, self.size, &self.sha256);
+        let noted = Self { verified_at: None, rehearsed_at: None, ..self.clone() };
+        its == noted
     }
 
     /// Writes it beside the archive, whole or not at all.

@@ -1,7 +1,8 @@
 //! Whether an archive is what it says: the whole file, its structure, and every entry against the manifest.
 
+mod sample;
+
 use std::collections::BTreeSet;
-use std::fs;
 use std::io::Read;
 use std::path::Path;
 use std::time::Instant;
@@ -14,7 +15,7 @@ use crate::container::Container;
 use crate::hash::{copy_hashed, hash_file};
 use crate::manifest::{Entry, PackedEntry};
 use crate::packing::Packing;
-use crate::publish::sidecar_path;
+use crate::publish::{noted_hash, sidecar_path};
 use crate::reader::{Archive, Content};
 
 /// An entry that is to be unpacked may be this large whatever its ratio; beyond it, it may not be [`MAX_RATIO`] times
@@ -127,7 +128,8 @@ pub enum Depth {
     Packed,
     /// Everything is also unpacked and compared with what was captured.
     Content,
-    /// So many percent of each entry's blocks, chosen at random, compared with their checksums; not the whole file.
+    /// So many percent of each large entry's blocks, compared with their checksums, and of the other entries of each
+    /// component, chosen at random; not the whole file.
     Sample(u8),
 }
 
@@ -190,18 +192,14 @@ fn hash_container(container: &Container, cancel: &Cancel) -> std::io::Result<(u6
 
 fn compare_sidecar(archive: &Path, sha256: &str) -> Sidecar {
     let path = sidecar_path(archive);
-    let text = match fs::read_to_string(&path) {
-        Ok(text) => text,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Sidecar::Absent,
-        Err(error) => return Sidecar::Differs(format!("{} cannot be read: {error}", path.display())),
-    };
-    match text.split_whitespace().next() {
-        Some(noted) if noted.eq_ignore_ascii_case(sha256) => Sidecar::Matches,
-        noted => Sidecar::Differs(format!(
-            "the SHA-256 of the file is {sha256}, and {} says {}",
-            path.display(),
-            noted.unwrap_or("nothing")
-        )),
+    match noted_hash(archive) {
+        Ok(None) => Sidecar::Absent,
+        Ok(Some(noted)) if noted.eq_ignore_ascii_case(sha256) => Sidecar::Matches,
+        Ok(Some(noted)) => {
+            let noted = if noted.is_empty() { "nothing" } else { &noted };
+            Sidecar::Differs(format!("the SHA-256 of the file is {sha256}, and {} says {noted}", path.display()))
+        }
+        Err(error) => Sidecar::Differs(format!("{} cannot be read: {error}", path.display())),
     }
 }
 
@@ -242,11 +240,16 @@ fn listing_damages(archive: &Archive) -> Vec<Damage> {
     for name in archive.contents().keys().filter(|name| !listed.contains(name.as_str())) {
         damage(name, "the manifest does not list it".to_owned());
     }
-    let known = manifest.databases.iter().map(|database| &database.entry);
+    let known = manifest.databases.iter().map(|database| &database.entry).chain(&manifest.globals);
     for name in known.chain(manifest.collections.iter().map(|collection| &collection.entry)) {
         if !listed.contains(name.as_str()) {
             damage(name, "it is described, but not listed".to_owned());
         }
+    }
+    // A cluster has databases; what a store has no collections of is another matter.
+    if manifest.components.contains(&Component::Postgres) && manifest.databases.is_empty() {
+        let reason = "it is said to be in the archive, but no database is".to_owned();
+        damage(Component::Postgres.as_str(), reason);
     }
     if total > FREE_TOTAL_BYTES && total / MAX_RATIO > packed_total {
         let reason = format!("files of {packed_total} bytes that unpack to {total} are refused as a bomb");
@@ -280,8 +283,12 @@ fn verify_component(
 ) -> anyhow::Result<ComponentReport> {
     let started = Instant::now();
     let entries: Vec<Entry> = archive.manifest().entries_of(component).cloned().collect();
+    let chosen = match depth {
+        Depth::Sample(percent) => Some(sample::chosen(&entries, percent)),
+        Depth::Packed | Depth::Content => None,
+    };
     let (mut damages, mut read_bytes) = (Vec::new(), 0);
-    for entry in &entries {
+    for entry in entries.iter().filter(|entry| chosen.as_ref().is_none_or(|chosen| chosen.contains(&entry.name))) {
         // What is missing, and what must not be unpacked, was told already.
         let is_read = archive
             .contents()
@@ -315,7 +322,7 @@ fn verify_to(archive: &mut Archive, entry: &Entry, depth: Depth, cancel: &Cancel
     let is_stored = archive.contents().get(&entry.name).is_some_and(|content| content.packing == Packing::Store);
     match (&entry.packed, depth) {
         (Some(packed), Depth::Sample(percent)) if packed.blocks.0.len() > 1 => {
-            verify_sample(archive, entry, percent, cancel)
+            sample::verify(archive, entry, percent, cancel)
         }
         // What is stored as it is need not be unpacked: a snapshot's tar is walked in the same pass.
         (Some(packed), Depth::Packed | Depth::Sample(_)) if !is_stored => {
@@ -323,21 +330,6 @@ fn verify_to(archive: &mut Archive, entry: &Entry, depth: Depth, cancel: &Cancel
         }
         _ => verify_entry(archive, entry, cancel).map(|()| entry.size),
     }
-}
-
-/// Reads some of an entry's blocks.
-fn verify_sample(archive: &mut Archive, entry: &Entry, percent: u8, cancel: &Cancel) -> anyhow::Result<u64> {
-    let blocks = archive.blocks(&entry.name)?.context("it has no blocks")?;
-    let wanted = (blocks.count() * usize::from(percent)).div_ceil(100).max(1);
-    let mut handle = archive.container().open()?;
-    let mut bytes = 0;
-    let mut chosen = fastrand::choose_multiple(0..blocks.count(), wanted);
-    chosen.sort_unstable();
-    for block in chosen {
-        cancel.check()?;
-        bytes += blocks.packed(block, handle.as_mut())?.len() as u64;
-    }
-    Ok(bytes)
 }
 
 /// Reads one entry as it lies there, and the beginning of its content.

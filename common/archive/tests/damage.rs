@@ -330,6 +330,20 @@ fn what_the_manifest_does_not_know_and_what_is_not_there_are_told() {
 }
 
 #[test]
+fn what_is_described_must_be_there() {
+    let damage_of = |change: fn(&mut Manifest)| {
+        let mut described: Manifest = serde_json::from_slice(&manifest_of(&[])).expect("a manifest");
+        change(&mut described);
+        damage(&forge_with(&serde_json::to_vec(&described).expect("JSON"), |_| (), |_| ()).path)
+    };
+    assert_eq!(damage_of(|_| ()), "");
+    let told = damage_of(|manifest| manifest.globals = Some("postgres/globals.sql".to_owned()));
+    assert_eq!(told, "postgres/globals.sql: it is described, but not listed");
+    let told = damage_of(|manifest| manifest.components.push(Component::Postgres));
+    assert_eq!(told, "postgres: it is said to be in the archive, but no database is");
+}
+
+#[test]
 fn bombs_are_refused() {
     // 65 MiB of zeros in 65 kB, deflated once.
     let mut packed = ZipWriter::new(Cursor::new(Vec::new()));

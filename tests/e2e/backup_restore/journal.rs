@@ -13,18 +13,18 @@ use pso_tests::wait;
 use super::parts::{Content, LIMIT, Parts, checked, flip, states, walk};
 
 /// A deployment whose database can be restored beside the old one, with an archive of what it was, and what it is now.
-struct Killed {
-    pg: Option<TempPg>,
-    parts: Parts,
-    before: Content,
-    damaged: Content,
+pub(super) struct Killed {
+    pub(super) pg: Option<TempPg>,
+    pub(super) parts: Parts,
+    pub(super) before: Content,
+    pub(super) damaged: Content,
 }
 
 /// Stops and starts the service in name only, and kills the tool where a file of that name lies there.
 const SERVICE: &str = "restore: {service: {stop: 'echo stop >> service.log; while [ -e hold ]; do sleep 0.02; done; if [ -e kill.stop ]; then rm kill.stop; kill -KILL $PPID; fi', start: 'echo start >> service.log; if [ -e kill.start ]; then rm kill.start; kill -KILL $PPID; fi'}}";
 
 impl Killed {
-    fn new(name: &str, beside: bool) -> Self {
+    pub(super) fn new(name: &str, beside: bool) -> Self {
         let mut parts = Parts::start(name);
         let mut own = None;
         if beside {
@@ -46,33 +46,33 @@ impl Killed {
         Self { pg: own, parts, before, damaged }
     }
 
-    fn restore(&self, args: &[&str]) -> Outcome {
+    pub(super) fn restore(&self, args: &[&str]) -> Outcome {
         checked(self.parts.tool("pso-restore", args).envs(self.parts.database.env()))
     }
 
-    fn spawn(&self, args: &[&str]) -> Running {
+    pub(super) fn spawn(&self, args: &[&str]) -> Running {
         self.parts.tool("pso-restore", args).envs(self.parts.database.env()).spawn().expect("started")
     }
 
-    fn touch(&self, name: &str) {
+    pub(super) fn touch(&self, name: &str) {
         fs::write(self.parts.path(name), "").expect("written");
     }
 
-    fn journal(&self) -> String {
+    pub(super) fn journal(&self) -> String {
         fs::read_to_string(self.parts.path(".pso-restore/journal.jsonl")).unwrap_or_default()
     }
 
-    fn wait_for(&self, text: &str) {
+    pub(super) fn wait_for(&self, text: &str) {
         wait::until(text, LIMIT, || self.journal().contains(text).then_some(())).expect("noted");
     }
 
     #[track_caller]
-    fn assert_killed(outcome: &Outcome) {
+    pub(super) fn assert_killed(outcome: &Outcome) {
         assert_eq!(outcome.signal, Some(9), "{outcome}");
     }
 
     /// What the service's commands have done, and forgets it.
-    fn service(&self) -> String {
+    pub(super) fn service(&self) -> String {
         let path = self.parts.path("service.log");
         let text = fs::read_to_string(&path).unwrap_or_default();
         let _ = fs::remove_file(path);
@@ -80,21 +80,21 @@ impl Killed {
     }
 
     /// How many databases there are of ours.
-    fn databases(&self) -> String {
+    pub(super) fn databases(&self) -> String {
         let name = self.parts.database.name();
         let sql = format!("SELECT count(*) FROM pg_database WHERE datname LIKE '{name}%'");
         self.parts.database.scalar(&sql).expect("a count")
     }
 
     #[track_caller]
-    fn assert_rolled_back(&self) {
+    pub(super) fn assert_rolled_back(&self) {
         self.damaged.assert_same(&self.parts.content());
         assert_eq!(self.databases(), "1");
         self.parts.assert_no_trace_of_restore();
     }
 
     #[track_caller]
-    fn assert_restored(&self) {
+    pub(super) fn assert_restored(&self) {
         let now = self.parts.content();
         self.before.rows.assert_same(&now.rows);
         self.before.schema.assert_same(&now.schema);
@@ -189,7 +189,7 @@ fn killed_after_everything_was_switched() {
     Killed::assert_killed(&killed.restore(&["latest", "--yes"]));
     let outcome = killed.restore(&["--resume", "--yes"]);
     outcome.assert_code(0);
-    assert_eq!(states(&outcome, "done"), ["start service", "health service"]);
+    assert_eq!(states(&outcome, "done"), ["start service", &killed.kept(), "health service"]);
     killed.assert_restored();
     assert_eq!(killed.service(), "stop start start");
     assert_eq!(killed.databases(), "2");

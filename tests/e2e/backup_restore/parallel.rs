@@ -205,3 +205,26 @@ fn every_database_of_an_archive_is_back() {
     before.assert_same(&fingerprint::tables(&mut two).expect("rows"));
     assert_eq!(parts.database.scalar("SELECT count(*) FROM conflicts").expect("a count"), "0");
 }
+
+#[test]
+fn roles_that_are_missing_are_told_and_not_made() {
+    let (pg, parts) = start("br_roles");
+    let mut admin = pg.admin("postgres").expect("connected");
+    admin.batch_execute("CREATE ROLE lost; CREATE ROLE \"Été\"").expect("created");
+    let by_superuser = |tool: &str, args: &[&str]| {
+        let tool = parts.tool(tool, args).envs(parts.database.env());
+        checked(tool.env("PGUSER", "postgres").env("PGPASSWORD", pg.admin_password()))
+    };
+    by_superuser("pso-backup", &["--only", "postgres"]).assert_code(0);
+    by_superuser("pso-restore", &["latest", "--dry-run"]).assert_code(0).assert_quiet();
+    admin.batch_execute("DROP ROLE lost; DROP ROLE \"Été\"").expect("dropped");
+    let outcome = by_superuser("pso-restore", &["latest", "--yes"]);
+    outcome
+        .assert_code(1)
+        .assert_stderr_has("does not have the roles")
+        .assert_stderr_has("lost")
+        .assert_stderr_has("Été");
+    outcome.assert_stderr_has("postgres/globals.sql");
+    let found = admin.query_one("SELECT count(*) FROM pg_roles WHERE rolname IN ('lost', 'Été')", &[]);
+    assert_eq!(found.expect("a count").get::<_, i64>(0), 0, "a restore gives nobody access");
+}

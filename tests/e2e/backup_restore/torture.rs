@@ -79,6 +79,15 @@ impl Killer {
     }
 }
 
+impl Content {
+    /// What is different, in words.
+    fn differences(&self, now: &Self) -> Vec<String> {
+        let pairs = [(&self.rows, &now.rows), (&self.schema, &now.schema), (&self.points, &now.points)];
+        let pairs = pairs.into_iter().chain(self.files.iter().zip(&now.files));
+        pairs.flat_map(|(before, now)| before.differences(now)).collect()
+    }
+}
+
 impl Parts {
     /// On a server of the test's own, with the right address in the configuration.
     pub(super) fn on(pg: &TempPg, name: &str, spec: Spec) -> Self {
@@ -159,7 +168,6 @@ struct Pair {
     states: [(PathBuf, Content); 2],
     /// Which of the two is there.
     now: usize,
-    has_journal: bool,
 }
 
 impl Pair {
@@ -188,8 +196,7 @@ impl Pair {
         let second = parts.content();
         keep(&parts, &archives[1]);
         let [one, two] = archives;
-        let has_journal = has_journal(&parts);
-        Self { parts, states: [(one, first), (two, second)], now: 1, has_journal }
+        Self { parts, states: [(one, first), (two, second)], now: 1 }
     }
 
     fn archive(&self, state: usize) -> &str {
@@ -241,29 +248,19 @@ impl Pair {
         Ok(content)
     }
 
-    /// Nothing is left that the restores of before have not said they keep, and that is removed here.
-    fn assert_clean(&self, context: &str) {
+    /// Nothing is left anywhere, but what a restore keeps until it is told to drop it.
+    fn assert_clean(&self, keeps: bool, context: &str) {
         let parts = &self.parts;
-        let may_stay = |path: &String| {
-            path.ends_with("/lock") || path.contains("/replaced/") || (!self.has_journal && path.contains("/qdrant/"))
-        };
-        let left: Vec<String> = walk(&parts.path(".pso-restore")).into_iter().filter(|path| !may_stay(path)).collect();
-        assert_eq!(left, [""; 0], "{context}");
+        if keeps {
+            parts.restore(&["--drop-previous", "--yes"]).assert_code(0);
+        }
+        parts.assert_no_trace_of_restore();
         assert_eq!(parts.snapshots(), [""; 0], "{context}");
         let mut admin = parts.database.connect_to("postgres").expect("connected");
-        let name = parts.database.name();
-        let rows = admin.query(
-            "SELECT datname::text, datallowconn FROM pg_database WHERE starts_with(datname, $1) AND datname <> $1",
-            &[&name],
-        );
-        for row in rows.expect("databases") {
-            let (other, open): (String, bool) = (row.get(0), row.get(1));
-            assert!(other.starts_with(&format!("{name}_before_")) && open, "{other} is left\n{context}");
-            admin.batch_execute(&format!("DROP DATABASE \"{other}\" WITH (FORCE)")).expect("dropped");
-        }
-        for folder in fs::read_dir(parts.path(".pso-restore")).into_iter().flatten().flatten() {
-            let _ = fs::remove_dir_all(folder.path());
-        }
+        let sql = "SELECT datname::text FROM pg_database WHERE starts_with(datname, $1) OR NOT (datallowconn OR datistemplate)";
+        let names = admin.query(sql, &[&parts.database.name()]).expect("databases");
+        let names: Vec<String> = names.iter().map(|row| row.get(0)).collect();
+        assert_eq!(names, [parts.database.name()], "{context}");
     }
 }
 
@@ -287,11 +284,6 @@ fn sidecar(path: &Path) -> PathBuf {
     path.with_file_name(format!("{}.sha256", name(path)))
 }
 
-/// Whether the built tool knows how to go on with, or back from, a restore that was killed.
-fn has_journal(parts: &Parts) -> bool {
-    parts.tool("pso-restore", &["--help"]).run().expect("ends").text().contains("--rollback")
-}
-
 fn restores_may_be_killed(name: &str, beside: bool, share: usize) {
     let mut killer = Killer::new(share);
     let pg = TempPg::start_new().expect("PostgreSQL");
@@ -299,14 +291,13 @@ fn restores_may_be_killed(name: &str, beside: bool, share: usize) {
         pg.admin("postgres").expect("connected").batch_execute("ALTER ROLE sync_user CREATEDB").expect("granted");
     }
     let mut pair = Pair::make(Parts::on(&pg, name, spec()));
-    let has_journal = pair.has_journal;
     for _ in 0..2 {
         let started = Instant::now();
         pair.now = 1 - pair.now;
         pair.parts.restore(&[pair.archive(pair.now), "--yes"]).assert_code(0);
         killer.usual = killer.usual.min(started.elapsed());
         pair.states[pair.now].1.assert_same(&pair.parts.content());
-        pair.assert_clean("undisturbed");
+        pair.assert_clean(true, "undisturbed");
     }
     for round in 0..killer.rounds {
         let after = killer.moment(round);
@@ -319,33 +310,29 @@ fn restores_may_be_killed(name: &str, beside: bool, share: usize) {
         wait::until_ok("everything to be the old or the new", LIMIT, || pair.is_old_or_new())
             .unwrap_or_else(|error| panic!("{context}: {error:#}"));
         let unfinished = pair.parts.path(".pso-restore/journal.jsonl").exists();
-        let back = has_journal && unfinished && killer.random.bool();
-        let recovery: &[&str] = match (unfinished && has_journal, back) {
-            (false, _) => &[&archive, "--yes"],
-            (true, false) => &["--resume", "--yes"],
-            (true, true) => &["--rollback", "--yes"],
-        };
-        killer.count(match (ended, unfinished && has_journal, back) {
+        let mut back = unfinished && killer.random.bool();
+        if back {
+            let outcome = pair.parts.restore(&["--rollback", "--yes"]);
+            // Where it was committed in place, nothing of the old is left.
+            let no_way_back = outcome.code == Some(3) && outcome.stderr.contains("there is no way back") && !beside;
+            assert!(no_way_back || outcome.code == Some(0), "{context}\n{outcome}");
+            back = !no_way_back;
+        }
+        if !back {
+            let args: &[&str] = if unfinished { &["--resume", "--yes"] } else { &[&archive, "--yes"] };
+            let outcome = pair.parts.restore(args);
+            assert_eq!(outcome.code, Some(0), "{context}\n{outcome}");
+            pair.now = wanted;
+        }
+        killer.count(match (ended, unfinished, back) {
             (true, ..) => "had ended",
             (_, false, _) => "restored again",
             (_, _, false) => "resumed",
             _ => "rolled back",
         });
-        let outcome = checked(pair.parts.tool("pso-restore", recovery));
-        assert!(matches!(outcome.code, Some(0 | 1)), "{context}\n{outcome}");
-        let now = pair.parts.content();
-        if back {
-            // The kill may have come after the last change: then there is nothing to go back from, and it says so.
-            let state = [pair.now, wanted].into_iter().find(|&state| pair.states[state].1 == now);
-            pair.now = state.unwrap_or_else(|| {
-                pair.states[pair.now].1.assert_same(&now);
-                pair.now
-            });
-        } else {
-            pair.states[wanted].1.assert_same(&now);
-            pair.now = wanted;
-        }
-        pair.assert_clean(&context);
+        let differences = pair.states[pair.now].1.differences(&pair.parts.content());
+        assert!(differences.is_empty(), "{context}: {differences:?}");
+        pair.assert_clean(!back, &context);
     }
     killer.summary(&format!("pso-restore, {}", if beside { "beside" } else { "in place" }));
 }

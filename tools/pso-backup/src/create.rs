@@ -13,7 +13,7 @@ use crate::capture::{self, Sources};
 use crate::destination::{self, FolderDestination};
 use crate::log::LogLine;
 use crate::record::name_of;
-use crate::retention::{Confirmed, Plan};
+use crate::retention::{Confirmed, Plan, Trust};
 use crate::settings::Settings;
 use crate::space;
 
@@ -64,7 +64,9 @@ fn make(run: &mut Run<'_>, settings: &Settings, taken_at: Timestamp) -> anyhow::
     settings.hooks.after_success(run, &published.path, severity_of(&manifest).max(run.worst()));
     let copied = copy(run, settings, &published);
     let (place, consent) = (FolderDestination::new(folder), Confirmed::by_publication(&published));
-    let pruned = Plan::of(&place, &settings.policy, taken_at).and_then(|plan| plan.apply(run, &consent));
+    let pruned = trust(settings, &published)
+        .and_then(|trust| Plan::of(&place, &settings.policy, &trust, taken_at, run))
+        .and_then(|plan| plan.apply(run, &consent));
     if let Err(error) = pruned {
         warn(run, &error.context("old archives were not removed"));
     }
@@ -88,6 +90,11 @@ fn between_hooks(
         sources
     };
     capture::capture(run, settings, sources, keys, taken_at)
+}
+
+/// What retention may rely on after a backup.
+pub(crate) fn trust<'a>(settings: &Settings, published: &'a Published) -> anyhow::Result<Trust<'a>> {
+    Ok(Trust { identities: settings.encryption.for_reading()?, proven: Some(&published.path) })
 }
 
 /// Copies the archive to the second place, if there is one; what to say about it.

@@ -12,6 +12,7 @@ use pso_archive::{
 use pso_common::Run;
 use pso_common::io::Cancel;
 
+use crate::create::trust;
 use crate::record::name_of;
 use crate::retention::{Confirmed, Plan};
 use crate::settings::Settings;
@@ -128,12 +129,25 @@ impl Destination for FolderDestination {
 pub(crate) fn copy(run: &mut Run<'_>, settings: &Settings, folder: &Path, archive: &Published) -> anyhow::Result<()> {
     let (place, cancel) = (FolderDestination::new(folder), run.cancel().clone());
     place.create()?;
+    // By another name the lock would be our own.
+    ensure!(
+        !is_same_folder(folder, &settings.folder),
+        "{} is the backup folder itself; name a folder on another disk in maintenance.backup.copy_to",
+        folder.display()
+    );
     let _lock = place.lock()?;
     remove_leftovers(folder)?;
     run.progress(format_args!("copying the archive to {}", folder.display()));
     place.put(archive, &cancel)?;
     let (consent, now) = (Confirmed::by_publication(archive), run.now());
-    Plan::of(&place, &settings.policy, now)?.apply(run, &consent).context("remove old copies")
+    let pruned = trust(settings, archive)
+        .and_then(|trust| Plan::of(&place, &settings.policy, &trust, now, run))
+        .and_then(|plan| plan.apply(run, &consent));
+    pruned.context("the archive is copied, but old copies were not removed")
+}
+
+fn is_same_folder(one: &Path, other: &Path) -> bool {
+    matches!((fs::canonicalize(one), fs::canonicalize(other)), (Ok(one), Ok(other)) if one == other)
 }
 
 /// What lies beside an archive and says something about it.

@@ -36,7 +36,7 @@ use pso_common::{Io, Run, Tool};
 
 pub use cli::Cli;
 use cli::{ArchiveKind, Command, PinArgs, PruneArgs, VerifyArgs};
-use retention::{Confirmed, Policy};
+use retention::{Confirmed, Policy, Trust};
 use settings::{Settings, folders};
 
 /// What the frame of a run must know of this tool.
@@ -102,10 +102,12 @@ fn prune(run: &mut Run<'_>, args: &PruneArgs) -> anyhow::Result<()> {
     };
     let series: Vec<_> = folders.iter().map(policy).collect::<Result<_, _>>()?;
     let restore_lock = settings::restore_lock(run.config())?;
+    let encryption = settings::encryption(run.config(), None)?;
     if run.printed_config()? {
         return Ok(());
     }
-    retention::prune(run, &series, &restore_lock, Confirmed::by_flag(args).as_ref())
+    let trust = Trust { identities: encryption.for_reading()?, proven: None };
+    retention::prune(run, &series, &restore_lock, &trust, Confirmed::by_flag(args).as_ref())
 }
 
 fn pin(run: &mut Run<'_>, args: &PinArgs, pinned: bool) -> anyhow::Result<()> {

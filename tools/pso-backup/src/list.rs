@@ -17,6 +17,9 @@ pub(crate) fn list(run: &mut Run<'_>, folders: &[PathBuf]) -> anyhow::Result<()>
     for archive in &all {
         let (name, body) = of_listed(archive, run.now());
         match &archive.content {
+            Ok(_) if archive.is_noted && archive.verified_at.is_none() => {
+                run.emit(Severity::High, name, "it was damaged when it was last verified; take another archive", body)?;
+            }
             Ok(summary) if summary.missing.is_empty() => run.emit(Severity::Ok, name, "", body)?,
             Ok(summary) => {
                 let missing: Vec<&str> = summary.missing.iter().map(|component| component.as_str()).collect();

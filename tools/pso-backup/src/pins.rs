@@ -4,8 +4,8 @@ use std::fs::{self, OpenOptions};
 use std::io::ErrorKind::NotFound;
 use std::path::{Path, PathBuf};
 
-use anyhow::Context as _;
-use pso_archive::{catalog, sync_folder};
+use anyhow::{Context as _, ensure};
+use pso_archive::{NamedArchive, catalog, sync_folder};
 use pso_common::{Run, Severity};
 
 use crate::record::of_listed;
@@ -25,6 +25,11 @@ pub(crate) fn is_pinned(archive: &Path) -> bool {
 /// Pins an archive, or unpins it; one that is as wanted already is no error.
 pub(crate) fn set(run: &mut Run<'_>, wanted: &str, folders: &[PathBuf], pinned: bool) -> anyhow::Result<()> {
     let path = catalog::find(wanted, folders)?;
+    ensure!(
+        NamedArchive::of_path(&path).is_some() && path.is_file(),
+        "{} has not the name of an archive, so retention never sees it",
+        path.display()
+    );
     let pin = pin_path(&path);
     let folder = path.parent().unwrap_or_else(|| Path::new("."));
     if pinned {
@@ -41,8 +46,7 @@ pub(crate) fn set(run: &mut Run<'_>, wanted: &str, folders: &[PathBuf], pinned: 
     sync_folder(folder).with_context(|| format!("put {} on the disk", folder.display()))?;
     let folders = [folder.to_path_buf()];
     let listed = catalog::list(&folders)?.into_iter().find(|listed| listed.path.file_name() == path.file_name());
-    let listed = listed
-        .with_context(|| format!("{} has not the name of an archive, so retention never sees it", path.display()))?;
+    let listed = listed.with_context(|| format!("{} has gone meanwhile", path.display()))?;
     let (name, body) = of_listed(&listed, run.now());
     run.emit(Severity::Ok, name, if pinned { "pinned" } else { "not pinned" }, body)
 }

@@ -67,9 +67,13 @@ fn verify_open(run: &mut Run<'_>, path: &Path, mut archive: Archive, look: &Look
     let now = Some(run.now());
     // A sample says nothing of the rest.
     let verified_at = now.filter(|_| severity != Severity::Critical && report.sha256.is_some());
-    let manifest = archive.manifest();
-    let mut status = Status::read(path)
-        .unwrap_or_else(|| Status::new(manifest, report.size_bytes, report.sha256.as_deref().unwrap_or_default()));
+    // What was noted may be of another archive; what this one says of itself counts.
+    let noted = Status::read(path).filter(|status| status.agrees_with(archive.manifest()));
+    let sha256 = report.sha256.as_ref().or(noted.as_ref().map(|status| &status.sha256));
+    let mut status = Status::new(archive.manifest(), report.size_bytes, sha256.map_or("", String::as_str));
+    if let Some(noted) = noted.filter(|noted| noted.sha256 == status.sha256) {
+        (status.verified_at, status.rehearsed_at) = (noted.verified_at, noted.rehearsed_at);
+    }
     // After a sample without damage, what was known stays.
     if report.sha256.is_some() || severity == Severity::Critical {
         status.verified_at = verified_at;
@@ -105,7 +109,11 @@ fn judge(report: &Report, listed: &Listing) -> (Severity, String) {
 /// An encrypted archive without its key: the file is what was published, which was read back then, or it is not.
 fn verify_sealed(run: &mut Run<'_>, path: &Path, depth: Depth) -> anyhow::Result<()> {
     let cancel = run.cancel().clone();
-    let (size_bytes, sha256, sidecar) = verify_file(path, &cancel)?;
+    let (size_bytes, sha256, mut sidecar) = verify_file(path, &cancel)?;
+    let noted = Status::read(path);
+    if noted.as_ref().is_some_and(|status| status.sha256 != sha256) {
+        sidecar = Sidecar::Differs("its hash is not the one that was noted when it was made".to_owned());
+    }
     let (severity, message) = match &sidecar {
         Sidecar::Matches if depth != Depth::Packed => (
             Severity::Warning,
@@ -130,7 +138,7 @@ fn verify_sealed(run: &mut Run<'_>, path: &Path, depth: Depth) -> anyhow::Result
         pinned: pins::is_pinned(path),
         ..BackupArchiveRecord::default()
     };
-    if let Some(mut status) = Status::read(path) {
+    if let Some(mut status) = noted {
         if sidecar != Sidecar::Absent {
             status.verified_at = Some(now).filter(|_| sidecar == Sidecar::Matches);
             note(run, path, &status);

@@ -313,3 +313,133 @@ fn an_interrupted_restore_is_finished_first() {
     fs::remove_file(deployment.path(".pso-restore/journal.jsonl")).expect("removed");
     deployment.backup(&day(1));
 }
+
+#[test]
+fn what_was_noted_of_an_archive_is_not_believed_before_another_goes() {
+    let deployment = Deployment::new("    keep_days: 3\n");
+    let [good, rotten] = [1, 2].map(|number| deployment.backup(&day(number)));
+    // The disk forgets in silence: the size stays, and so do the notes.
+    damage(&rotten);
+    let now = day(20);
+    assert_eq!(deployment.run(&now, &["list"]).archives[0].2.verified_at, Some(at(&day(2))));
+    for args in [&["prune"][..], &["prune", "--yes"]] {
+        let outcome = deployment.run(&now, args);
+        outcome.assert_code(2).assert_said("20261102_090000.zip was noted as verified and is not what it was");
+        assert_eq!(outcome.decided(Decision::Keep), ["20261102_090000.zip", "20261101_090000.zip"], "{outcome:#?}");
+        assert!(outcome.archives[0].0 == Severity::Critical && outcome.archives[1].0 == Severity::Ok, "{outcome:#?}");
+    }
+    assert!(good.exists() && rotten.exists());
+    // What is no archive at all, with notes that claim all of it.
+    let status = |path: &std::path::Path| path.with_extension("zip.json");
+    let claims = fs::read_to_string(status(&good)).expect("readable").replace(&day(1)[..10], "2026-11-10");
+    for (name, text) in
+        [("20261110_090000.zip", &b"no zip"[..]), ("20261110_100000.zip", &fs::read(&good).expect("read"))]
+    {
+        let forged = deployment.path("backups/daily").join(name);
+        fs::write(&forged, text).expect("written");
+        let size = fs::metadata(&good).expect("there").len().to_string();
+        fs::write(status(&forged), claims.replace(&size, &text.len().to_string())).expect("written");
+        let outcome = deployment.run(&now, &["prune", "--yes"]);
+        assert!(outcome.decided(Decision::Removed).is_empty() && good.exists(), "{name} {outcome:#?}");
+    }
+}
+
+#[test]
+fn notes_of_an_encrypted_archive_are_compared_with_all_that_can_be() {
+    let key = age::x25519::Identity::generate();
+    let encryption = format!("    encryption: {{recipients: [{}]}}\n", key.to_public());
+    let deployment = Deployment::new(&format!("    keep_days: 3\n{encryption}"));
+    let now = day(20);
+    let whole = deployment.backup(&day(1));
+    deployment.configure(&format!("    components: [config]\n    keep_days: 3\n{encryption}").replacen(
+        "    components: [config]\n",
+        "",
+        1,
+    ));
+    let part = deployment.path("backups/daily/20261102_090000.zip.age");
+    deployment.run(&day(2), &["--only", "config"]).assert_code(0);
+    // The part says that it is the whole.
+    let notes = part.with_extension("age.json");
+    let forged = fs::read_to_string(&notes).expect("readable");
+    let forged = forged.replace("\"config\"\n", "\"config\", \"plans\"\n");
+    assert!(forged.contains("plans"), "{forged}");
+    fs::write(&notes, &forged).expect("written");
+    let file = deployment.path("key.txt");
+    fs::write(&file, age::secrecy::ExposeSecret::expose_secret(&key.to_string())).expect("written");
+    deployment.configure(&format!("    keep_days: 3\n    encryption: {{identity_file: {}}}\n", file.display()));
+    let outcome = deployment.run(&now, &["prune", "--yes"]);
+    outcome.assert_code(2).assert_said("says something else than its manifest");
+    assert!(whole.exists(), "{outcome:#?}");
+    // With the key it is told by a look into it, and noted as it is.
+    deployment.run(&now, &["verify", "20261102_090000"]).assert_code(0);
+    assert_eq!(deployment.run(&now, &["list"]).archives[0].2.components, [Component::Config]);
+    // Without: notes of another file, and of another moment.
+    deployment.configure("    keep_days: 3\n");
+    let other = deployment.path("backups/daily/20261103_090000.zip.age");
+    fs::copy(&whole, &other).expect("copied");
+    fs::copy(whole.with_extension("age.json"), other.with_extension("age.json")).expect("copied");
+    let mut rotten = fs::read(&part).expect("readable");
+    *rotten.last_mut().expect("a byte") ^= 1;
+    fs::write(&part, &rotten).expect("written");
+    let outcome = deployment.run(&now, &["prune", "--yes"]);
+    assert!(outcome.decided(Decision::Removed).is_empty() && whole.exists(), "{outcome:#?}");
+}
+
+#[test]
+fn an_upgrade_costs_no_archive_that_the_rules_keep() {
+    let deployment = Deployment::new("    keep_days: 365\n");
+    for number in 1..=9 {
+        // Version 0.1 noted nothing.
+        fs::remove_file(deployment.backup(&day(number)).with_extension("zip.json")).expect("removed");
+    }
+    deployment.configure("    retention: {keep_daily: 3, keep_weekly: 2}\n");
+    let outcome = deployment.run(&day(10), &[]);
+    // The days 8 and 9 and the Sunday of the week before (the 8th) would be kept if they had been verified, and what is newer than these.
+    assert_eq!(outcome.assert_code(0).decided(Decision::Removed).len(), 7, "{outcome:#?}");
+    assert_eq!(deployment.names("backups/daily").len(), 3 + 2 * 2);
+    deployment.run(&day(10), &["verify", "--all"]).assert_code(0);
+    let planned = deployment.run(&day(10), &["prune"]);
+    assert_eq!(planned.decided(Decision::Keep).len(), 3, "{planned:#?}");
+}
+
+#[test]
+fn what_is_no_file_is_not_waited_for() {
+    let deployment = Deployment::new("");
+    let archive = deployment.backup(&day(1));
+    let pipe = |path: &std::path::Path| {
+        let _ = fs::remove_file(path);
+        assert!(std::process::Command::new("mkfifo").arg(path).status().expect("mkfifo").success());
+    };
+    pipe(&deployment.path("backups/daily/20261102_090000.zip"));
+    pipe(&archive.with_extension("zip.json"));
+    let listed = deployment.run(&day(3), &["list"]);
+    assert_eq!(listed.assert_code(2).archives.len(), 2);
+    assert!(listed.stdout.contains("it is not a file"), "{listed:#?}");
+    pipe(&archive.with_extension("zip.sha256"));
+    deployment.run(&day(3), &["verify", "20261101_090000"]).assert_code(2);
+    deployment.run(&day(3), &["verify", "20261102_090000"]).assert_code(3);
+    deployment.run(&day(3), &[]).assert_code(0);
+}
+
+#[test]
+fn a_pin_is_not_put_beside_what_is_no_archive() {
+    let deployment = Deployment::new("");
+    let notes = deployment.path("roadmaps/notes.zip");
+    fs::write(&notes, "x").expect("written");
+    let outcome = deployment.run(&day(1), &["pin", notes.to_str().expect("UTF-8")]);
+    outcome.assert_code(3).assert_said("has not the name of an archive");
+    assert_eq!(deployment.names("roadmaps"), ["notes.zip", "plans"]);
+    for args in [&["list"][..], &["verify"], &["prune", "--yes"], &["pin", "latest"]] {
+        let outcome = deployment.run(&day(1), &[args, &["--to", "/nowhere/at/all"]].concat());
+        outcome.assert_code(3).assert_said("is the disk mounted?");
+    }
+}
+
+#[test]
+fn the_second_place_is_not_the_first_by_another_name() {
+    let deployment = Deployment::new("    copy_to: nas\n");
+    fs::create_dir_all(deployment.path("backups")).expect("created");
+    std::os::unix::fs::symlink(deployment.path("backups"), deployment.path("nas")).expect("linked");
+    deployment.run(&day(1), &[]).assert_code(1).assert_said("is the backup folder itself");
+    assert_eq!(deployment.names("backups/daily").len(), 3);
+}

@@ -3,6 +3,7 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use pso_archive::{Archive, private_folder, sync_folder};
@@ -14,9 +15,9 @@ use crate::health;
 use crate::journal::{Begun, Journal};
 use crate::plan::RestorePlan;
 use crate::postgres::{self, Uncertain};
-use crate::previous;
 use crate::qdrant::Vectors;
 use crate::settings::{STAGED, Settings};
+use crate::steps::Step;
 
 const UNDONE: Attempted = Attempted("nothing was restored: everything is as it was before");
 /// What the run says that could not undo everything.
@@ -78,6 +79,10 @@ fn begin(
             postgres::system_identifier(&settings.postgres)
         },
     };
+    // Names carry the time in seconds, and what an earlier restore has kept must not be written over.
+    if let Some(work) = begun.work.iter().find(|work| work.exists()) {
+        bail!("{} is there already: another restore was begun in this second; try again", work.display());
+    }
     run.cancel().check()?;
     Journal::begin(&path, begun)
 }
@@ -136,7 +141,7 @@ pub(crate) fn roll_back(run: &mut Run<'_>, settings: &Settings, mut journal: Jou
     let undone = journal.undo(run, settings);
     journal.start_service(run, settings)?;
     if undone {
-        end(run, journal);
+        end(run, journal.close());
     }
     remove_empty(&folders);
     Ok(undone)
@@ -146,17 +151,23 @@ pub(crate) fn roll_back(run: &mut Run<'_>, settings: &Settings, mut journal: Jou
 pub(crate) fn conclude(run: &mut Run<'_>, settings: &Settings, mut journal: Journal) -> anyhow::Result<()> {
     let folders = above(&journal.begun().work);
     journal.start_service(run, settings)?;
-    if let Err(error) = previous::note_databases(&journal, settings) {
-        run.warn(format_args!("{error:#}; --drop-previous will not find them"));
-        run.note(Severity::Warning);
-    }
-    end(run, journal);
+    let (work, time) = (journal.begun().work.first().cloned(), journal.begun().at.compact());
+    let is_kept = journal.has_way_back();
+    end(run, journal.keep());
     remove_empty(&folders);
+    if let Some(work) = work.filter(|_| is_kept) {
+        let step = Step::new("keep", None, work.display().to_string());
+        let message = format!(
+            "what was there before; to go back to it: pso-restore --rollback {time}; when no longer wanted: pso-restore \
+             --drop-previous"
+        );
+        step.says(message).done(run, Instant::now())?;
+    }
     health::check(run, settings)
 }
 
-fn end(run: &mut Run<'_>, journal: Journal) {
-    if let Err(error) = journal.close() {
+fn end(run: &mut Run<'_>, ended: anyhow::Result<()>) {
+    if let Err(error) = ended {
         run.warn(format_args!("{error:#}"));
         run.note(Severity::Warning);
     }

@@ -14,11 +14,13 @@ Examples:
   pso-backup | pso-restore - --dry-run       the archive that was just made
   pso-restore latest --yes --plan-hash HASH  only if nothing has changed since the --dry-run with that hash
   pso-restore --rollback                     a restore was killed: everything as it was before it
+  pso-restore --rollback 20261122_093000     it was the wrong archive: as before that restore
   pso-restore --drop-previous --dry-run      what earlier restores have kept, and how much that is
 
-What is there is kept until everything is back: the database as <name>_before_<time>, where the
-role may create databases, and replaced files below .pso-restore/. Whatever fails is undone, and
-a restore that is killed is undone (--rollback) or brought to its end (--resume) by another run.
+What is there is kept until --drop-previous: the database as <name>_before_<time>, where the role
+may create databases, and replaced files and snapshots of collections below .pso-restore/<time>/.
+Whatever fails is undone, and a restore that is killed is undone (--rollback) or brought to its
+end (--resume) by another run.
 
 Exit codes:
   0  restored and compared with the manifest; or: the plan was printed
@@ -55,9 +57,10 @@ pub struct Cli {
     #[arg(long, conflicts_with_all = ["archive", "only", "rollback", "drop_previous"], help_heading = "After a restore")]
     pub(crate) resume: bool,
 
-    /// Put everything back as it was before an interrupted restore
-    #[arg(long, conflicts_with_all = ["archive", "only", "drop_previous"], help_heading = "After a restore")]
-    pub(crate) rollback: bool,
+    /// Put everything back as it was before an interrupted restore; or, with the TIME of the last one that came to its
+    /// end, before that, as long as what it has replaced is kept
+    #[arg(long, value_name = "TIME", conflicts_with_all = ["archive", "only", "drop_previous"], help_heading = "After a restore")]
+    pub(crate) rollback: Option<Option<String>>,
 
     /// Drop the databases and remove the files that earlier restores have replaced and kept
     #[arg(long, conflicts_with_all = ["archive", "only"], help_heading = "After a restore")]
@@ -107,5 +110,7 @@ mod tests {
             assert!(Cli::try_parse_from(["pso-restore", "latest", mode]).is_err(), "{mode} is not of an archive");
         }
         assert!(Cli::try_parse_from(["pso-restore", "--resume", "--rollback"]).is_err());
+        let named = Cli::try_parse_from(["pso-restore", "--rollback", "20261122_093000", "--yes"]).expect("valid");
+        assert_eq!(named.rollback, Some(Some("20261122_093000".to_owned())));
     }
 }

@@ -6,10 +6,13 @@
 //! - Exit codes: 0 restored and compared (or only planned), 1 with warnings, 2 failed and undone, 3 nothing attempted.
 //!
 //! What it is about to do stands in a journal first, so that a restore that was killed is undone (`--rollback`) or brought
-//! to its end (`--resume`) by another run. `--drop-previous` removes what restores have kept.
+//! to its end (`--resume`) by another run. It stays with what was replaced, so that `--rollback TIME` takes back the
+//! last restore too, until `--drop-previous` removes what restores have kept.
 //!
 //! Nothing is touched before the whole archive was compared with its manifest and every target answers. The database is
 //! restored beside the old one and swapped by renaming; where that is not possible, in one transaction.
+//! `--table` puts single tables into a schema of their own beside what is there. Archives of the specification's own
+//! `backup-daily.ps1`, which carry no manifest, are restored too, with a warning.
 //!
 //! ```text
 //! pso-backup | pso-restore - --dry-run
@@ -19,6 +22,7 @@ mod apply;
 mod cli;
 mod confirm;
 mod files;
+mod finished;
 mod health;
 mod journal;
 mod plan;
@@ -63,8 +67,12 @@ pub fn run(cli: Cli, io: &mut Io) -> anyhow::Result<Severity> {
         if cli.resume {
             return unfinished::resume(run, settings, Intent::of(&cli, run, false));
         }
-        if cli.rollback {
-            return unfinished::roll_back(run, &settings, Intent::of(&cli, run, false));
+        if let Some(which) = &cli.rollback {
+            let intent = Intent::of(&cli, run, false);
+            return match which {
+                None => unfinished::roll_back(run, &settings, intent),
+                Some(time) => finished::roll_back(run, &settings, time, intent),
+            };
         }
         if cli.drop_previous {
             return previous::drop_previous(run, &settings, Intent::of(&cli, run, false));

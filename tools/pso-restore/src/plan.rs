@@ -187,6 +187,10 @@ impl RestorePlan {
         };
         message.extend(self.space.note.iter().chain(&self.lacks).map(|note| format!("; {note}")));
         let severity = if self.lacks.is_some() || !self.has_manifest { Severity::Warning } else { Severity::Ok };
+        if let Some(hash) = &body.hash {
+            // A table shows its beginning only.
+            run.progress(format_args!("to carry out this plan and no other: --yes --plan-hash {hash}"));
+        }
         run.emit(severity, name, message, body)?;
         for warning in self.postgres.iter().filter_map(PgPlan::warning).chain(self.space.warning.as_deref()) {
             run.warn(warning);

@@ -4,8 +4,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use anyhow::Context as _;
-use pso_archive::private_folder;
 use pso_common::record::Component;
 use pso_common::{Attempted, Run, Severity};
 use walkdir::WalkDir;
@@ -15,14 +13,11 @@ use crate::confirm::{Confirmed, Intent};
 use crate::files;
 use crate::journal::Journal;
 use crate::postgres;
-use crate::settings::Settings;
+use crate::settings::{Settings, is_of_a_restore};
 use crate::steps::Step;
 use crate::unfinished;
 
 const PARTLY: Attempted = Attempted("not everything that is kept was removed; what is in use stays as it was");
-
-/// The file in a restore's folder that names the databases that it keeps.
-const DATABASES: &str = "databases";
 
 /// Something that is kept, and the step that removes it.
 struct Found {
@@ -32,7 +27,8 @@ struct Found {
 
 enum Kept {
     Database(String),
-    Folder(PathBuf),
+    /// A restore's own folder, and the databases that it goes with: together they are the way back.
+    Folder(PathBuf, Vec<String>),
 }
 
 /// Shows what is kept, and removes it where that was asked for.
@@ -54,46 +50,29 @@ pub(crate) fn drop_previous(run: &mut Run<'_>, settings: &Settings, intent: Inte
     }
 }
 
-/// Notes the databases that a restore of several keeps; those of the configured one are known by their names.
-pub(crate) fn note_databases(journal: &Journal, settings: &Settings) -> anyhow::Result<()> {
-    let kept = journal.kept_databases(&settings.postgres.dbname);
-    let Some(work) = journal.begun().work.first().filter(|_| !kept.is_empty()) else { return Ok(()) };
-    let path = work.join(DATABASES);
-    private_folder(work)
-        .and_then(|()| fs::write(&path, kept.join("\n") + "\n"))
-        .with_context(|| format!("note the databases that are kept in {}", path.display()))
-}
-
 fn look(settings: &Settings) -> anyhow::Result<(Vec<PathBuf>, Vec<Found>)> {
     let mut found = Vec::new();
     let folders = files::undo_folders(settings);
-    let works = || folders.iter().flat_map(|folder| entries(folder)).filter(|work| is_of_a_restore(work));
-    let noted: Vec<String> = works()
-        .filter_map(|work| fs::read_to_string(work.join(DATABASES)).ok())
-        .flat_map(|text| text.lines().map(str::to_owned).collect::<Vec<_>>())
-        .collect();
+    let mut works = Vec::new();
+    for work in folders.iter().flat_map(|folder| entries(folder)).filter(|work| is_of_a_restore(work)) {
+        let databases = Journal::finished(&work)?.map(|journal| journal.kept_databases()).unwrap_or_default();
+        works.push((work, databases));
+    }
+    // Those of the configured one are known by their names too.
+    let noted: Vec<String> = works.iter().flat_map(|(_, databases)| databases.clone()).collect();
     for database in postgres::kept(&settings.postgres, &noted)? {
         let mut step = Step::new("drop", Component::Postgres, database.name.as_str());
         step.size_bytes = database.size;
         let step = step.says("the database that a restore has replaced");
         found.push(Found { kept: Kept::Database(database.name), step });
     }
-    for work in works() {
+    for (work, databases) in works {
         let (files, bytes) = size(&work);
         let step = Step::new("drop", None, work.display().to_string()).files(files).size(bytes);
         let step = step.says("files and snapshots that a restore has replaced");
-        found.push(Found { kept: Kept::Folder(work), step });
+        found.push(Found { kept: Kept::Folder(work, databases), step });
     }
     Ok((folders, found))
-}
-
-/// `YYYYMMDD_HHMMSS`: nothing else in there is ours to remove.
-fn is_of_a_restore(path: &Path) -> bool {
-    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
-    let is_time = name.len() == 15
-        && name.bytes().enumerate().all(|(at, byte)| if at == 8 { byte == b'_' } else { byte.is_ascii_digit() });
-    // No link: what is behind one is not ours.
-    is_time && fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
 }
 
 /// Files and bytes below a folder.
@@ -113,19 +92,25 @@ fn drop_all(
 ) -> anyhow::Result<()> {
     run.must_finish();
     let mut failed = 0;
+    let mut left: Vec<String> = Vec::new();
     for Found { kept, step } in found {
         run.cancel().check().map_err(|error| anyhow::Error::from(error).context(PARTLY))?;
         let started = Instant::now();
         let result = match &kept {
             Kept::Database(name) => postgres::drop_kept(&settings.postgres, name),
-            // It knows the databases that are left.
-            Kept::Folder(folder) if failed > 0 && folder.join(DATABASES).exists() => continue,
-            Kept::Folder(folder) => fs::remove_dir_all(folder).map_err(anyhow::Error::from),
+            Kept::Folder(_, databases) if databases.iter().any(|database| left.contains(database)) => {
+                step.says("it stays as long as the database that was replaced with it").skipped(run)?;
+                continue;
+            }
+            Kept::Folder(folder, _) => fs::remove_dir_all(folder).map_err(anyhow::Error::from),
         };
         match result {
             Ok(()) => step.done(run, started)?,
             Err(error) => {
                 failed += 1;
+                if let Kept::Database(name) = kept {
+                    left.push(name);
+                }
                 step.failed(run, Severity::High, &format!("{error:#}"))?;
             }
         }

@@ -116,3 +116,12 @@ impl Settings {
 pub(crate) const UNDO: &str = ".pso-restore";
 /// The folder below a restore's own for what nobody needs when the restore is killed.
 pub(crate) const STAGED: &str = "new";
+
+/// Whether a folder below that one is a restore's own, `YYYYMMDD_HHMMSS`: nothing else in there is ours.
+pub(crate) fn is_of_a_restore(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+    let is_time = name.len() == 15
+        && name.bytes().enumerate().all(|(at, byte)| if at == 8 { byte == b'_' } else { byte.is_ascii_digit() });
+    // No link: what is behind one is not ours.
+    is_time && std::fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_dir())
+}

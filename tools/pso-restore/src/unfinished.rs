@@ -49,20 +49,26 @@ fn look(settings: &Settings, intent: Intent) -> anyhow::Result<Option<Journal>> 
 }
 
 fn found(settings: &Settings, intent: Intent) -> anyhow::Result<Journal> {
-    look(settings, intent)?.with_context(|| {
-        format!("there is no interrupted restore in {}; nothing is to be done", settings.undo_folder().display())
-    })
+    if let Some(journal) = look(settings, intent)? {
+        return Ok(journal);
+    }
+    let folder = settings.undo_folder();
+    // One that cannot be read is of no interrupted restore either.
+    let last = Journal::last(&folder).ok().flatten().map(|last| {
+        let begun = last.begun();
+        format!(
+            "; to undo the one of {}, which came to its end: --rollback {}",
+            begun.archive.display(),
+            begun.at.compact()
+        )
+    });
+    bail!("there is no interrupted restore in {}; nothing is to be done{}", folder.display(), last.unwrap_or_default())
 }
 
 /// `--rollback`: puts everything back as it was before.
 pub(crate) fn roll_back(run: &mut Run<'_>, settings: &Settings, intent: Intent) -> anyhow::Result<()> {
     let _lock = intent.lock(settings)?;
     let journal = found(settings, intent)?;
-    ensure!(
-        !(journal.is_switched() && journal.is_finishing()),
-        "{}, and what would bring back the old state is being removed; run `pso-restore --resume`",
-        journal.describe()
-    );
     same_servers(settings, &journal)?;
     if let Some(database) = committed(settings, &journal)? {
         bail!(
@@ -78,10 +84,15 @@ pub(crate) fn roll_back(run: &mut Run<'_>, settings: &Settings, intent: Intent) 
     if was_stopped { health::check(run, settings) } else { Ok(()) }
 }
 
-fn undo(run: &mut Run<'_>, settings: &Settings, journal: Journal, _consent: &Confirmed) -> anyhow::Result<()> {
+pub(crate) fn undo(
+    run: &mut Run<'_>,
+    settings: &Settings,
+    journal: Journal,
+    _consent: &Confirmed,
+) -> anyhow::Result<()> {
     run.must_finish();
     if !apply::roll_back(run, settings, journal)? {
-        return Err(anyhow::anyhow!("the interrupted restore was not rolled back").context(NOT_UNDONE));
+        return Err(anyhow::anyhow!("the restore was not rolled back").context(NOT_UNDONE));
     }
     Ok(())
 }
@@ -138,6 +149,16 @@ pub(crate) fn resume(run: &mut Run<'_>, mut settings: Settings, intent: Intent) 
 
 /// Writes what would be done.
 fn show(run: &mut Run<'_>, journal: &Journal, mode: RestoreMode, steps: Vec<Step>) -> anyhow::Result<()> {
+    emit(run, journal, mode, journal.describe(), &steps)
+}
+
+pub(crate) fn emit(
+    run: &mut Run<'_>,
+    journal: &Journal,
+    mode: RestoreMode,
+    message: String,
+    steps: &[Step],
+) -> anyhow::Result<()> {
     let begun = journal.begun();
     let body = RestorePlanRecord {
         path: begun.archive.display().to_string(),
@@ -150,12 +171,12 @@ fn show(run: &mut Run<'_>, journal: &Journal, mode: RestoreMode, steps: Vec<Step
         free_bytes: None,
     };
     let name = begun.archive.file_name().unwrap_or_default().to_string_lossy().into_owned();
-    run.emit(Severity::Ok, name, journal.describe(), body)?;
+    run.emit(Severity::Ok, name, message, body)?;
     steps.iter().try_for_each(|step| step.planned(run))
 }
 
 /// Refuses to undo on one server what was done on another: that would be a second accident.
-fn same_servers(settings: &Settings, journal: &Journal) -> anyhow::Result<()> {
+pub(crate) fn same_servers(settings: &Settings, journal: &Journal) -> anyhow::Result<()> {
     let touches_qdrant = journal.open().any(Action::is_of_qdrant);
     let now = settings.qdrant_shown();
     if let Some(then) = journal.begun().qdrant.as_ref().filter(|then| touches_qdrant && **then != now) {
@@ -176,7 +197,7 @@ fn same_servers(settings: &Settings, journal: &Journal) -> anyhow::Result<()> {
 }
 
 /// A database whose new content was committed in place.
-fn committed(settings: &Settings, journal: &Journal) -> anyhow::Result<Option<String>> {
+pub(crate) fn committed(settings: &Settings, journal: &Journal) -> anyhow::Result<Option<String>> {
     for place in journal.open().filter_map(Action::commit) {
         if postgres::is_committed(&settings.postgres, place)? {
             return Ok(Some(place.database.clone()));

@@ -27,7 +27,8 @@ pub(crate) struct CreateArgs {
     #[arg(long, value_enum, value_name = "HOW")]
     pub(crate) compression: Option<Compression>,
 
-    /// The age identity with which an encrypted archive is read back [env: `PSO_BACKUP_IDENTITY_FILE`]
+    /// The age identity that opens encrypted archives, where older ones go because of them; none is needed to make one
+    /// [env: `PSO_BACKUP_IDENTITY_FILE`]
     #[arg(long, value_name = "FILE")]
     pub(crate) identity: Option<PathBuf>,
 

@@ -27,7 +27,8 @@ Exit codes:
   0  the archive is published and was read back; or: the archives are as they were made, or gone as planned
   1  the same, with warnings: an optional component is missing, a copy failed
   2  the backup failed and nothing was published; or: an archive is damaged
-  3  nothing was attempted: usage, configuration, no connection, no space, another backup or a restore is running";
+  3  nothing was attempted: usage, configuration, no connection, no space, another backup or a restore is running; or:
+     the one archive to verify cannot be opened at all, or only with another key";
 
 /// One verified archive of the database, the vector store and the files; lists, verifies and prunes archives
 #[derive(Debug, Parser)]

@@ -29,8 +29,10 @@ pub(crate) struct Policy {
 pub(crate) enum State {
     /// It was read back and was what its manifest says.
     Good,
-    /// It can be read, and nobody has compared its content, or it was damaged when somebody did.
+    /// It can be read, and nobody noted that its content was compared: archives of pso-tools 0.1 are all like that.
     Unverified,
+    /// It was not what its manifest says when somebody looked.
+    Damaged,
     /// Its manifest cannot be read.
     Unreadable,
 }
@@ -82,8 +84,17 @@ impl Policy {
         newest_first.retain(|&at| all[at].taken_at <= now);
         let good: Vec<usize> = newest_first.iter().copied().filter(|&at| all[at].state == State::Good).collect();
         let kept = self.kept(all, &good, now);
+        // Who looks at none of them must not lose what the rules would keep of them: after an upgrade that is all there
+        // is. They take no place from a good one, and replace none.
+        let maybe: Vec<usize> = newest_first
+            .iter()
+            .copied()
+            .filter(|&at| matches!(all[at].state, State::Good | State::Unverified))
+            .collect();
+        let maybe_kept = self.kept(all, &maybe, now);
         // What does not count goes only when it is older than everything that the rules keep.
-        let oldest = kept.iter().filter(|(_, rule)| rule.is_slot()).map(|(&at, _)| all[at].taken_at).min();
+        let slots = kept.iter().chain(&maybe_kept).filter(|(_, rule)| rule.is_slot());
+        let oldest = slots.map(|(&at, _)| all[at].taken_at).min();
         let verdict = |(at, archive): (usize, &Candidate)| {
             if archive.pinned {
                 Verdict::Keep("pinned".to_owned())
@@ -93,6 +104,8 @@ impl Policy {
                 Verdict::Keep(rule.reason(self))
             } else if archive.state == State::Good {
                 Verdict::Remove(format!("past {}; newer ones have all that is in it", self.shown()))
+            } else if let Some(rule) = maybe_kept.get(&at).filter(|_| archive.state == State::Unverified) {
+                Verdict::Keep(format!("{}; it was not verified and does not count", rule.reason(self)))
             } else {
                 self.not_good(archive, all, &good, oldest, now)
             }
@@ -100,7 +113,22 @@ impl Policy {
         all.iter().enumerate().map(verdict).collect()
     }
 
-    /// The good archives that a rule keeps. The rules are applied to each component by itself: an archive of the plans
+    /// The archives without which `gone` must not go: of each thing that is in it the newest good ones.
+    pub(crate) fn relied_on(&self, gone: &Candidate, all: &[Candidate], now: Timestamp) -> BTreeSet<usize> {
+        let mut newest_first: Vec<usize> = (0..all.len()).collect();
+        newest_first.sort_by_key(|&at| std::cmp::Reverse(all[at].taken_at));
+        newest_first.retain(|&at| all[at].state == State::Good && all[at].taken_at <= now);
+        let newest = |key: Option<&Key>| {
+            let with = newest_first.iter().copied().filter(|&at| key.is_none_or(|key| keys_of(&all[at], key)));
+            with.take(self.minimum as usize).collect::<Vec<_>>()
+        };
+        match keys(gone).as_slice() {
+            [] => newest(None).into_iter().collect(),
+            keys => keys.iter().flat_map(|key| newest(Some(key))).collect(),
+        }
+    }
+
+    /// The archives that a rule keeps, of some that are ordered newest first. The rules are applied to each component by itself: an archive of the plans
     /// alone takes no day from the one of everything.
     fn kept(&self, all: &[Candidate], good: &[usize], now: Timestamp) -> BTreeMap<usize, Rule> {
         let mut kept: BTreeMap<usize, Rule> = BTreeMap::new();
@@ -141,6 +169,7 @@ impl Policy {
     ) -> Verdict {
         let what = match archive.state {
             State::Unreadable => "it cannot be read",
+            State::Damaged => "it is damaged",
             State::Good | State::Unverified => "it was not verified",
         };
         if self.keep_days > 0 && archive.taken_at >= days_before(now, self.keep_days) {

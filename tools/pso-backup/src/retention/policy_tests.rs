@@ -54,7 +54,7 @@ fn the_newest_of_each_slot_stays() {
 fn a_month_of_failures_costs_nothing() {
     let now = "2026-11-22T09:00:00Z";
     assert!(removed(DAYS_7, &[whole("2026-10-01T09:00:00Z")], now).is_empty());
-    for state in [State::Unreadable, State::Unverified] {
+    for state in [State::Unreadable, State::Damaged, State::Unverified] {
         let failed = Candidate { state, ..whole(now) };
         let all = [failed, whole("2026-10-01T09:00:00Z")];
         assert!(removed(DAYS_7, &all, now).is_empty(), "{state:?} does not replace a good one");
@@ -104,7 +104,7 @@ fn an_archive_of_a_part_replaces_that_part_only() {
 #[test]
 fn what_does_not_count_goes_when_it_is_replaced() {
     let now = "2026-11-22T10:00:00Z";
-    for state in [State::Unreadable, State::Unverified] {
+    for state in [State::Unreadable, State::Damaged, State::Unverified] {
         let bad = |taken| Candidate { state, ..whole(taken) };
         let all = [whole("2026-11-22T09:00:00Z"), bad("2026-11-21T09:00:00Z"), bad("2026-01-01T00:00:00Z")];
         assert_eq!(removed(DAYS_7, &all, now), ["20260101_000000"], "{state:?}");
@@ -113,6 +113,40 @@ fn what_does_not_count_goes_when_it_is_replaced() {
     }
     let pinned = Candidate { pinned: true, state: State::Unreadable, ..whole("2026-01-01T00:00:00Z") };
     assert!(removed(DAYS_7, &[whole("2026-11-22T09:00:00Z"), pinned], now).is_empty());
+}
+
+#[test]
+fn what_nobody_has_verified_stays_as_long_as_if_it_had_been() {
+    let old = |taken| Candidate { state: State::Unverified, ..whole(taken) };
+    let all: Vec<Candidate> = std::iter::once(whole("2026-11-22T09:00:00Z"))
+        .chain(
+            ["2026-11-21T09:00:00Z", "2026-10-31T09:00:00Z", "2026-10-01T09:00:00Z", "2026-09-30T09:00:00Z"].map(old),
+        )
+        .collect();
+    let months = Policy { keep_days: 0, keep_monthly: 2, ..DAYS_7 };
+    // The first one is of the second month; what is older goes, since a good one has all that is in it.
+    assert_eq!(removed(months, &all, "2026-11-22T10:00:00Z"), ["20261001_090000", "20260930_090000"]);
+    // It takes no month from a good one, however much newer it is.
+    let all = [old("2026-11-22T09:00:00Z"), old("2026-10-22T09:00:00Z"), whole("2026-09-01T09:00:00Z")];
+    assert!(removed(months, &all, "2026-11-22T10:00:00Z").is_empty());
+    // What is known to be damaged would be kept by no rule.
+    let damaged = Candidate { state: State::Damaged, ..whole("2026-10-31T09:00:00Z") };
+    let all = [whole("2026-11-22T09:00:00Z"), damaged];
+    assert_eq!(removed(months, &all, "2026-11-22T10:00:00Z"), ["20261031_090000"]);
+}
+
+#[test]
+fn what_goes_relies_on_good_ones_that_stay() {
+    let mut chance = fastrand::Rng::with_seed(23);
+    for round in 0..300 {
+        let ((all, now), policy) = (history(&mut chance), policy(&mut chance));
+        let verdicts = policy.decide(&all, now);
+        for at in (0..all.len()).filter(|&at| !kept(&verdicts, at)) {
+            let relied_on = policy.relied_on(&all[at], &all, now);
+            assert!(relied_on.len() >= policy.minimum as usize, "round {round}: {:?}", all[at]);
+            assert!(relied_on.iter().all(|&on| all[on].state == State::Good && kept(&verdicts, on)), "round {round}");
+        }
+    }
 }
 
 #[test]
@@ -132,7 +166,8 @@ fn history(chance: &mut fastrand::Rng) -> (Vec<Candidate>, Timestamp) {
         let seconds = chance.i64(-10 * 86_400..200 * 86_400);
         let taken_at = Timestamp::new(now.to_utc() - time::Duration::seconds(seconds));
         let state = match chance.u8(0..10) {
-            0 | 1 => State::Unreadable,
+            0 => State::Unreadable,
+            1 => State::Damaged,
             2 | 3 => State::Unverified,
             _ => State::Good,
         };

@@ -15,7 +15,7 @@ pub(crate) struct Encryption {
     pub(crate) recipients: Vec<String>,
     /// More of them, one a line.
     pub(crate) recipients_file: Option<PathBuf>,
-    /// The private key, to read back, verify and list.
+    /// The private key, to verify what is in archives. None is needed to make, list and prune them.
     pub(crate) identity_file: Option<PathBuf>,
 }
 

@@ -8,7 +8,7 @@ mod section;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, anyhow, ensure};
+use anyhow::{Context as _, anyhow, bail, ensure};
 use pso_archive::{Packing, RESTORE_LOCK};
 use pso_common::config::{Config, Paths};
 use pso_common::postgres::PgSettings;
@@ -138,8 +138,12 @@ fn distinct(names: Vec<String>) -> anyhow::Result<Vec<String>> {
     Ok(names)
 }
 
-/// Where archives are looked for, and which series each folder holds.
+/// Where archives are looked for, and which series each folder holds. One that is named must be there: on a disk that is
+/// not mounted there are archives all the same.
 pub(crate) fn folders(config: &Config, to: Option<&Path>) -> anyhow::Result<Vec<PathBuf>> {
+    if let Some(folder) = to.filter(|folder| !folder.is_dir()) {
+        bail!("there is no folder {} (--to); is the disk mounted?", folder.display());
+    }
     let backups = Paths::resolve(config)?.backups;
     Ok(to.map_or_else(|| vec![backups.join("daily"), backups.join("weekly")], |folder| vec![folder.to_path_buf()]))
 }

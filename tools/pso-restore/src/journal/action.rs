@@ -3,6 +3,7 @@
 
 use std::path::PathBuf;
 
+use anyhow::{anyhow, ensure};
 use pso_common::Timestamp;
 use pso_common::io::Cancel;
 use pso_common::qdrant::Alias;
@@ -160,13 +161,34 @@ impl Action {
         }
     }
 
+    /// Whether what undoing it takes is there, now that the restore came to its end.
+    pub(super) fn ensure_way_back(&self, settings: &Settings) -> anyhow::Result<()> {
+        match self {
+            Self::Rename(renaming) => {
+                let names: Vec<&str> = renaming.databases.iter().map(|swap| swap.database.as_str()).collect();
+                let is_ours = postgres::has_swapped(&settings.postgres, renaming, false)?;
+                ensure!(is_ours, "{} was renamed or replaced since", names.join(", "));
+            }
+            Self::Collection(Replacing { before: Some(saved), .. }) => {
+                let there = std::fs::metadata(&saved.file).is_ok_and(|metadata| metadata.len() == saved.size);
+                ensure!(there, "the snapshot {} is not there any more, or not whole", saved.file.display());
+            }
+            Self::Files(swapping) => {
+                let replaced = swapping.files.iter().filter(|(_, replaced)| *replaced);
+                for kept in replaced.map(|(path, _)| swapping.kept.join(path)) {
+                    ensure!(kept.is_file(), "{}, which it has replaced, is not there any more", kept.display());
+                }
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// What undoing it would do, for those who want to know first.
     pub(super) fn undo_step(&self) -> Option<Step> {
         use pso_common::record::Component::{Postgres, Qdrant};
         Some(match self {
-            Self::NewDatabase(new) => {
-                Step::new("drop", Postgres, new.new.as_str()).says("the unfinished new database is dropped")
-            }
+            Self::NewDatabase(new) => Step::new("drop", Postgres, new.new.as_str()).says("the new database is dropped"),
             Self::InPlace(place) => {
                 Step::new("restore", Postgres, place.database.as_str()).says("its transaction is rolled back")
             }
@@ -245,8 +267,10 @@ pub(crate) fn undisturbed() -> Cancel {
     Cancel::default()
 }
 
-/// Writes what could not be undone, and what somebody has to do about it.
+/// Writes what could not be undone, and what somebody has to do about it; in the error too, since a table ends at the
+/// terminal's edge.
 pub(crate) fn not_undone(run: &mut Run<'_>, step: &Step, error: anyhow::Error, way_out: &str) -> anyhow::Result<()> {
-    step.failed(run, Severity::Critical, &format!("{error:#}; {way_out}"))?;
-    Err(error)
+    let message = format!("{error:#}; {way_out}");
+    step.failed(run, Severity::Critical, &message)?;
+    Err(anyhow!(message))
 }

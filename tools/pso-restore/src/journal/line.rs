@@ -56,7 +56,9 @@ pub(super) enum Event {
     },
     /// Everything has been switched over.
     Switched,
-    /// What could bring back the old state is being removed: from here on there is only forward.
+    /// It is being undone: what was switched over counts as that no longer.
+    Undoing,
+    /// Everything is undone, and what could bring back the old state is being removed.
     Finishing,
 }
 
@@ -69,7 +71,8 @@ pub(super) fn parse(text: &[u8]) -> anyhow::Result<Option<(Vec<Event>, usize)>> 
     while let Some(line) = lines.next() {
         match serde_json::from_slice(line) {
             Ok(event) if line.ends_with(b"\n") => events.push(event),
-            Err(error) if lines.peek().is_some() => {
+            // A whole line that says something else is no half of one: another version wrote it.
+            Err(error) if lines.peek().is_some() || error.is_data() => {
                 bail!(
                     "its line {} is damaged ({error}): look at what lies beside it, set right by hand what is half \
                      done, and remove it",

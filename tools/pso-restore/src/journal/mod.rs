@@ -3,9 +3,11 @@
 //!
 //! `.pso-restore/journal.jsonl` has one JSON object a line. It is there while a restore is under way and no longer; one
 //! that nobody holds the lock of is of an interrupted restore. Undoing in the run that failed and `--rollback` after a
-//! kill are the same code over the same list.
+//! kill are the same code over the same list. That of a restore that came to its end stays in the restore's folder, with
+//! what was replaced, as the way back: see `finished`.
 
 mod action;
+mod finished;
 mod line;
 
 use std::fs::{self, File, OpenOptions};
@@ -45,6 +47,7 @@ pub(crate) struct Journal {
     begun: Begun,
     noted: Vec<Noted>,
     switched: bool,
+    undoing: bool,
     finishing: bool,
 }
 
@@ -60,6 +63,7 @@ impl Journal {
             begun: begun.clone(),
             noted: Vec::new(),
             switched: false,
+            undoing: false,
             finishing: false,
         };
         journal.write(&Event::Begun(begun))?;
@@ -112,6 +116,7 @@ impl Journal {
             begun,
             noted: Vec::new(),
             switched: false,
+            undoing: false,
             finishing: false,
         };
         for event in events {
@@ -128,6 +133,7 @@ impl Journal {
             Event::Did { id } => self.mark(id, |noted| noted.did = true),
             Event::Over { id } => self.mark(id, |noted| noted.over = true),
             Event::Switched => self.switched = true,
+            Event::Undoing => (self.switched, self.undoing) = (false, true),
             Event::Finishing => self.finishing = true,
         }
     }
@@ -188,11 +194,6 @@ impl Journal {
         self.switched
     }
 
-    /// Whether what could bring back the old state may be gone already.
-    pub(crate) const fn is_finishing(&self) -> bool {
-        self.finishing
-    }
-
     /// The actions that are not undone.
     pub(crate) fn open(&self) -> impl DoubleEndedIterator<Item = &Action> {
         self.noted.iter().filter(|noted| !noted.over).map(|noted| &noted.action)
@@ -200,6 +201,11 @@ impl Journal {
 
     /// Undoes everything in reverse; whether all of it could be. Goes on after a failure and tells each.
     pub(crate) fn undo(&mut self, run: &mut Run<'_>, settings: &Settings) -> bool {
+        if let Err(error) = self.undoing() {
+            run.warn(format_args!("nothing was undone: {error:#}; make it possible, then try again"));
+            run.note(Severity::Critical);
+            return false;
+        }
         let mut all = true;
         for id in (0..self.noted.len()).rev().filter(|&id| !self.noted[id].over).collect::<Vec<_>>() {
             let action = self.noted[id].action.clone();
@@ -219,10 +225,20 @@ impl Journal {
         all
     }
 
-    /// The databases that it keeps under another name, beside those of `usual`.
-    pub(crate) fn kept_databases(&self, usual: &str) -> Vec<String> {
+    /// Notes that it is being undone, where everything was switched over: half of that undone is not to be taken for a
+    /// restore that came to its end.
+    fn undoing(&mut self) -> anyhow::Result<()> {
+        if self.switched {
+            self.write(&Event::Undoing)?;
+            (self.switched, self.undoing) = (false, true);
+        }
+        Ok(())
+    }
+
+    /// The databases that it keeps under another name.
+    pub(crate) fn kept_databases(&self) -> Vec<String> {
         let swaps = self.open().filter_map(Action::renaming).flat_map(|renaming| &renaming.databases);
-        swaps.filter(|swap| swap.database != usual).filter_map(|swap| swap.kept.clone()).collect()
+        swaps.filter_map(|swap| swap.kept.clone()).collect()
     }
 
     /// The steps that undoing would take.
@@ -253,8 +269,7 @@ impl Journal {
         Ok(())
     }
 
-    /// Ends it: nothing is to be done any more. Removes what would bring back the old state; what was replaced stays in
-    /// the undo folder.
+    /// Ends it after everything was undone, or nothing was done. Removes what would have brought back the old state.
     pub(crate) fn close(mut self) -> anyhow::Result<()> {
         self.finishing = true;
         if self.write(&Event::Finishing).is_err() {
@@ -279,8 +294,10 @@ impl Journal {
         let open: Vec<String> = self.open().filter_map(Action::describe).collect();
         let what = if self.switched {
             "everything was switched over, and only the end is missing".to_owned()
-        } else if self.finishing {
+        } else if self.finishing || self.undoing && open.is_empty() {
             "everything was undone, and only the end is missing".to_owned()
+        } else if self.undoing {
+            format!("it was being undone, and what is left of it is {}", open.join(", "))
         } else if open.is_empty() {
             "nothing was replaced yet".to_owned()
         } else {
@@ -361,8 +378,23 @@ mod tests {
             assert_eq!(names.len(), noted + 1, "{cut}: {names:?}");
             assert_eq!(names.last().map(String::as_str), Some("the new database more"));
         }
-        let middle = String::from_utf8(whole).expect("UTF-8").replacen("\"did\"", "\"dad\"", 1);
-        fs::write(&path, middle).expect("written");
+        let whole = String::from_utf8(whole).expect("UTF-8");
+        fs::write(&path, whole.replacen("\"did\"", "\"dad\"", 1)).expect("written");
         assert!(format!("{:#}", Journal::left(&path).expect_err("damaged")).contains("line 3"));
+        // Of a version that knows more: not to be taken for half a line, and what it tells of not for never done.
+        fs::write(&path, whole + "{\"event\":\"more\"}\n").expect("written");
+        assert!(format!("{:#}", Journal::left(&path).expect_err("not known")).contains("line 9"));
+    }
+
+    #[test]
+    fn half_undone_is_not_switched_any_more() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("journal.jsonl");
+        let mut journal = Journal::begin(&path, begun()).expect("begun");
+        journal.will(new("one")).expect("noted");
+        journal.switched().expect("noted");
+        journal.undoing().expect("noted");
+        let left = Journal::left(&path).expect("whole").expect("there");
+        assert!(!left.is_switched() && left.describe().contains("it was being undone"), "{}", left.describe());
     }
 }

@@ -10,7 +10,7 @@ use super::check::check;
 use super::fill::fill;
 use super::swap::allow;
 use super::target::{Shape, admin, ident, literal};
-use super::{MAX_NAME_BYTES, PgPlan, properties, shortened};
+use super::{MAX_NAME_BYTES, PgPlan, properties, scratch, shortened};
 use crate::journal::{Action, Journal, NewDatabase, Swap};
 use crate::steps::Step;
 
@@ -41,13 +41,14 @@ pub(super) fn prepare(
         .says(format!("into {}, compared with the manifest", names.new));
     let action = NewDatabase { database: plan.database.clone(), new: names.new.to_owned() };
     let id = journal.will(Action::NewDatabase(action))?;
+    let scratch = scratch(journal)?;
     let result = step.run(run, |run, step| {
         admin
             .batch_execute(&create_statement(names.new, names.shape))
             .with_context(|| format!("create the database {}", names.new))?;
         let oid = oid(&mut admin, names.new)?;
         let own = settings.with_dbname(names.new);
-        fill(run, &own, archive, plan)?;
+        fill(run, &own, archive, plan, &scratch)?;
         check(&own, plan, run.cancel())?;
         if names.kept.is_some() {
             let problems = properties::carry_over(&mut admin, &plan.database, names.new, names.shape)?;

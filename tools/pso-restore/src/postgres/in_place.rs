@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::Path;
 use std::process::{ChildStdin, ChildStdout};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError};
 use std::thread;
@@ -14,8 +15,9 @@ use pso_common::io::Cancel;
 use pso_common::postgres::{PgSettings, Program, Purpose, connect};
 use pso_common::record::Component;
 
+use super::fill::listed;
 use super::target::APPLICATION;
-use super::{PgPlan, feed};
+use super::{PgPlan, feed, scratch};
 use crate::journal::{Action, InPlaceTransaction, Journal, not_undone};
 use crate::steps::Step;
 
@@ -57,7 +59,7 @@ pub(super) fn prepare(
         let begun = session.transaction()?;
         let action = InPlaceTransaction { database: plan.database.clone(), transaction: begun.clone() };
         journal.will(Action::InPlace(action))?;
-        replace(run, &mut session, archive, plan)
+        replace(run, &mut session, archive, plan, &scratch(journal)?)
             .map_err(|error| session.explain(error))
             .with_context(|| format!("restore into {}", settings.shown()))?;
         let rows = session.count(plan, run.cancel())?;
@@ -88,9 +90,14 @@ fn lock_statement(settings: &PgSettings, plan: &PgPlan) -> anyhow::Result<String
 }
 
 /// `pg_restore` turns the dump into SQL, and psql executes it.
-fn replace(run: &Run<'_>, session: &mut Session, archive: &mut Archive, plan: &PgPlan) -> anyhow::Result<()> {
-    let mut list = tempfile::NamedTempFile::new().context("create a temporary file")?;
-    list.write_all(plan.list.as_bytes()).context("write the list of what to restore")?;
+fn replace(
+    run: &Run<'_>,
+    session: &mut Session,
+    archive: &mut Archive,
+    plan: &PgPlan,
+    folder: &Path,
+) -> anyhow::Result<()> {
+    let list = listed(folder, &plan.list)?;
     let mut command = command(plan.pg_restore()?, None, run.env());
     command.args(["--clean", "--if-exists", "--exit-on-error", "--file=-"]).arg("--use-list").arg(list.path());
     if !plan.keep_owners {

@@ -18,15 +18,17 @@ mod text;
 mod toc;
 
 use std::io;
+use std::path::PathBuf;
 
 use anyhow::Context as _;
-use pso_archive::{Archive, Database, Entry, Running, custom};
+use pso_archive::{Archive, Database, Entry, Running, custom, private_folder};
 use pso_common::Run;
 use pso_common::io::Cancel;
 use pso_common::postgres::{PgSettings, Program};
 use pso_common::record::Component;
 
 use crate::journal::{Journal, Swap};
+use crate::settings::STAGED;
 use crate::steps::Step;
 use in_place::InPlace;
 pub(crate) use in_place::{Uncertain, is_committed, roll_back, take_back_commit};
@@ -177,6 +179,14 @@ pub(crate) fn switch(
         let settings = settings.with_dbname(transaction.database());
         transaction.switch(run, &settings, journal)
     })
+}
+
+/// A folder for what nobody needs when the restore is killed; whoever ends it removes it.
+fn scratch(journal: &Journal) -> anyhow::Result<PathBuf> {
+    let work = journal.begun().work.first().context("a restore without a folder")?;
+    let folder = work.join(STAGED).join(Component::Postgres.as_str());
+    private_folder(&folder).with_context(|| format!("create {}", folder.display()))?;
+    Ok(folder)
 }
 
 /// Feeds a dump to `pg_restore` and waits for its end.
