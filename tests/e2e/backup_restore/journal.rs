@@ -86,6 +86,18 @@ impl Killed {
         self.parts.database.scalar(&sql).expect("a count")
     }
 
+    /// The time of the last restore that came to its end: the name of its folder.
+    pub(super) fn last(&self) -> String {
+        let all = fs::read_dir(self.parts.path(".pso-restore")).expect("a folder");
+        let names = all.map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"));
+        names.filter(|name| name.len() == 15).max().expect("a restore")
+    }
+
+    /// The step that says where what was there is kept.
+    pub(super) fn kept(&self) -> String {
+        format!("keep {}", self.parts.path(".pso-restore").join(self.last()).display())
+    }
+
     #[track_caller]
     pub(super) fn assert_rolled_back(&self) {
         self.damaged.assert_same(&self.parts.content());

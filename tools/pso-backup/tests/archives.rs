@@ -443,3 +443,27 @@ fn the_second_place_is_not_the_first_by_another_name() {
     deployment.run(&day(1), &[]).assert_code(1).assert_said("is the backup folder itself");
     assert_eq!(deployment.names("backups/daily").len(), 3);
 }
+
+#[test]
+fn an_archive_of_the_script_stays_until_all_of_it_is_in_another() {
+    let deployment = Deployment::new("    keep_days: 3\n");
+    deployment.backup(&day(1));
+    let old = deployment.path("backups/daily/20260901_090000.zip");
+    let name = "postgres.sql";
+    // The smallest ZIP file with one stored entry, which is empty.
+    let common = [&[10, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], &[0; 12], &[12, 0, 0, 0]].concat();
+    let local = [&b"PK\x03\x04"[..], &common, name.as_bytes()].concat();
+    let central = [&b"PK\x01\x02\x14\x00"[..], &common, &[0; 14], name.as_bytes()].concat();
+    let mut end = b"PK\x05\x06\0\0\0\0\x01\0\x01\0".to_vec();
+    for number in [central.len(), local.len()] {
+        end.extend(u32::try_from(number).expect("small").to_le_bytes());
+    }
+    fs::write(&old, [&local[..], &central, &end, &[0, 0]].concat()).expect("written");
+    assert!(pso_archive::legacy::is_legacy(&old));
+    // Configuration and plans are not everything.
+    deployment.backup(&day(20));
+    assert!(old.exists());
+    fs::write(&old, "no zip").expect("written");
+    let outcome = deployment.run(&day(21), &["prune", "--yes"]);
+    assert_eq!(outcome.decided(Decision::Removed), ["20260901_090000.zip"]);
+}

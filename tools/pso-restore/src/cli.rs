@@ -1,5 +1,7 @@
 //! The command line.
 
+use std::path::PathBuf;
+
 use clap::Parser;
 use pso_common::CommonArgs;
 use pso_common::postgres::PgArgs;
@@ -48,6 +50,10 @@ pub struct Cli {
     /// Do it without asking
     #[arg(long)]
     pub(crate) yes: bool,
+
+    /// The age identity that opens an encrypted archive [env: `PSO_BACKUP_IDENTITY_FILE`]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) identity: Option<PathBuf>,
 
     /// Refuse if the target or the archive has changed since the plan with this `hash` (--dry-run prints it)
     #[arg(long, value_name = "HASH", conflicts_with_all = ["resume", "rollback", "drop_previous", "table"])]

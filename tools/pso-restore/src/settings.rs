@@ -25,6 +25,43 @@ struct RestoreSection {
     service: Option<ServiceSection>,
 }
 
+/// The one key of `maintenance.backup` that is ours too: where the key to encrypted archives lies.
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct FileConfig {
+    maintenance: Option<Maintenance>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct Maintenance {
+    backup: Option<BackupSection>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct BackupSection {
+    encryption: Option<EncryptionSection>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct EncryptionSection {
+    identity_file: Field,
+}
+
+/// The file with the private key of age. A flag's path is relative to where it was typed, others to the deployment.
+fn identity_file(config: &Config, paths: &Paths, flag: Option<PathBuf>) -> anyhow::Result<Option<PathBuf>> {
+    let section = config.read::<FileConfig>()?.maintenance.and_then(|maintenance| maintenance.backup);
+    let section = section.and_then(|backup| backup.encryption).unwrap_or_default();
+    let pick = config.pick("maintenance.backup.encryption.identity_file");
+    if flag.is_some() {
+        return pick.flag(flag).optional();
+    }
+    let file: Option<PathBuf> = pick.env("PSO_BACKUP_IDENTITY_FILE").file(&section.identity_file).optional()?;
+    Ok(file.map(|file| paths.join(&file)))
+}
+
 impl ToolSection for RestoreSection {
     const NAME: &'static str = "restore";
 }
@@ -44,6 +81,8 @@ pub(crate) struct Settings {
     /// The components that were asked for; empty means all of the archive.
     pub(crate) only: Vec<Component>,
     pub(crate) paths: Paths,
+    /// The private key that opens encrypted archives.
+    pub(crate) identity_file: Option<PathBuf>,
     pub(crate) postgres: PgSettings,
     pub(crate) qdrant: QdrantSettings,
     pub(crate) service: ServiceSettings,
@@ -72,6 +111,7 @@ impl Settings {
         );
         Ok(Self {
             jobs: usize::try_from(jobs)?,
+            identity_file: identity_file(config, &paths, cli.identity.clone())?,
             in_place: cli.in_place,
             old_collection: config
                 .pick("maintenance.restore.old_collection")

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
-use pso_archive::{Archive, catalog, legacy};
+use pso_archive::{Archive, Identities, catalog, legacy};
 use pso_common::reader::{Line, RecordReader};
 use pso_common::record::{BackupArchiveRecord, Record};
 use pso_common::{Run, Severity};
@@ -18,7 +18,11 @@ pub(crate) fn find(run: &mut Run<'_>, wanted: &str, folders: &[PathBuf]) -> anyh
 /// Opens an archive; one of the specification's own script too, of which nothing is known but what is in it.
 pub(crate) fn open(run: &mut Run<'_>, settings: &Settings, path: &Path) -> anyhow::Result<Archive> {
     if !legacy::is_legacy(path) {
-        return Archive::open(path);
+        let identities = match &settings.identity_file {
+            Some(file) => Identities::read(file)?,
+            None => Identities::default(),
+        };
+        return Archive::open_with(path, &identities);
     }
     run.progress(format_args!("reading {}", path.display()));
     let assumed = legacy::Assumed { database: &settings.postgres.dbname, collection: &settings.old_collection };

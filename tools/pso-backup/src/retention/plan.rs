@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use pso_archive::Lock;
 use pso_archive::catalog::Listed;
-use pso_common::record::{BackupArchiveRecord, Decision};
+use pso_archive::{Lock, legacy};
+use pso_common::record::{BackupArchiveRecord, Component, Decision};
 use pso_common::{Run, Severity, Timestamp};
 
 use super::policy::{Candidate, State, Verdict};
@@ -146,6 +146,9 @@ pub(crate) fn prune(
 
 fn candidate(archive: &Listed) -> Candidate {
     let summary = archive.content.as_ref().ok();
+    // The specification's own script put everything into its archives, and they can be restored.
+    let is_old = summary.is_none() && !archive.encrypted && legacy::is_legacy(&archive.path);
+    let unknown = if is_old { Component::ALL.to_vec() } else { Vec::new() };
     Candidate {
         taken_at: archive.taken_at(),
         state: match (summary, archive.verified_at) {
@@ -154,7 +157,7 @@ fn candidate(archive: &Listed) -> Candidate {
             (Some(_), None) if archive.is_noted => State::Damaged,
             (Some(_), None) => State::Unverified,
         },
-        components: summary.map(|summary| summary.components.clone()).unwrap_or_default(),
+        components: summary.map_or(unknown, |summary| summary.components.clone()),
         systems: summary.map(|summary| summary.system_identifiers.clone()).unwrap_or_default(),
         pinned: pins::is_pinned(&archive.path),
     }

@@ -33,7 +33,7 @@ pub(crate) enum State {
     Unverified,
     /// It was not what its manifest says when somebody looked.
     Damaged,
-    /// Its manifest cannot be read.
+    /// Its manifest cannot be read, or it never had one.
     Unreadable,
 }
 
@@ -62,6 +62,8 @@ pub(crate) enum Verdict {
 enum Key {
     Part(Component),
     Cluster(Option<String>),
+    /// A component, wherever it comes from: of what cannot be read nobody knows the cluster.
+    Any(Component),
 }
 
 impl Policy {
@@ -118,14 +120,11 @@ impl Policy {
         let mut newest_first: Vec<usize> = (0..all.len()).collect();
         newest_first.sort_by_key(|&at| std::cmp::Reverse(all[at].taken_at));
         newest_first.retain(|&at| all[at].state == State::Good && all[at].taken_at <= now);
-        let newest = |key: Option<&Key>| {
-            let with = newest_first.iter().copied().filter(|&at| key.is_none_or(|key| keys_of(&all[at], key)));
+        let newest = |key: &Key| {
+            let with = newest_first.iter().copied().filter(|&at| keys_of(&all[at], key));
             with.take(self.minimum as usize).collect::<Vec<_>>()
         };
-        match keys(gone).as_slice() {
-            [] => newest(None).into_iter().collect(),
-            keys => keys.iter().flat_map(|key| newest(Some(key))).collect(),
-        }
+        needed(gone, all).iter().flat_map(newest).collect()
     }
 
     /// The archives that a rule keeps, of some that are ordered newest first. The rules are applied to each component by itself: an archive of the plans
@@ -175,18 +174,12 @@ impl Policy {
         if self.keep_days > 0 && archive.taken_at >= days_before(now, self.keep_days) {
             return Verdict::Keep(format!("not older than {} days; {what} and does not count", self.keep_days));
         }
-        let newer = |key: Option<&Key>| {
+        let newer = |key: &Key| {
             let newer = good.iter().filter(|&&at| all[at].taken_at > archive.taken_at);
-            newer.filter(|&&at| key.is_none_or(|key| keys_of(&all[at], key))).count()
+            newer.filter(|&&at| keys_of(&all[at], key)).count()
         };
-        let minimum = self.minimum as usize;
-        let wanted = keys(archive);
-        // What is in it is not known where it cannot be read.
-        let replaced = if archive.state == State::Unreadable || wanted.is_empty() {
-            newer(None) >= minimum
-        } else {
-            wanted.iter().all(|key| newer(Some(key)) >= minimum)
-        };
+        let wanted = needed(archive, all);
+        let replaced = !wanted.is_empty() && wanted.iter().all(|key| newer(key) >= self.minimum as usize);
         if !replaced {
             return Verdict::Keep(format!("{what}, and no newer good ones have all that may be in it"));
         }
@@ -266,5 +259,22 @@ fn keys(archive: &Candidate) -> Vec<Key> {
 }
 
 fn keys_of(archive: &Candidate, key: &Key) -> bool {
-    keys(archive).contains(key)
+    match key {
+        Key::Any(component) => archive.components.contains(component),
+        key => keys(archive).contains(key),
+    }
+}
+
+/// What others must have before an archive may go. One that cannot be read may hold whatever archives of this series
+/// hold.
+fn needed(archive: &Candidate, all: &[Candidate]) -> Vec<Key> {
+    if archive.state != State::Unreadable {
+        return keys(archive);
+    }
+    let components: BTreeSet<Component> = if archive.components.is_empty() {
+        all.iter().flat_map(|other| other.components.iter().copied()).collect()
+    } else {
+        archive.components.iter().copied().collect()
+    };
+    components.into_iter().map(Key::Any).collect()
 }

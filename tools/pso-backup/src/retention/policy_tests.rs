@@ -136,6 +136,22 @@ fn what_nobody_has_verified_stays_as_long_as_if_it_had_been() {
 }
 
 #[test]
+fn what_cannot_be_read_is_replaced_by_what_has_everything() {
+    let now = "2026-11-22T10:00:00Z";
+    let part = |taken| Candidate { components: vec![Component::Config], ..whole(taken) };
+    let broken = Candidate { state: State::Unreadable, components: Vec::new(), ..whole("2026-09-01T09:00:00Z") };
+    // There were archives of everything: it may be one.
+    let all = [part("2026-11-22T09:00:00Z"), broken.clone(), whole("2026-08-01T09:00:00Z")];
+    assert!(removed(DAYS_7, &all, now).is_empty());
+    let all = [part("2026-11-22T09:00:00Z"), broken.clone()];
+    assert_eq!(removed(DAYS_7, &all, now), ["20260901_090000"]);
+    // One without a manifest is known to have everything, of whatever cluster.
+    let old = Candidate { components: Component::ALL.to_vec(), systems: Vec::new(), ..broken };
+    assert!(removed(DAYS_7, &[part("2026-11-22T09:00:00Z"), old.clone()], now).is_empty());
+    assert_eq!(removed(DAYS_7, &[whole("2026-11-22T09:00:00Z"), old], now), ["20260901_090000"]);
+}
+
+#[test]
 fn what_goes_relies_on_good_ones_that_stay() {
     let mut chance = fastrand::Rng::with_seed(23);
     for round in 0..300 {
@@ -143,7 +159,8 @@ fn what_goes_relies_on_good_ones_that_stay() {
         let verdicts = policy.decide(&all, now);
         for at in (0..all.len()).filter(|&at| !kept(&verdicts, at)) {
             let relied_on = policy.relied_on(&all[at], &all, now);
-            assert!(relied_on.len() >= policy.minimum as usize, "round {round}: {:?}", all[at]);
+            let needs = !all[at].components.is_empty();
+            assert!(!needs || relied_on.len() >= policy.minimum as usize, "round {round}: {:?}", all[at]);
             assert!(relied_on.iter().all(|&on| all[on].state == State::Good && kept(&verdicts, on)), "round {round}");
         }
     }
