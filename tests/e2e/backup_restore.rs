@@ -4,6 +4,7 @@ mod backup;
 mod backup_whole;
 mod concurrency;
 mod contents;
+mod disk;
 mod encrypted;
 mod faults;
 mod hostile;

@@ -1,6 +1,6 @@
 //! An archive gets its name: whole, with its `.sha256`, and never in another's place.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
@@ -83,8 +83,7 @@ struct Beside(Vec<PathBuf>);
 impl Beside {
     fn put(&mut self, folder: &Path, path: &Path, text: &[u8]) -> io::Result<()> {
         let name = path.file_name().unwrap_or_default().to_string_lossy();
-        let temporary = Partial::new(Partial::path_in(folder, &name));
-        let mut file = private_file(temporary.path())?;
+        let (temporary, mut file) = Partial::create(folder, &name)?;
         file.write_all(text)?;
         file.sync_all()?;
         drop(file);
@@ -119,11 +118,12 @@ fn free_name(folder: &Path, at: Timestamp, is_encrypted: bool) -> anyhow::Result
     bail!("{} is full of archives of {at}; is the clock standing still?", folder.display());
 }
 
-/// A file under a temporary name, removed when it is dropped.
+/// A file under a temporary name, removed when it is dropped; one of a killed process [`remove_leftovers`] removes.
 #[derive(Debug)]
-pub(crate) struct Partial(Option<PathBuf>);
+pub struct Partial(Option<PathBuf>);
 
 impl Partial {
+    /// The name that `name` has in `folder` until it is whole.
     pub(crate) fn path_in(folder: &Path, name: &str) -> PathBuf {
         folder.join(format!(".{name}{PARTIAL}{}", std::process::id()))
     }
@@ -132,11 +132,27 @@ impl Partial {
         Self(Some(path))
     }
 
-    pub(crate) fn path(&self) -> &Path {
+    /// Creates the file that is to be `name` in `folder`, for its owner only.
+    ///
+    /// # Errors
+    /// When it cannot be created.
+    pub fn create(folder: &Path, name: &str) -> io::Result<(Self, File)> {
+        let path = Self::path_in(folder, name);
+        let file = private_file(&path)?;
+        Ok((Self::new(path), file))
+    }
+
+    /// Where it lies for now.
+    #[must_use]
+    pub fn path(&self) -> &Path {
         self.0.as_deref().unwrap_or_else(|| Path::new(""))
     }
 
-    pub(crate) fn rename(mut self, to: &Path) -> io::Result<()> {
+    /// Gives it its name; whoever has that name is replaced.
+    ///
+    /// # Errors
+    /// When the disk fails; it is removed then.
+    pub fn rename(mut self, to: &Path) -> io::Result<()> {
         fs::rename(self.path(), to)?;
         self.0 = None;
         Ok(())

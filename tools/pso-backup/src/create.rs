@@ -97,17 +97,17 @@ pub(crate) fn trust<'a>(settings: &Settings, published: &'a Published) -> anyhow
     Ok(Trust { identities: settings.encryption.for_reading()?, proven: Some(&published.path) })
 }
 
-/// Copies the archive to the second place, if there is one; what to say about it.
-fn copy(run: &mut Run<'_>, settings: &Settings, published: &Published) -> Option<String> {
+/// Copies the archive to the second place, if there is one; what to say about it, and how loudly.
+fn copy(run: &mut Run<'_>, settings: &Settings, published: &Published) -> Option<(Severity, String)> {
     let folder = settings.copy_to.as_deref()?;
-    match destination::copy(run, settings, folder, published) {
-        Ok(()) => Some(format!("copied to {}", folder.display())),
+    Some(match destination::copy(run, settings, folder, published) {
+        Ok(()) => (Severity::Ok, format!("copied to {}", folder.display())),
         Err(error) => {
             let error = error.context("the archive is published, but the second place does not have it as it should");
             warn(run, &error);
-            Some(format!("{error:#}"))
+            (Severity::Warning, format!("{error:#}"))
         }
-    }
+    })
 }
 
 /// The record of the new archive.
@@ -116,16 +116,16 @@ fn tell(
     published: &Published,
     manifest: Manifest,
     taken_at: Timestamp,
-    copied: Option<String>,
+    copied: Option<(Severity, String)>,
 ) -> anyhow::Result<()> {
     let lacking: Vec<String> = manifest
         .missing
         .iter()
         .map(|missing| format!("{} is missing: {}", missing.component, missing.reason))
         .collect();
-    let message: Vec<String> = lacking.into_iter().chain(copied).collect();
+    let severity = copied.as_ref().map_or(Severity::Ok, |(severity, _)| *severity).max(severity_of(&manifest));
+    let message: Vec<String> = lacking.into_iter().chain(copied.map(|(_, text)| text)).collect();
     let now = run.now();
-    let severity = severity_of(&manifest);
     let body = BackupArchiveRecord {
         path: published.path.display().to_string(),
         size_bytes: published.size,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use pso_archive::catalog::{self, Listed};
 use pso_archive::{
-    BACKUP_LOCK, Lock, Published, copy_hashed, hash_file, private_file, remove_leftovers, sidecar_path, status_path,
+    BACKUP_LOCK, Lock, Partial, Published, copy_hashed, hash_file, remove_leftovers, sidecar_path, status_path,
     sync_folder,
 };
 use pso_common::Run;
@@ -67,11 +67,9 @@ impl FolderDestination {
     }
 
     /// Copies one file under a temporary name, of the form that the next run recognises and removes.
-    fn copy(&self, from: &Path, cancel: &Cancel) -> anyhow::Result<(Temporary, String)> {
-        let name = name_of(from);
-        let temporary = Temporary(Some(self.folder.join(format!(".{name}.partial-{}", std::process::id()))));
+    fn copy(&self, from: &Path, cancel: &Cancel) -> anyhow::Result<(Partial, String)> {
         let context = || format!("copy {} to {}", from.display(), self.folder.display());
-        let mut to = private_file(temporary.path()).with_context(context)?;
+        let (temporary, mut to) = Partial::create(&self.folder, &name_of(from)).with_context(context)?;
         let mut source = File::open(from).with_context(context)?;
         let (_, sha256) = copy_hashed(&mut source, &mut to, cancel).with_context(context)?;
         to.sync_all().with_context(context)?;
@@ -159,30 +157,6 @@ fn beside(archive: &Path) -> Vec<PathBuf> {
 fn beside_removed(archive: &Path) {
     for path in beside(archive) {
         let _ = fs::remove_file(path);
-    }
-}
-
-/// A file that goes unless it is renamed.
-struct Temporary(Option<PathBuf>);
-
-impl Temporary {
-    fn path(&self) -> &Path {
-        self.0.as_deref().unwrap_or_else(|| Path::new(""))
-    }
-
-    fn rename(mut self, to: &Path) -> std::io::Result<()> {
-        fs::rename(self.path(), to)?;
-        self.0 = None;
-        Ok(())
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if let Some(path) = &self.0 {
-            // The next run removes what cannot be removed now.
-            let _ = fs::remove_file(path);
-        }
     }
 }
 

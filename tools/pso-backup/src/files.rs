@@ -6,7 +6,7 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail, ensure};
-use pso_archive::{ArchiveWriter, NewEntry, Packing, Skipped, copy_hashed};
+use pso_archive::{ArchiveWriter, NewEntry, Packing, Skipped, check_entry_name, copy_hashed};
 use pso_common::config::Paths;
 use pso_common::io::Cancel;
 use pso_common::record::Component;
@@ -100,6 +100,8 @@ impl FileSource {
         let parts: Option<Vec<&str>> = relative.iter().map(|part| part.to_str()).collect();
         let parts = parts.with_context(|| format!("the name of {} is not UTF-8; rename it", entry.path().display()))?;
         let name = format!("{}/{}", self.component, parts.join("/"));
+        // Before the databases are dumped for nothing.
+        check_entry_name(&name).with_context(|| format!("store {}; rename it", entry.path().display()))?;
         self.files.push(Found { path: entry.path().to_path_buf(), name });
         Ok(())
     }

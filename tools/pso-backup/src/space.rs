@@ -29,7 +29,7 @@ pub(crate) fn check(folder: &Path, components: &[Component]) -> anyhow::Result<(
         })
     });
     let Some(last) = last else {
-        ensure!(free > 0, "the disk of {} is full", folder.display());
+        ensure!(free > 0, "the disk of {} is full; make room, or use another disk with --to", folder.display());
         return Ok(());
     };
     let needed = last.size / AT_LEAST;

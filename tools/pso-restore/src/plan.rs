@@ -78,7 +78,7 @@ pub(crate) fn plan(
                 .with_context(|| format!("plan the restore of {component}"))
         })
         .collect::<anyhow::Result<_>>()?;
-    let space = space::look(settings, &postgres, &files)?;
+    let space = space::look(settings, &postgres, qdrant.as_ref(), &files)?;
     let present = match detail {
         Detail::Usual => None,
         Detail::Hashed => Some(Present::look(run, settings, &sha256, &postgres, qdrant.as_ref(), &files)?),
@@ -192,7 +192,9 @@ impl RestorePlan {
             run.progress(format_args!("to carry out this plan and no other: --yes --plan-hash {hash}"));
         }
         run.emit(severity, name, message, body)?;
-        for warning in self.postgres.iter().filter_map(PgPlan::warning).chain(self.space.warning.as_deref()) {
+        for warning in
+            self.postgres.iter().filter_map(PgPlan::warning).chain(self.space.warnings.iter().map(String::as_str))
+        {
             run.warn(warning);
             run.note(Severity::Warning);
         }

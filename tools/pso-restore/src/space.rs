@@ -7,33 +7,53 @@ use anyhow::ensure;
 
 use crate::files::FilesPlan;
 use crate::postgres::{self, PgPlan};
+use crate::qdrant::QdrantPlan;
 use crate::settings::Settings;
 
 /// What is known of the room.
 pub(crate) struct Space {
-    /// Bytes that the staged files need.
+    /// Bytes that the staged files need, and about how many the snapshots of what is there do.
     pub(crate) needed: u64,
     /// Bytes that are free where they go; absent where the system does not say.
     pub(crate) free: Option<u64>,
     /// What could not be found out.
     pub(crate) note: Option<String>,
     /// What may not fit.
-    pub(crate) warning: Option<String>,
+    pub(crate) warnings: Vec<String>,
 }
 
 /// Looks at the file systems that get something.
 ///
 /// # Errors
 /// When one of them certainly has too little room.
-pub(crate) fn look(settings: &Settings, databases: &[PgPlan], files: &[FilesPlan]) -> anyhow::Result<Space> {
-    let mut needed: BTreeMap<PathBuf, u64> = BTreeMap::from([(settings.undo_folder(), 0)]);
+pub(crate) fn look(
+    settings: &Settings,
+    databases: &[PgPlan],
+    qdrant: Option<&QdrantPlan>,
+    files: &[FilesPlan],
+) -> anyhow::Result<Space> {
+    let main = settings.undo_folder();
+    let mut needed: BTreeMap<PathBuf, u64> = BTreeMap::from([(main.clone(), 0)]);
     for plan in files {
         *needed.entry(plan.undo.clone()).or_default() += plan.size();
     }
     for (folder, bytes) in &needed {
         ensure_room(folder, *bytes)?;
     }
-    let (mut note, mut warning) = (None, None);
+    let mut note = None;
+    let mut warnings = Vec::new();
+    // How large they are is known only when they are made, and that comes after the database.
+    let saved = qdrant.map_or(0, QdrantPlan::saved_size);
+    let in_main = needed.entry(main.clone()).or_default();
+    *in_main += saved;
+    let free_in_main = free(&main);
+    if let Some(free) = free_in_main.filter(|free| saved > 0 && free < in_main) {
+        warnings.push(format!(
+            "there are {free} bytes free in {}, and snapshots of the collections that are there may need {saved}: they may \
+             not fit; `pso-restore --drop-previous` removes what earlier restores have kept",
+            main.display()
+        ));
+    }
     let rows: u64 = databases.iter().map(PgPlan::size).sum();
     if !databases.is_empty() {
         match postgres::local_data_folder(&settings.postgres).as_deref().and_then(free) {
@@ -46,7 +66,7 @@ pub(crate) fn look(settings: &Settings, databases: &[PgPlan], files: &[FilesPlan
                      elsewhere"
                 );
                 if free < rows {
-                    warning = Some(format!(
+                    warnings.push(format!(
                         "the database's disk has {free} bytes free, and its dump alone has {rows}: it may not fit"
                     ));
                 }
@@ -54,8 +74,7 @@ pub(crate) fn look(settings: &Settings, databases: &[PgPlan], files: &[FilesPlan
             None => note = Some("how much room the database's disk has is not known".to_owned()),
         }
     }
-    let main = settings.undo_folder();
-    Ok(Space { needed: needed.values().sum(), free: free(&main), note, warning })
+    Ok(Space { needed: needed.values().sum(), free: free_in_main, note, warnings })
 }
 
 /// Refuses where a folder's file system has less than so many bytes. What the system does not say is no reason.

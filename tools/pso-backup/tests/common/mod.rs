@@ -73,6 +73,11 @@ impl Sink {
     }
 }
 
+/// Days at nine.
+pub(crate) fn day(day: u32) -> String {
+    format!("2026-11-{day:02}T09:00:00Z")
+}
+
 pub(crate) fn at(text: &str) -> Timestamp {
     text.parse().expect("a time")
 }

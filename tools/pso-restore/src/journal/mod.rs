@@ -66,8 +66,12 @@ impl Journal {
             undoing: false,
             finishing: false,
         };
-        journal.write(&Event::Begun(begun))?;
-        sync_folder(folder_of(path)).with_context(context)?;
+        let begun = journal.write(&Event::Begun(begun));
+        if let Err(error) = begun.and_then(|()| sync_folder(folder_of(path)).with_context(context)) {
+            // Nothing was done, and nothing is to be found of it.
+            let _ = fs::remove_file(path);
+            return Err(error);
+        }
         // And the folder's own name; one above it that may not be read is on the disk already, or will be.
         let _ = path.ancestors().nth(2).map(sync_folder);
         Ok(journal)

@@ -106,6 +106,12 @@ impl QdrantPlan {
         all
     }
 
+    /// About how many bytes the snapshots of what is there take: as many as those of the archive.
+    pub(crate) fn saved_size(&self) -> u64 {
+        let there = self.collections.iter().filter(|collection| collection.points_now.is_some());
+        there.map(|collection| collection.entry.size).sum()
+    }
+
     /// The steps that this plan will take.
     pub(crate) fn steps(&self) -> Vec<Step> {
         let mut steps: Vec<Step> = self
