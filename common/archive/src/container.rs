@@ -8,7 +8,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 
 use crate::durable::open_file;
-use crate::encryption::{Identities, is_encrypted};
+use crate::encryption::{Identities, check_header, is_encrypted};
 
 /// What a ZIP file is read from.
 pub(crate) trait Handle: Read + Seek + Send {}
@@ -33,6 +33,9 @@ impl Container {
         let metadata = file.metadata()?;
         let identities = is_encrypted(path).then(|| identities.clone());
         let container = Self { path: path.to_path_buf(), file: Arc::new(file), size: metadata.len(), identities };
+        if container.identities.is_some() {
+            check_header(container.raw()).context("decrypt it")?;
+        }
         container.open().map(|_| container)
     }
 

@@ -27,6 +27,24 @@ pub fn is_encrypted(path: &Path) -> bool {
     open_file(path).and_then(|mut file| file.read_exact(&mut head)).is_ok() && head == *MAGIC
 }
 
+/// A header longer than this is none (bytes): some 600 recipients fit.
+const MAX_HEADER_BYTES: u64 = 64 << 10;
+/// How the last line of a header begins, behind the line before.
+const HEADER_END: &[u8] = b"\n--- ";
+
+/// Refuses a file whose header has no end: age would look for it without end, and in memory.
+///
+/// # Errors
+/// When there is none, or the file cannot be read.
+pub(crate) fn check_header(from: impl Read) -> anyhow::Result<()> {
+    let mut head = Vec::new();
+    from.take(MAX_HEADER_BYTES).read_to_end(&mut head)?;
+    let end = head.windows(HEADER_END.len()).position(|part| part == HEADER_END);
+    let line = end.and_then(|end| head.get(end + HEADER_END.len()..)).unwrap_or_default();
+    ensure!(line.contains(&b'\n'), "it is not a whole file of age: its header has no end");
+    Ok(())
+}
+
 /// Who can read what is written. Nobody in particular: it is not encrypted.
 #[derive(Clone, Default)]
 pub struct Recipients(Vec<x25519::Recipient>);
@@ -185,6 +203,18 @@ impl<W: Write> Write for Output<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_header_without_an_end_is_refused() {
+        let head = b"age-encryption.org/v1\n-> X25519 ";
+        for rest in [io::repeat(b'a').take(1 << 40), io::repeat(b'\n').take(100), io::repeat(b'-').take(0)] {
+            let refused = check_header(head.chain(rest)).expect_err("no end").to_string();
+            assert!(refused.contains("no end"), "{refused}");
+        }
+        let (recipients, _) = Identities::of_this_run();
+        let sealed = recipients.encrypt(Vec::new()).and_then(|writer| Ok(writer.finish()?)).expect("sealed");
+        check_header(&sealed[..]).expect("whole");
+    }
 
     #[test]
     fn keys_are_read_and_never_shown() {

@@ -18,8 +18,8 @@
 //! whole or not at all ([`ArchiveWriter`]), is believed only as far as it was checked ([`verify`]), and is found by the
 //! time that its manifest names ([`catalog`]).
 //!
-//! - Reads and writes: archives, their `.sha256`, and lock files; runs `pg_dump`, `pg_restore` and `psql`.
-//! - Nothing is held in memory but the table of contents and the manifest.
+//! - Reads and writes: archives, their `.sha256` and `.json`, and lock files; runs `pg_dump`, `pg_restore` and `psql`.
+//! - Nothing is held in memory but the table of contents, the manifest, and a few blocks for each core.
 
 mod blocks;
 pub mod catalog;

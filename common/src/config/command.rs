@@ -11,9 +11,17 @@ use serde_saphyr::Spanned;
 use super::{ConfigValue, ListField};
 
 /// A command: a program with its arguments (a list), or a line for the shell (a text).
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+///
+/// It is shown as it stands in the file: what `${NAME}` stands for may be a secret.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CommandLine {
+    run: What,
+    shown: String,
+}
+
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
-pub enum CommandLine {
+enum What {
     /// For `sh -c`, or `cmd /C` on Windows.
     Shell(String),
     /// A program and its arguments; no shell looks at them.
@@ -34,21 +42,31 @@ pub(super) enum Form {
 }
 
 impl CommandLine {
+    /// A program and its arguments.
+    pub(super) fn program(words: Vec<String>) -> Self {
+        Self { shown: words.join(" "), run: What::Program(words) }
+    }
+
+    /// The same, shown as that.
+    pub(super) fn shown_as(self, shown: String) -> Self {
+        Self { shown, ..self }
+    }
+
     /// The command, to be started.
     #[must_use]
     pub fn command(&self) -> Command {
-        match self {
-            Self::Shell(line) if cfg!(windows) => {
+        match &self.run {
+            What::Shell(line) if cfg!(windows) => {
                 let mut command = Command::new("cmd");
                 command.args(["/C", line]);
                 command
             }
-            Self::Shell(line) => {
+            What::Shell(line) => {
                 let mut command = Command::new("sh");
                 command.args(["-c", line]);
                 command
             }
-            Self::Program(words) => {
+            What::Program(words) => {
                 let mut command = Command::new(words.first().map_or("", String::as_str));
                 command.args(words.iter().skip(1));
                 command
@@ -57,19 +75,22 @@ impl CommandLine {
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        match self {
-            Self::Shell(line) => line.trim().is_empty(),
-            Self::Program(words) => words.first().is_none_or(String::is_empty),
+        match &self.run {
+            What::Shell(line) => line.trim().is_empty(),
+            What::Program(words) => words.first().is_none_or(String::is_empty),
         }
     }
 }
 
 impl fmt::Display for CommandLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Shell(line) => f.write_str(line),
-            Self::Program(words) => f.write_str(&words.join(" ")),
-        }
+        f.write_str(&self.shown)
+    }
+}
+
+impl fmt::Debug for CommandLine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("CommandLine").field(&self.shown).finish()
     }
 }
 
@@ -77,7 +98,7 @@ impl ConfigValue for CommandLine {
     const EXPECTED: &'static str = "a command: a text for the shell, or a list of a program and its arguments";
 
     fn parse(text: &str) -> Option<Self> {
-        Some(Self::Shell(text.to_owned())).filter(|command| !command.is_empty())
+        Some(Self { run: What::Shell(text.to_owned()), shown: text.to_owned() }).filter(|command| !command.is_empty())
     }
 
     fn show(&self) -> String {
@@ -152,11 +173,22 @@ mod tests {
 
     #[test]
     fn a_text_is_for_the_shell_and_a_list_is_not() {
-        let shell = |line: &str| Some(CommandLine::Shell(line.to_owned()));
+        let shell = |line: &str| CommandLine::parse(line);
         assert_eq!(stop("systemctl stop x; true").expect("valid"), shell("systemctl stop x; true"));
         let words = ["systemctl", "stop", "planning sync", "5"].map(str::to_owned).to_vec();
-        assert_eq!(stop("[systemctl, stop, '${UNIT}', 5]").expect("valid"), Some(CommandLine::Program(words)));
+        let list = stop("[systemctl, stop, '${UNIT}', 5]").expect("valid");
+        assert!(list.is_some_and(|command| command.run == What::Program(words)));
         assert_eq!(stop("").expect("valid"), None);
+        for (line, shown) in [("curl -H ${UNIT} x", "curl -H ${UNIT} x"), ("[curl, -H, '${UNIT}']", "curl -H ${UNIT}")]
+        {
+            let command = stop(line).expect("valid").expect("there");
+            assert_eq!(command.to_string(), shown);
+            assert!(!format!("{command:?}").contains("planning sync"), "{command:?}");
+            assert!(
+                format!("{:?}", command.command()).contains("planning sync"),
+                "it is run with what that stands for"
+            );
+        }
         for wrong in ["[]", "['']", "' '", "{a: b}", "'${NOT_SET}'"] {
             let error = format!("{:#}", stop(wrong).expect_err("wrong"));
             assert!(error.contains("c.yaml:3"), "{wrong}: {error}");

@@ -134,14 +134,19 @@ impl Pick<'_, CommandLine> {
     pub fn file_command(self, command: &CommandField) -> Self {
         self.layer(|pick| {
             let words = match &command.as_ref()?.0 {
-                Form::Text(text) => return Some(pick.parse(&pick.key, text)),
+                Form::Text(text) => {
+                    let parsed: anyhow::Result<(CommandLine, String)> = pick.parse(&pick.key, text);
+                    return Some(parsed.map(|(command, source)| (command.shown_as(text.value.clone()), source)));
+                }
                 Form::List(words) => words.as_deref().unwrap_or_default(),
             };
             let parsed: anyhow::Result<Vec<(String, String)>> =
                 words.iter().map(|word| pick.parse(&pick.key, word)).collect();
             Some(parsed.and_then(|parsed| {
                 let source = parsed.first().map_or_else(|| "file".to_owned(), |(_, source)| source.clone());
-                let command = CommandLine::Program(parsed.into_iter().map(|(word, _)| word).collect());
+                let shown: Vec<&str> = words.iter().map(|word| word.value.as_str()).collect();
+                let command = CommandLine::program(parsed.into_iter().map(|(word, _)| word).collect())
+                    .shown_as(shown.join(" "));
                 anyhow::ensure!(!command.is_empty(), "{source}: {}: expected {}", pick.key, CommandLine::EXPECTED);
                 Ok((command, source))
             }))

@@ -6,8 +6,9 @@ use std::time::Duration;
 use anyhow::{Context as _, anyhow};
 use postgres::config::SslMode as WireSslMode;
 use postgres::error::SqlState;
-use postgres::{Client, Config, NoTls};
+use postgres::{Config, NoTls};
 
+use super::Client;
 use super::settings::{PgSettings, SslMode};
 use super::tls;
 
@@ -98,7 +99,7 @@ fn open(settings: &PgSettings, application_name: &str, purpose: Purpose) -> Resu
         Purpose::Work => "SET statement_timeout = 0; SET lock_timeout = '10s'".to_owned(),
     };
     client.batch_execute(&format!("{session}; SET idle_in_transaction_session_timeout = 0"))?;
-    Ok(client)
+    Ok(Client::new(client))
 }
 
 /// The error with what the user can do about it.

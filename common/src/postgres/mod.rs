@@ -1,5 +1,6 @@
 //! The only constructor of PostgreSQL connections, and of the environment for PostgreSQL's own programs.
 
+mod client;
 mod connect;
 mod password;
 mod programs;
@@ -7,7 +8,8 @@ mod service;
 mod settings;
 mod tls;
 
+pub use client::Client;
 pub use connect::{Purpose, connect};
-pub use postgres::{Client, Error, Row, Transaction, types};
+pub use postgres::{Error, Row, Transaction, types};
 pub use programs::{Program, find_program};
 pub use settings::{PgArgs, PgSettings, SslMode};

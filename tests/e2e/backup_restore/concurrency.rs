@@ -106,7 +106,6 @@ fn whoever_comes_at_the_same_moment_works_or_refuses() {
 
 /// Autovacuum comes by itself after much was changed, is a superuser's process, and ends when the database is renamed.
 #[test]
-#[ignore = "pso-restore tries to end the worker's session, which only a superuser may"]
 fn autovacuum_does_not_keep_a_restore_from_its_end() {
     let pg = TempPg::with_settings(&[("autovacuum_naptime", "1s")]).expect("PostgreSQL");
     pg.admin("postgres").expect("connected").batch_execute("ALTER ROLE sync_user CREATEDB").expect("granted");

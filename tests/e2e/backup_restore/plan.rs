@@ -3,6 +3,7 @@
 use std::fs;
 
 use pso_tests::deployment::{self, Spec};
+use pso_tests::mount::Mount;
 use pso_tests::pg::TempPg;
 use serde_json::Value;
 
@@ -110,6 +111,36 @@ fn a_service_that_does_not_stop_or_start() {
         .restore(&["latest", "--dry-run"])
         .assert_code(3)
         .assert_stderr_has("maintenance.restore.service.start is missing");
+}
+
+#[test]
+fn what_a_command_is_given_from_the_environment_is_not_shown() {
+    let parts = Parts::start("br_hook_secret");
+    parts.configure(
+        "restore: {service: {stop: 'echo ${SERVICE_TOKEN} > stopped', start: [sh, -c, 'echo \"$0\" > started; exit 9', '${SERVICE_TOKEN}']}}",
+    );
+    parts.archive();
+    parts.damage();
+    let run = |args: &[&str]| checked(parts.tool("pso-restore", args).env("SERVICE_TOKEN", "s3cr3t-t0ken"));
+    for args in [&["latest", "--dry-run"][..], &["--print-config"], &["latest", "--yes", "--only", "plans"]] {
+        run(args).assert_no_secret(&["s3cr3t-t0ken"]);
+    }
+    for name in ["stopped", "started"] {
+        assert_eq!(fs::read_to_string(parts.path(name)).expect("it ran"), "s3cr3t-t0ken\n", "{name}");
+    }
+}
+
+#[test]
+fn too_little_room_for_the_way_back_is_told_before_anything_is_done() {
+    let parts = Parts::start("br_room");
+    parts.archive();
+    fs::create_dir(parts.path(".pso-restore")).expect("created");
+    let Ok(_mount) = Mount::tmpfs(&parts.path(".pso-restore"), 100) else { return };
+    let outcome = parts.restore(&["latest", "--dry-run"]);
+    outcome.assert_code(1).assert_stderr_has("may not fit").assert_stderr_has("--drop-previous");
+    let plan = outcome.records_of_kind("restore.plan").pop().expect("a plan");
+    assert!(plan["needed_bytes"].as_u64() > plan["free_bytes"].as_u64(), "{plan}");
+    parts.restore(&["latest", "--dry-run", "--only", "plans,postgres"]).assert_code(0);
 }
 
 #[test]

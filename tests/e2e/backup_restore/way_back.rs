@@ -43,20 +43,29 @@ fn only_the_last_restore_is_undone_and_then_the_one_before() {
     killed.parts.database.execute("DELETE FROM conflicts").expect("damaged");
     fs::write(killed.parts.path("scripts/backup-daily.ps1"), "rm -rf ~").expect("written");
     let between = killed.parts.content();
-    // Names have seconds; one in the same second refuses.
-    let restored = pso_tests::wait::until("the next second", super::parts::LIMIT, || {
-        let outcome = killed.restore(&["latest", "--yes"]);
-        if outcome.code == Some(3) {
-            outcome.assert_stderr_has("in this second");
-        }
-        (outcome.code == Some(0)).then_some(())
-    });
-    restored.expect("restored");
+    killed.restore(&["latest", "--yes"]).assert_code(0);
+    assert_ne!(killed.last(), first);
     killed.restore(&["--rollback", &first, "--yes"]).assert_code(3).assert_stderr_has("only the last one");
     killed.restore(&["--rollback", &killed.last(), "--yes"]).assert_code(0);
     between.assert_same(&killed.parts.content());
     killed.restore(&["--rollback", &first, "--yes"]).assert_code(0);
     killed.assert_rolled_back();
+}
+
+#[test]
+fn restores_in_one_second_keep_what_they_replace_apart() {
+    let killed = Killed::new("br_back_second", false);
+    let script = killed.parts.path("scripts/backup-daily.ps1");
+    let texts: Vec<String> = (0..4).map(|number| format!("rm -rf {number}")).collect();
+    for text in &texts {
+        fs::write(&script, text).expect("written");
+        killed.restore(&["latest", "--yes", "--only", "scripts"]).assert_code(0);
+    }
+    for text in texts.iter().rev() {
+        killed.restore(&["--rollback", &killed.last(), "--yes"]).assert_code(0);
+        assert_eq!(fs::read_to_string(&script).expect("readable"), *text);
+    }
+    killed.parts.assert_no_trace_of_restore();
 }
 
 #[test]

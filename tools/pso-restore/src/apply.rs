@@ -79,10 +79,6 @@ fn begin(
             postgres::system_identifier(&settings.postgres)
         },
     };
-    // Names carry the time in seconds, and what an earlier restore has kept must not be written over.
-    if let Some(work) = begun.work.iter().find(|work| work.exists()) {
-        bail!("{} is there already: another restore was begun in this second; try again", work.display());
-    }
     run.cancel().check()?;
     Journal::begin(&path, begun)
 }

@@ -1,6 +1,7 @@
 //! What would be put where: found out without changing anything.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use anyhow::{Context as _, bail};
 use pso_archive::verify::{Depth, Report, verify};
@@ -62,7 +63,7 @@ pub(crate) fn plan(
     let report = verify(archive, Depth::Packed, &cancel)?;
     refuse_damage(archive, &report)?;
     let sha256 = report.sha256.context("the hash of the archive was not computed")?;
-    let at = run.now();
+    let at = moment(settings, run.now());
     let has = |component| components.contains(&component);
     let postgres = if has(Component::Postgres) && !archive.manifest().databases.is_empty() {
         postgres::plan(run, settings, archive, at)?
@@ -98,6 +99,15 @@ pub(crate) fn plan(
         present,
         space,
     })
+}
+
+/// Now, or the first second after it in which no other restore was begun: names carry the time in seconds, and what an
+/// earlier one has kept must not be written over.
+fn moment(settings: &Settings, now: Timestamp) -> Timestamp {
+    let folders = files::undo_folders(settings);
+    let is_taken = |at: &Timestamp| folders.iter().any(|folder| folder.join(at.compact()).exists());
+    let mut seconds = (0..).map(|seconds| Timestamp::new(now.to_utc() + Duration::from_secs(seconds)));
+    seconds.find(|at| !is_taken(at)).unwrap_or(now)
 }
 
 /// What was asked for, which the archive must have; or all that it has.

@@ -1,12 +1,8 @@
 //! Archives over the days: listed, pinned, verified, copied, encrypted; with hooks around their making.
 
-#![cfg(unix)]
-
-mod common;
-
 use std::fs;
 
-use common::{Deployment, at, damage, day};
+use crate::deployment::{Deployment, at, damage, day};
 use pso_common::record::{Component, Severity};
 
 #[test]

@@ -1,12 +1,8 @@
 //! Retention over the days: what goes, and what stays whatever was noted, upgraded or forged.
 
-#![cfg(unix)]
-
-mod common;
-
 use std::fs;
 
-use common::{Deployment, at, damage, day};
+use crate::deployment::{Deployment, at, damage, day};
 use pso_common::record::{Component, Decision, Severity};
 
 #[test]
