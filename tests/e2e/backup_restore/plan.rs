@@ -1,10 +1,12 @@
 //! What a plan promises, the service's commands around the switch, and what restores have kept.
 
 use std::fs;
+use std::process::{Command, Stdio};
 
 use pso_tests::deployment::{self, Spec};
 use pso_tests::mount::Mount;
 use pso_tests::pg::TempPg;
+use pso_tests::tool::built_binary;
 use serde_json::Value;
 
 use super::parts::{Parts, checked, states};
@@ -213,6 +215,25 @@ fn nothing_is_changed_without_consent() {
     outcome.assert_code(3).assert_stderr_has("line 1");
     checked(parts.tool("pso-restore", &["-", "--yes"])).assert_code(3).assert_stderr_has("no backup.archive record");
     damaged.assert_same(&parts.content());
+}
+
+#[test]
+fn a_reader_that_leaves_is_no_success_of_what_was_not_done() {
+    let parts = Parts::start("br_reader");
+    let before = parts.content();
+    parts.archive();
+    parts.damage();
+    let nobody_reads = |args: &[&str]| {
+        let (reader, writer) = std::io::pipe().expect("a pipe");
+        drop(reader);
+        let mut command = Command::new(built_binary("pso-restore").expect("built"));
+        let status =
+            command.args(args).current_dir(parts.path("")).env_clear().env("PATH", env!("PATH")).stdout(writer);
+        status.stderr(Stdio::null()).status().expect("ends").code()
+    };
+    assert_eq!(nobody_reads(&["latest"]), Some(3), "nothing was done without consent");
+    assert_eq!(nobody_reads(&["latest", "--yes"]), Some(0));
+    before.assert_same(&parts.content());
 }
 
 #[test]

@@ -33,8 +33,6 @@ pub(crate) fn apply(
     plan: &RestorePlan,
     _consent: Confirmed,
 ) -> anyhow::Result<()> {
-    // From here on a reader that leaves does not end the run in the middle.
-    run.must_finish();
     let folders = plan.undo_folders(settings.undo_folder());
     for folder in &folders {
         remove_leftovers(folder);

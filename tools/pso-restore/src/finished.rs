@@ -51,7 +51,6 @@ pub(crate) fn roll_back(run: &mut Run<'_>, settings: &Settings, time: &str, inte
     emit(run, &journal, RestoreMode::Rollback, message, &steps)?;
     let question = "Put everything back as it was before the last restore? What was written since then is lost.";
     let Some(consent) = intent.confirm(run, question)? else { return Ok(()) };
-    run.must_finish();
     carry_out(run, settings, journal, commands.as_ref(), &consent)?;
     health::check(run, settings)
 }

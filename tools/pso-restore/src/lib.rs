@@ -64,21 +64,24 @@ pub fn run(cli: Cli, io: &mut Io) -> anyhow::Result<Severity> {
         if run.printed_config()? {
             return Ok(());
         }
+        let intent = Intent::of(&cli, run, cli.archive.as_deref() == Some("-"));
+        if intent != Intent::Show {
+            // A reader that leaves must not end it in the middle, nor before it has begun: that would look like success.
+            run.must_finish();
+        }
         if cli.resume {
-            return unfinished::resume(run, settings, Intent::of(&cli, run, false));
+            return unfinished::resume(run, settings, intent);
         }
         if let Some(which) = &cli.rollback {
-            let intent = Intent::of(&cli, run, false);
             return match which {
                 None => unfinished::roll_back(run, &settings, intent),
                 Some(time) => finished::roll_back(run, &settings, time, intent),
             };
         }
         if cli.drop_previous {
-            return previous::drop_previous(run, &settings, Intent::of(&cli, run, false));
+            return previous::drop_previous(run, &settings, intent);
         }
         let wanted = cli.archive.as_deref().context("name an archive, or `latest`")?;
-        let intent = Intent::of(&cli, run, wanted == "-");
         let path = source::find(run, wanted, &settings.backup_folders())?;
         let _lock = intent.lock(&settings)?;
         unfinished::refuse(&settings, intent)?;

@@ -50,6 +50,5 @@ pub(crate) fn restore(
     if intent.confirm(run, &question)?.is_none() {
         return Ok(());
     }
-    run.must_finish();
     plan.apply(run, &settings.postgres, archive).context(UNDONE)
 }

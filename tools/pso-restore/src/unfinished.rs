@@ -90,7 +90,6 @@ pub(crate) fn undo(
     journal: Journal,
     _consent: &Confirmed,
 ) -> anyhow::Result<()> {
-    run.must_finish();
     if !apply::roll_back(run, settings, journal)? {
         return Err(anyhow::anyhow!("the restore was not rolled back").context(NOT_UNDONE));
     }
@@ -122,7 +121,6 @@ pub(crate) fn resume(run: &mut Run<'_>, mut settings: Settings, intent: Intent) 
         show(run, &journal, RestoreMode::Resume, steps)?;
     }
     let Some(consent) = intent.confirm(run, "Bring the interrupted restore to its end?")? else { return Ok(()) };
-    run.must_finish();
     if forwards {
         let renamings: Vec<_> = journal.open().filter_map(Action::renaming).cloned().collect();
         for renaming in renamings {
