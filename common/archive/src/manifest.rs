@@ -255,6 +255,8 @@ pub struct PackedEntry {
     pub size: u64,
     /// SHA-256 of these bytes, hex: they need not be unpacked to be checked.
     pub sha256: String,
+    /// CRC-32 of the content, which ZIP's table of contents has too and others go by.
+    pub crc32: u32,
     /// The blocks, each of 1 MiB of content but the last, that can be unpacked alone.
     pub blocks: Blocks,
 }

@@ -44,6 +44,7 @@ pub(crate) struct Content {
     pub(crate) packing: Packing,
     pub(crate) size: u64,
     pub(crate) packed: u64,
+    pub(crate) crc32: u32,
 }
 
 impl Archive {
@@ -255,7 +256,8 @@ fn contents(zip: &ZipArchive<Source>) -> anyhow::Result<BTreeMap<String, Content
         ensure!(!entry.encrypted(), "the entry {shown} is encrypted");
         let packing = Packing::of_method(entry.compression())
             .with_context(|| format!("the entry {shown} is compressed with {}", entry.compression()))?;
-        let content = Content { index, packing, size: entry.size(), packed: entry.compressed_size() };
+        let content =
+            Content { index, packing, size: entry.size(), packed: entry.compressed_size(), crc32: entry.crc32() };
         contents.insert(name.into_owned(), content);
     }
     // `a` and `a/b` cannot both be files.

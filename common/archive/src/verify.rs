@@ -220,15 +220,20 @@ fn listing_damages(archive: &Archive) -> Vec<Damage> {
         if !manifest.components.contains(&entry.component) {
             damage(&entry.name, format!("the manifest does not list its component {}", entry.component));
         }
-        let Some(&Content { size, packed, .. }) = archive.contents().get(&entry.name) else {
+        let Some(&Content { size, packed, crc32, .. }) = archive.contents().get(&entry.name) else {
             damage(&entry.name, "it is missing".to_owned());
             continue;
         };
         if size != entry.size {
             damage(&entry.name, format!("it has {size} bytes, and the manifest says {}", entry.size));
         }
-        if let Some(noted) = entry.packed.as_ref().filter(|noted| noted.size != packed) {
-            damage(&entry.name, format!("it has {packed} packed bytes, and the manifest says {}", noted.size));
+        if let Some(noted) = &entry.packed {
+            if noted.size != packed {
+                damage(&entry.name, format!("it has {packed} packed bytes, and the manifest says {}", noted.size));
+            }
+            if noted.crc32 != crc32 {
+                damage(&entry.name, format!("its CRC-32 is {crc32:08x}, and the manifest says {:08x}", noted.crc32));
+            }
         }
         if is_unpacked(entry.component) {
             (total, packed_total) = (total.saturating_add(size), packed_total.saturating_add(packed));

@@ -170,5 +170,5 @@ fn write_entry<T>(
     let end = rawzip::DataDescriptorOutput::new(packed.crc32, packed.content.0);
     entry.finish(end).with_context(|| format!("end the entry {name}"))?;
     let (size, sha256) = packed.packed;
-    Ok(((packed.content, PackedEntry { size, sha256, blocks: Blocks(packed.blocks) }), result))
+    Ok(((packed.content, PackedEntry { size, sha256, crc32: packed.crc32, blocks: Blocks(packed.blocks) }), result))
 }

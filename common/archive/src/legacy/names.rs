@@ -47,7 +47,8 @@ pub(super) fn list(zip: &ZipArchive<Source>, assumed: &Assumed<'_>) -> anyhow::R
         ensure!(taken.insert(shown.to_lowercase()), "two entries have the name {shown}");
         let packing = Packing::of_method(entry.compression())
             .with_context(|| format!("the entry {raw} is compressed with {}", entry.compression()))?;
-        let content = Content { index, packing, size: entry.size(), packed: entry.compressed_size() };
+        let content =
+            Content { index, packing, size: entry.size(), packed: entry.compressed_size(), crc32: entry.crc32() };
         if let Some((component, name)) = place(&shown, assumed) {
             listed.push(Named { name, shown, component, content });
         }

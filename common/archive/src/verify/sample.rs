@@ -56,6 +56,7 @@ mod tests {
             size: 1,
             sha256: String::new(),
             packed: Some(PackedEntry {
+                crc32: 0,
                 size: 1,
                 sha256: String::new(),
                 blocks: Blocks(vec![Block { length: 1, crc32: 0 }; blocks]),
