@@ -14,7 +14,7 @@ pub enum RestoreMode {
     Restore,
     /// An interrupted restore is brought to its end.
     Resume,
-    /// Everything is put back as it was before an interrupted restore.
+    /// Everything is put back as it was before an interrupted restore, or before the last one that came to its end.
     Rollback,
 }
 
@@ -69,7 +69,7 @@ pub enum StepState {
 /// `restore.step`: one step of a restore. `name` is `<component>:<object>`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct RestoreStepRecord {
-    /// What is done: `save`, `stop`, `restore`, `aliases`, `swap`, `start`, `drop`, `health`, …
+    /// What is done: `save`, `stop`, `restore`, `aliases`, `swap`, `start`, `keep`, `drop`, `health`, …
     pub step: String,
     /// The component it belongs to; absent for steps of the whole.
     #[serde(default, skip_serializing_if = "Option::is_none")]

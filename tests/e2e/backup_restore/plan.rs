@@ -177,7 +177,12 @@ fn what_restores_have_kept_can_be_dropped() {
     outcome.assert_code(2).assert_stderr_has("not everything");
     assert_eq!(states(&outcome, "failed"), [format!("drop postgres:{kept}")]);
     drop(looking);
-    run(&["--drop-previous", "--yes"]).assert_code(0);
+    // One whose journal cannot be read is left, and the rest is not.
+    let damaged = parts.path(".pso-restore/20200101_000000");
+    fs::create_dir(&damaged).expect("created");
+    fs::write(damaged.join("journal.jsonl"), "{}\n{}\n").expect("written");
+    run(&["--drop-previous", "--yes"]).assert_code(1).assert_stderr_has("20200101_000000 is left");
+    fs::remove_dir_all(&damaged).expect("removed");
     let outcome = run(&["--drop-previous", "--yes"]);
     outcome.assert_code(0);
     assert_eq!(states(&outcome, "skipped").len(), 1, "{outcome}");

@@ -1,6 +1,8 @@
-//! The way back behind a restore that came to its end, and behind one whose undoing came half way.
+//! The way back behind a restore that came to its end, and the ways out of one that was killed half way back or elsewhere.
 
 use std::fs;
+
+use pso_tests::proxy::TcpProxy;
 
 use super::journal::Killed;
 use super::parts::{states, walk};
@@ -147,4 +149,38 @@ fn what_was_restored_in_place_has_no_way_back() {
     let outcome = killed.restore(&["--rollback", &killed.last(), "--yes"]);
     outcome.assert_code(3).assert_stderr_has("was restored in place").assert_stderr_has(".pso-restore/");
     killed.assert_restored();
+}
+
+#[test]
+fn what_was_named_for_the_restore_is_meant_when_it_is_resumed() {
+    let killed = Killed::new("br_kill_named", true);
+    let admin = killed.pg.as_ref().expect("its own").admin("postgres");
+    admin.expect("connected").batch_execute("CREATE DATABASE to_look_at OWNER sync_user").expect("created");
+    // Before the servers that were named are touched.
+    killed.touch("kill.stop");
+    let qdrant = TcpProxy::start(killed.parts.qdrant.port()).expect("a proxy");
+    let args = ["latest", "--yes", "--only", "postgres", "--pg-dbname", "to_look_at"];
+    Killed::assert_killed(&killed.restore(&args));
+    let outcome = killed.restore(&["--resume", "--yes"]);
+    outcome.assert_code(0);
+    assert!(states(&outcome, "done").contains(&"swap postgres:to_look_at".to_owned()), "{outcome}");
+    killed.damaged.assert_same(&killed.parts.content());
+    killed.touch("kill.stop");
+    Killed::assert_killed(&killed.restore(&[
+        "latest",
+        "--yes",
+        "--only",
+        "postgres,qdrant",
+        "--qdrant-url",
+        &qdrant.url(),
+    ]));
+    let journal = killed.parts.path(".pso-restore/journal.jsonl");
+    let text = killed.journal();
+    // As if it had been killed before it did anything.
+    fs::write(&journal, text.split_inclusive('\n').next().expect("a line")).expect("written");
+    let outcome = killed.restore(&["--resume", "--yes"]);
+    outcome.assert_code(3).assert_stderr_has(&format!("--qdrant-url {}", qdrant.url()));
+    fs::write(&journal, text).expect("written");
+    killed.restore(&["--rollback", "--yes", "--qdrant-url", &qdrant.url()]).assert_code(0);
+    killed.damaged.assert_same(&killed.parts.content());
 }

@@ -68,6 +68,8 @@ fn begin(
         pid: std::process::id(),
         components: plan.components.clone(),
         in_place: settings.in_place,
+        database: settings.postgres.dbname.clone(),
+        names_database: settings.names_database,
         work: work.collect::<anyhow::Result<_>>()?,
         postgres: (!plan.postgres.is_empty()).then(|| settings.postgres.shown()),
         qdrant: plan.qdrant.as_ref().map(|_| settings.qdrant_shown()),

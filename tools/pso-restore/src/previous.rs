@@ -36,7 +36,7 @@ pub(crate) fn drop_previous(run: &mut Run<'_>, settings: &Settings, intent: Inte
     let _lock = intent.lock(settings)?;
     // What an interrupted restore has kept is the way back.
     unfinished::refuse(settings, intent)?;
-    let (folders, found) = look(settings)?;
+    let (folders, found) = look(run, settings)?;
     if found.is_empty() {
         let step = Step::new("drop", None, settings.undo_folder().display().to_string());
         step.says("nothing is kept from earlier restores").skipped(run)?;
@@ -50,13 +50,19 @@ pub(crate) fn drop_previous(run: &mut Run<'_>, settings: &Settings, intent: Inte
     }
 }
 
-fn look(settings: &Settings) -> anyhow::Result<(Vec<PathBuf>, Vec<Found>)> {
+fn look(run: &mut Run<'_>, settings: &Settings) -> anyhow::Result<(Vec<PathBuf>, Vec<Found>)> {
     let mut found = Vec::new();
     let folders = files::undo_folders(settings);
     let mut works = Vec::new();
     for work in folders.iter().flat_map(|folder| entries(folder)).filter(|work| is_of_a_restore(work)) {
-        let databases = Journal::finished(&work)?.map(|journal| journal.kept_databases()).unwrap_or_default();
-        works.push((work, databases));
+        match Journal::finished(&work) {
+            Ok(journal) => works.push((work, journal.map(|journal| journal.kept_databases()).unwrap_or_default())),
+            Err(error) => {
+                // It may be all that knows of a database that is kept.
+                run.warn(format_args!("{} is left, remove it by hand: {error:#}", work.display()));
+                run.note(Severity::Warning);
+            }
+        }
     }
     // Those of the configured one are known by their names too.
     let noted: Vec<String> = works.iter().flat_map(|(_, databases)| databases.clone()).collect();

@@ -1,4 +1,4 @@
-//! A restore that was interrupted: what lies there, and how it is brought to its end, or back.
+//! A restore that was interrupted, or whose undoing was: what lies there, and how it is brought to its end, or back.
 
 use std::path::Path;
 
@@ -10,7 +10,7 @@ use pso_common::{Attempted, Run, Severity};
 use crate::apply::{self, NOT_UNDONE};
 use crate::confirm::{Confirmed, Intent};
 use crate::health;
-use crate::journal::{Action, Journal};
+use crate::journal::{Action, Begun, Journal};
 use crate::plan;
 use crate::postgres;
 use crate::settings::Settings;
@@ -108,6 +108,7 @@ pub(crate) fn resume(run: &mut Run<'_>, mut settings: Settings, intent: Intent) 
         let health = Step::new("health", None, "service").says("asked whether it is healthy");
         show(run, &journal, RestoreMode::Resume, steps.chain([health]).collect())?;
     } else {
+        as_then(&mut settings, &begun)?;
         let (_, sha256) = hash_file(&begun.archive, run.cancel())
             .with_context(|| format!("read the archive {}; without it: --rollback", begun.archive.display()))?;
         ensure!(
@@ -131,8 +132,6 @@ pub(crate) fn resume(run: &mut Run<'_>, mut settings: Settings, intent: Intent) 
         return apply::conclude(run, &settings, journal);
     }
     undo(run, &settings, journal, &consent)?;
-    settings.only = begun.components;
-    settings.in_place = begun.in_place;
     let again = |run: &mut Run<'_>| -> anyhow::Result<()> {
         let mut archive = source::open(run, &settings, &begun.archive)?;
         let plan = plan::plan(run, &settings, &mut archive, plan::Detail::Usual)?;
@@ -143,6 +142,29 @@ pub(crate) fn resume(run: &mut Run<'_>, mut settings: Settings, intent: Intent) 
         // One that was undone says so itself.
         if error.downcast_ref::<Attempted>().is_some() { error } else { error.context(AGAIN) }
     })
+}
+
+/// Has the restore done again as it was begun: the same parts, into the same databases, on the same servers. What goes to
+/// a place that was named on the command line must not go to the usual one because that is not named again.
+fn as_then(settings: &mut Settings, begun: &Begun) -> anyhow::Result<()> {
+    settings.only.clone_from(&begun.components);
+    settings.in_place = begun.in_place;
+    settings.names_database = begun.names_database;
+    settings.postgres = settings.postgres.with_dbname(&begun.database);
+    // Another role may do it.
+    let place = |shown: &str| shown.rsplit_once(" as ").map_or(shown, |(place, _)| place).to_owned();
+    let now = place(&settings.postgres.shown());
+    if let Some(then) = begun.postgres.as_deref().map(place).filter(|then| *then != now) {
+        bail!(
+            "the interrupted restore went to PostgreSQL at {then}, and not to {now}; name it as then (--pg-host, --pg-port), \
+             or run `pso-restore --rollback`"
+        );
+    }
+    let now = settings.qdrant_shown();
+    if let Some(then) = begun.qdrant.as_ref().filter(|then| **then != now) {
+        bail!("the interrupted restore went to Qdrant at {then}, and not to {now}; give --qdrant-url {then}");
+    }
+    Ok(())
 }
 
 /// Writes what would be done.

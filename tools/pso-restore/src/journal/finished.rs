@@ -63,6 +63,12 @@ impl Journal {
         Ok(None)
     }
 
+    /// The databases that it keeps under another name.
+    pub(crate) fn kept_databases(&self) -> Vec<String> {
+        let swaps = self.open().filter_map(Action::renaming).flat_map(|renaming| &renaming.databases);
+        swaps.filter_map(|swap| swap.kept.clone()).collect()
+    }
+
     /// Whether all that undoing it takes is still there.
     ///
     /// # Errors

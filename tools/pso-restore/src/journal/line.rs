@@ -27,6 +27,11 @@ pub(crate) struct Begun {
     /// Whether the database had to be restored in place.
     #[serde(default)]
     pub(crate) in_place: bool,
+    /// The database that was configured, and whether somebody named it for that run, and meant no other.
+    #[serde(default)]
+    pub(crate) database: String,
+    #[serde(default)]
+    pub(crate) names_database: bool,
     /// The folders in which it works and keeps what it replaces, absolute.
     pub(crate) work: Vec<PathBuf>,
     /// The PostgreSQL server and the Qdrant server, as they may be shown.

@@ -239,12 +239,6 @@ impl Journal {
         Ok(())
     }
 
-    /// The databases that it keeps under another name.
-    pub(crate) fn kept_databases(&self) -> Vec<String> {
-        let swaps = self.open().filter_map(Action::renaming).flat_map(|renaming| &renaming.databases);
-        swaps.filter_map(|swap| swap.kept.clone()).collect()
-    }
-
     /// The steps that undoing would take.
     pub(crate) fn undo_steps(&self) -> Vec<Step> {
         let mut steps: Vec<Step> = self.open().rev().filter_map(Action::undo_step).collect();
@@ -335,6 +329,8 @@ mod tests {
             pid: 7,
             components: vec![Component::Plans],
             in_place: false,
+            database: "a".to_owned(),
+            names_database: false,
             work: vec![],
             postgres: None,
             qdrant: None,
