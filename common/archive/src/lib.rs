@@ -55,7 +55,7 @@ pub use manifest::{
 };
 pub use names::{NamedArchive, check_entry_name, encoded};
 pub use packing::Packing;
-pub use process::{Running, command};
+pub use process::{Running, command, end_all};
 pub use publish::{Partial, Published, remove_leftovers, sidecar_path};
 pub use reader::{Archive, EntryReader};
 pub use rows::{count_query, count_rows, row_differences, user_tables};

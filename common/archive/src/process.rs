@@ -185,6 +185,23 @@ fn watch_over(child: &Mutex<Child>, watch: &Watch, cancel: &Cancel, stall: Optio
     }
 }
 
+/// Ends a command that leads a process group of its own, with everything that it has started.
+pub fn end_all(child: &mut Child) {
+    #[cfg(unix)]
+    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
+        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
+    }
+    #[cfg(windows)]
+    {
+        let id = child.id().to_string();
+        let mut command = Command::new("taskkill");
+        command.args(["/T", "/F", "/PID", &id]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+        let _ = command.status();
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+}
+
 fn locked(child: &Mutex<Child>) -> MutexGuard<'_, Child> {
     child.lock().unwrap_or_else(PoisonError::into_inner)
 }

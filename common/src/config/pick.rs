@@ -5,8 +5,8 @@ use std::path::Path;
 use anyhow::{Context as _, anyhow};
 use serde_saphyr::Spanned;
 
-use super::interpolate::interpolate;
 use super::command::Form;
+use super::interpolate::interpolate;
 use super::{CommandField, CommandLine, Config, ConfigValue, Field, ListField, read_secret};
 use crate::Secret;
 
@@ -145,8 +145,8 @@ impl Pick<'_, CommandLine> {
             Some(parsed.and_then(|parsed| {
                 let source = parsed.first().map_or_else(|| "file".to_owned(), |(_, source)| source.clone());
                 let shown: Vec<&str> = words.iter().map(|word| word.value.as_str()).collect();
-                let command = CommandLine::program(parsed.into_iter().map(|(word, _)| word).collect())
-                    .shown_as(shown.join(" "));
+                let command =
+                    CommandLine::program(parsed.into_iter().map(|(word, _)| word).collect()).shown_as(shown.join(" "));
                 anyhow::ensure!(!command.is_empty(), "{source}: {}: expected {}", pick.key, CommandLine::EXPECTED);
                 Ok((command, source))
             }))

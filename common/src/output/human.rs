@@ -19,14 +19,15 @@ pub fn bytes(count: u64) -> String {
     format!("{value:.1} {}", UNITS[unit])
 }
 
-/// Milliseconds with the unit that fits: `12 ms`, `3.4 s`, `5m 02s`, `2h 05m`.
+/// Milliseconds with the unit that fits: `12 ms`, `3.4 s`, `5m 02s`, `2h 05m`, `9d 01h`.
 #[must_use]
 pub fn duration_ms(ms: u64) -> String {
     match ms {
         0..1_000 => format!("{ms} ms"),
         1_000..60_000 => format!("{}.{} s", ms / 1000, ms % 1000 / 100),
         60_000..3_600_000 => format!("{}m {:02}s", ms / 60_000, ms % 60_000 / 1000),
-        _ => format!("{}h {:02}m", ms / 3_600_000, ms % 3_600_000 / 60_000),
+        3_600_000..172_800_000 => format!("{}h {:02}m", ms / 3_600_000, ms % 3_600_000 / 60_000),
+        _ => format!("{}d {:02}h", ms / 86_400_000, ms % 86_400_000 / 3_600_000),
     }
 }
 
@@ -58,8 +59,8 @@ mod tests {
     fn sizes_and_spans() {
         let sizes = [0, 1023, 1024, 1_048_575, 1_048_576, u64::MAX].map(bytes);
         assert_eq!(sizes, ["0 B", "1023 B", "1.0 KiB", "1.0 MiB", "1.0 MiB", "16.0 EiB"]);
-        let spans = [0, 999, 1_049, 59_999, 60_000, 7_500_000].map(duration_ms);
-        assert_eq!(spans, ["0 ms", "999 ms", "1.0 s", "59.9 s", "1m 00s", "2h 05m"]);
+        let spans = [0, 999, 1_049, 59_999, 60_000, 7_500_000, 781_200_000].map(duration_ms);
+        assert_eq!(spans, ["0 ms", "999 ms", "1.0 s", "59.9 s", "1m 00s", "2h 05m", "9d 01h"]);
     }
 
     #[test]

@@ -147,7 +147,7 @@ const fn color(severity: Severity) -> Option<&'static str> {
 
 /// A field's name as a column title; the unit that the name carries is shown in the cells instead.
 fn title(field: &str) -> String {
-    let name = field.strip_suffix("_bytes").or_else(|| field.strip_suffix("_ms")).unwrap_or(field);
+    let name = ["_bytes", "_ms", "_seconds"].iter().find_map(|unit| field.strip_suffix(unit)).unwrap_or(field);
     name.replace('_', " ").to_uppercase()
 }
 
@@ -160,6 +160,7 @@ fn cell(field: &str, value: Option<&Value>) -> Cell {
             let shown = match number.as_u64() {
                 Some(count) if field.ends_with("_bytes") => bytes(count),
                 Some(ms) if field.ends_with("_ms") => duration_ms(ms),
+                Some(seconds) if field.ends_with("_seconds") => duration_ms(seconds.saturating_mul(1000)),
                 Some(count) => count.to_string(),
                 None => number.as_f64().map_or_else(|| number.to_string(), decimal),
             };

@@ -149,7 +149,7 @@ fn severity_of(manifest: &Manifest) -> Severity {
 fn refuse_restore(settings: &Settings) -> anyhow::Result<()> {
     let root = &settings.paths.root;
     Lock::refuse_held(&settings.restore_lock, &format!("restore into {}", root.display()))?;
-    if let Some(restore) = unfinished_restore(root) {
+    if let Some(restore) = unfinished_restore(root)? {
         bail!(
             "the restore of {} into {}, begun at {}, was interrupted; `pso-restore --resume` ends it, or \
              `pso-restore --rollback` undoes it",

@@ -3,12 +3,13 @@
 use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
+use pso_archive::end_all;
 use pso_common::config::CommandLine;
 use pso_common::io::Cancel;
 use pso_common::output::printable;
@@ -99,11 +100,11 @@ fn supervise(
             break status;
         }
         if let Err(cancelled) = cancel.check() {
-            end(&mut child);
+            end_all(&mut child);
             bail!(cancelled);
         }
         if started.elapsed() >= timeout {
-            end(&mut child);
+            end_all(&mut child);
             bail!("it did not end within {timeout:?} and was stopped; see maintenance.backup.hooks.timeout");
         }
     };
@@ -141,22 +142,4 @@ fn read_lines(pipe: Option<impl Read + Send + 'static>, lines: SyncSender<String
             }
         }
     });
-}
-
-/// Ends a hook with everything that it has started.
-fn end(child: &mut Child) {
-    let id = child.id().to_string();
-    let mut all = if cfg!(windows) {
-        let mut command = Command::new("taskkill");
-        command.args(["/T", "/F", "/PID", &id]);
-        command
-    } else {
-        let mut command = Command::new("sh");
-        // It leads a group of its own.
-        command.args(["-c", "kill -s KILL -- \"-$1\"", "kill", &id]);
-        command
-    };
-    let _ = all.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let _ = child.kill();
-    let _ = child.wait();
 }

@@ -5,6 +5,7 @@ use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
+use pso_archive::end_all;
 use pso_common::config::{CommandField, CommandLine, Config, Field};
 use pso_common::io::Cancel;
 use pso_common::{Run, Severity};
@@ -84,7 +85,8 @@ impl Commands {
     }
 }
 
-/// Runs a command to its end, in the deployment's folder. What it prints goes to stderr: stdout is for records.
+/// Runs a command to its end, in the deployment's folder. What it prints goes to stderr: stdout is for records. It is not
+/// piped through us: what a start command leaves behind must be able to write when we are gone.
 fn execute(line: &CommandLine, settings: &Settings, timeout: Duration, cancel: &Cancel) -> anyhow::Result<()> {
     let mut command = line.command();
     command.stdin(Stdio::null()).stdout(io::stderr()).stderr(Stdio::inherit()).current_dir(&settings.paths.root);
@@ -110,19 +112,9 @@ fn wait(child: &mut Child, timeout: Duration, cancel: &Cancel) -> anyhow::Result
             cancel.check().map_err(anyhow::Error::from)
         };
         if let Err(error) = result {
-            end(child);
+            end_all(child);
             return Err(error);
         }
         std::thread::sleep(STEP);
     }
-}
-
-/// Kills a command and all that it has started.
-fn end(child: &mut Child) {
-    #[cfg(unix)]
-    if let Some(group) = i32::try_from(child.id()).ok().and_then(rustix::process::Pid::from_raw) {
-        let _ = rustix::process::kill_process_group(group, rustix::process::Signal::KILL);
-    }
-    let _ = child.kill();
-    let _ = child.wait();
 }
