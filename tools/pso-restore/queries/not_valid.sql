@@ -1,5 +1,6 @@
 -- Constraints that were not checked against every row, and indexes that cannot be used; an index of a partitioned table
--- is as valid as those of its partitions are. PostgreSQL 13 and later.
+-- is as valid as those of its partitions are, and a constraint that was inherited is as valid as the parent's.
+-- PostgreSQL 13 and later.
 SELECT true AS is_constraint, n.nspname::text AS schema, c.conname::text AS name,
        coalesce(r.relname, t.typname)::text AS of
 FROM pg_catalog.pg_constraint AS c
@@ -7,6 +8,7 @@ JOIN pg_catalog.pg_namespace AS n ON n.oid = c.connamespace
 LEFT JOIN pg_catalog.pg_class AS r ON r.oid = c.conrelid
 LEFT JOIN pg_catalog.pg_type AS t ON t.oid = c.contypid
 WHERE NOT c.convalidated
+  AND (c.conislocal OR c.coninhcount = 0)
 UNION ALL
 SELECT false, n.nspname::text, c.relname::text, r.relname::text
 FROM pg_catalog.pg_index AS i

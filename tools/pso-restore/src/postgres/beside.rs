@@ -33,7 +33,7 @@ pub(super) fn prepare(
 ) -> anyhow::Result<Swap> {
     let mut admin = admin(settings)?;
     reopen(&mut admin, run, &settings.dbname, names.shape)?;
-    drop_leftovers(&mut admin, run, &settings.dbname)?;
+    drop_leftovers(&mut admin, run, settings)?;
     let rows = plan.source.rows.values().sum();
     let step = Step::new("restore", Component::Postgres, plan.database.as_str())
         .rows(rows)
@@ -94,12 +94,21 @@ pub(super) fn leftovers(admin: &mut Client, database: &str) -> anyhow::Result<Ve
     Ok(rows.iter().map(|row| row.get(0)).collect())
 }
 
-fn drop_leftovers(admin: &mut Client, run: &mut Run<'_>, database: &str) -> anyhow::Result<()> {
-    for name in leftovers(admin, database)? {
+fn drop_leftovers(admin: &mut Client, run: &mut Run<'_>, settings: &PgSettings) -> anyhow::Result<()> {
+    for name in leftovers(admin, &settings.dbname)? {
         // One with sessions belongs to a restore that runs elsewhere.
-        match admin.batch_execute(&format!("DROP DATABASE {}", ident(&name))) {
+        let drop = format!("DROP DATABASE {}", ident(&name));
+        let dropped = admin.batch_execute(&drop).or_else(|error| {
+            if error.code() == Some(&SqlState::OBJECT_IN_USE) && forget_subscriptions(settings, &name).is_ok() {
+                return admin.batch_execute(&drop);
+            }
+            Err(error)
+        });
+        match dropped {
             Ok(()) => run.warn(format_args!("dropped the database {name}, which a killed restore had left")),
-            Err(error) => run.warn(format_args!("the database {name} of another restore is left: {error}")),
+            Err(error) => {
+                run.warn(format_args!("the database {name} of another restore is left: {:#}", load::said(&error)));
+            }
         }
     }
     Ok(())

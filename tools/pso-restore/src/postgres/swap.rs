@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use pso_common::postgres::{Client, PgSettings};
+use pso_common::postgres::{Client, PgSettings, Purpose, connect};
 use pso_common::record::Component;
 use pso_common::{Run, Severity};
 
-use super::target::{admin, ident};
+use super::target::{APPLICATION, admin, ident};
 use crate::journal::{Action, Journal, NewDatabase, Renaming, Swap, not_undone};
 use crate::steps::Step;
 
@@ -220,7 +220,26 @@ pub(crate) fn drop_unfinished(run: &mut Run<'_>, settings: &PgSettings, new: &Ne
 
 fn drop_new(settings: &PgSettings, name: &str) -> anyhow::Result<()> {
     let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", ident(name));
-    admin(settings)?.batch_execute(&sql).with_context(|| format!("drop the database {name}"))
+    let mut admin = admin(settings)?;
+    // A server that refuses for another reason than subscriptions has the better words.
+    if admin.batch_execute(&sql).is_err() {
+        let _ = forget_subscriptions(settings, name);
+        admin.batch_execute(&sql).with_context(|| format!("drop the database {name}"))?;
+    }
+    Ok(())
+}
+
+/// Drops the subscriptions of an unfinished database, which keep it from being dropped. They have never spoken to a
+/// publisher, whose slots are those of the old database.
+pub(super) fn forget_subscriptions(settings: &PgSettings, name: &str) -> anyhow::Result<()> {
+    let mut session = connect(&settings.with_dbname(name), APPLICATION, Purpose::Work)?;
+    for row in session.query(include_str!("../../queries/subscriptions.sql"), &[])? {
+        let name = ident(row.get(0));
+        session.batch_execute(&format!(
+            "ALTER SUBSCRIPTION {name} DISABLE; ALTER SUBSCRIPTION {name} SET (slot_name = NONE); DROP SUBSCRIPTION {name}"
+        ))?;
+    }
+    Ok(())
 }
 
 /// The session, told from every other of the server.

@@ -61,15 +61,17 @@ pub(in crate::postgres) fn open(own: &PgSettings) -> anyhow::Result<Client> {
 
 /// Loads pieces until there are no more.
 pub(super) fn work(own: &PgSettings, pieces: &Mutex<Receiver<Piece>>, shared: &Shared) -> anyhow::Result<()> {
-    let result = load(own, pieces, shared);
+    let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
+    let result = load(own, next, shared);
     if result.is_err() {
         shared.failed.store(true, Ordering::Relaxed);
+        // The reader may wait for room in the queue, and where no session works any more nobody else would make some.
+        while next().is_some() {}
     }
     result
 }
 
-fn load(own: &PgSettings, pieces: &Mutex<Receiver<Piece>>, shared: &Shared) -> anyhow::Result<()> {
-    let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
+fn load(own: &PgSettings, next: impl Fn() -> Option<Piece>, shared: &Shared) -> anyhow::Result<()> {
     let mut client = None;
     let mut held = next();
     while let Some(piece) = held.take() {
