@@ -3,10 +3,10 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use pso_archive::Archive;
 use pso_tests::Reply;
+use pso_tests::mount::Mount;
 use pso_tests::pg::TempPg;
 use pso_tests::proxy::{Direction, Mode, TcpProxy};
 use pso_tests::tool::Outcome;
@@ -210,36 +210,18 @@ fn hooks_let_the_service_go_whatever_happens() {
     assert_eq!(fs::read_to_string(&ran).expect("ran"), "before starting\nafter_failure failed\n");
 }
 
-/// A small disk of its own, unmounted at the end.
-struct SmallDisk(PathBuf);
-
-impl SmallDisk {
-    fn mount(folder: PathBuf, kib: u64) -> Option<Self> {
-        fs::create_dir_all(&folder).expect("created");
-        let size = format!("size={kib}k");
-        let status = Command::new("mount").args(["-t", "tmpfs", "-o", &size, "tmpfs"]).arg(&folder).output();
-        status.is_ok_and(|output| output.status.success()).then_some(Self(folder))
-    }
-}
-
-impl Drop for SmallDisk {
-    fn drop(&mut self) {
-        let _ = Command::new("umount").arg("-l").arg(&self.0).status();
-    }
-}
-
 #[test]
 fn a_disk_that_is_full_is_told_and_left_clean() {
     let parts = Parts::start("br_full");
     parts.fatten();
     let archive = parts.archive();
     let size = fs::metadata(&archive).expect("there").len();
-    let Some(disk) = SmallDisk::mount(parts.path("small"), size / 1024 / 2) else {
+    let small = parts.path("small");
+    let Ok(_disk) = Mount::tmpfs(&small, size / 1024 / 2) else {
         println!("not tried: only root may mount a small disk");
         return;
     };
-    let files =
-        || fs::read_dir(&disk.0).expect("a folder").flatten().map(|entry| entry.file_name()).collect::<Vec<_>>();
+    let files = || fs::read_dir(&small).expect("a folder").flatten().map(|entry| entry.file_name()).collect::<Vec<_>>();
     let outcome = parts.backup(&["--to", "small"]);
     outcome.assert_code(2).assert_stderr_has("the disk of small is full").assert_stderr_has("are free there");
     outcome.assert_stderr_has("no archive was published");
@@ -249,21 +231,21 @@ fn a_disk_that_is_full_is_told_and_left_clean() {
     let outcome = parts.backup(&["--to", "small", "--only", "plans"]);
     outcome.assert_code(0);
     let plans = archive_of(&parts, &outcome);
-    let filler = fs::File::create(disk.0.join("filler")).expect("created");
+    let filler = fs::File::create(small.join("filler")).expect("created");
     let _ = std::io::copy(&mut std::io::repeat(7), &mut &filler);
     let again = ["--to", "small", "--only", "plans"];
     parts.backup(&again).assert_code(3).assert_stderr_has("the disk of small is full");
     filler.set_len(filler.metadata().expect("there").len() - 8192).expect("cut");
     parts.backup(&again).assert_code(3).assert_stderr_has("there is no room for an archive in small");
-    fs::remove_file(disk.0.join("filler")).expect("removed");
+    fs::remove_file(small.join("filler")).expect("removed");
     parts.backup(&["verify", plans.to_str().expect("UTF-8")]).assert_code(0);
     // Nor does the second place break the first.
     parts.configure("backup: {copy_to: small/second}");
-    fs::create_dir(disk.0.join("second")).expect("created");
+    fs::create_dir(small.join("second")).expect("created");
     let outcome = parts.backup(&[]);
     outcome.assert_code(1).assert_stderr_has("the archive is published").assert_stderr_has("are free in");
     assert!(
-        !fs::read_dir(disk.0.join("second/daily"))
+        !fs::read_dir(small.join("second/daily"))
             .expect("a folder")
             .flatten()
             .any(|entry| { entry.file_name().to_string_lossy().contains(".zip") })

@@ -8,11 +8,14 @@ use pso_common::{Run, Severity};
 
 use super::check::check;
 use super::fill::fill;
-use super::swap::allow;
+use super::swap::{allow, forget_subscriptions};
 use super::target::{Shape, admin, ident, literal};
-use super::{MAX_NAME_BYTES, PgPlan, properties, scratch, shortened};
+use super::{MAX_NAME_BYTES, PgPlan, load, properties, scratch, shortened};
 use crate::journal::{Action, Journal, NewDatabase, Swap};
 use crate::steps::Step;
+
+/// The SQLSTATE of a database that somebody is in, or that subscribes to something.
+const OBJECT_IN_USE: &str = "55006";
 
 /// The names and the form of the databases that take part.
 pub(super) struct Names<'a> {
@@ -99,7 +102,7 @@ fn drop_leftovers(admin: &mut Client, run: &mut Run<'_>, settings: &PgSettings) 
         // One with sessions belongs to a restore that runs elsewhere.
         let drop = format!("DROP DATABASE {}", ident(&name));
         let dropped = admin.batch_execute(&drop).or_else(|error| {
-            if error.code() == Some(&SqlState::OBJECT_IN_USE) && forget_subscriptions(settings, &name).is_ok() {
+            if error.code().is_some_and(|state| state.code() == OBJECT_IN_USE) && forget_subscriptions(settings, &name).is_ok() {
                 return admin.batch_execute(&drop);
             }
             Err(error)
