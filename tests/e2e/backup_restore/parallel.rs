@@ -1,7 +1,12 @@
 //! Restoring with several sessions: the same content whatever the number, and whatever fails leaves everything as it was.
 
+use std::io::Write as _;
+use std::os::unix::fs::chown;
+use std::process::Command;
+
 use pso_tests::deployment::{self, Spec};
 use pso_tests::fingerprint;
+use pso_tests::mount::Mount;
 use pso_tests::pg::TempPg;
 use pso_tests::proxy::{Direction, Mode, TcpProxy};
 use pso_tests::tool::Outcome;
@@ -45,6 +50,7 @@ const ROWS: &str = r"
     CREATE TABLE empty (id int);
     CREATE TABLE unchecked (id int, plan int);
     INSERT INTO unchecked VALUES (1, -1);
+    CREATE SCHEMA apart; CREATE TABLE apart.heir () INHERITS (unchecked);
     ALTER TABLE unchecked ADD CONSTRAINT unchecked_old CHECK (plan > 0) NOT VALID;
     CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM long;
     -- What the owner may do no longer has to be done before.
@@ -150,6 +156,104 @@ fn sessions_that_are_cut_or_stopped_leave_nothing() {
     outcome.assert_code(2).assert_stderr_has("everything is as it was before").assert_stderr_has("SIGTERM");
     before.assert_same(&parts.content());
     assert_eq!(parts.databases(), "planning_sync", "{outcome}");
+}
+
+#[test]
+fn a_session_that_breaks_while_everything_waits_for_it_is_told_and_undone() {
+    let (_pg, parts) = start("br_waits");
+    // More than the queue and all buffers on the way hold.
+    let sql = "CREATE TABLE fat AS SELECT n, repeat(md5(n::text), 20) AS text FROM generate_series(1, 60000) AS n";
+    parts.database.execute(sql).expect("filled");
+    parts.postgres("pso-backup", &["--only", "postgres"]).assert_code(0);
+    let proxy = TcpProxy::start(parts.database.port()).expect("a proxy");
+    let tool = parts.tool("pso-restore", &["latest", "--yes", "--jobs", "1"]).envs(parts.through(&proxy));
+    let running = tool.spawn().expect("started");
+    let passed = || proxy.passed(Direction::ToServer);
+    wait::until("rows to be loaded", LIMIT, || (passed() > 1_000_000).then_some(())).expect("it has begun");
+    proxy.set(Mode::Trickle { bytes: 16, every: std::time::Duration::from_millis(20) }).expect("set");
+    let seen = passed();
+    wait::until("everything to wait", LIMIT, || (passed() > seen + 800).then_some(())).expect("a second has gone by");
+    proxy.set(Mode::Drop).expect("set");
+    proxy.set(Mode::Pass).expect("set");
+    let outcome = running.finish().expect("ends");
+    outcome.assert_code(2).assert_stderr_has("everything is as it was before");
+    assert_eq!(parts.databases(), "planning_sync", "{outcome}");
+}
+
+#[test]
+fn a_limit_for_idle_sessions_does_not_end_a_restore() {
+    let (pg, parts) = start("br_idle");
+    parts.fatten();
+    parts.postgres("pso-backup", &["--only", "postgres"]).assert_code(0);
+    let before = parts.content();
+    let mut admin = pg.admin("postgres").expect("connected");
+    if admin.batch_execute("ALTER ROLE sync_user SET idle_session_timeout = '20ms'").is_err() {
+        // PostgreSQL 13 has none.
+        return;
+    }
+    let outcome = parts.postgres("pso-restore", &["latest", "--yes", "--only", "postgres"]);
+    outcome.assert_code(0).assert_quiet();
+    admin.batch_execute("ALTER ROLE sync_user RESET idle_session_timeout").expect("reset");
+    before.rows.assert_same(&parts.content().rows);
+}
+
+#[test]
+fn a_subscription_does_not_keep_an_unfinished_database() {
+    let (pg, parts) = start("br_subscribed");
+    // What subscribes is made before the content of the view, which cannot be had again.
+    parts
+        .database
+        .execute(
+            "SET pso.allowed = 'yes';
+             CREATE MATERIALIZED VIEW choosy AS SELECT 1 / (current_setting('pso.allowed', true) IS NOT NULL)::int AS x",
+        )
+        .expect("filled");
+    let subscribe = "CREATE SUBSCRIPTION sub CONNECTION 'host=127.0.0.1 port=1' PUBLICATION p WITH (connect = false)";
+    parts.database.execute_as_admin(subscribe).expect("subscribed");
+    let by_superuser = |tool: &str, args: &[&str]| {
+        let tool = parts.tool(tool, args).envs(parts.database.env());
+        checked(tool.env("PGUSER", "postgres").env("PGPASSWORD", pg.admin_password()))
+    };
+    by_superuser("pso-backup", &["--only", "postgres"]).assert_code(0);
+    let outcome = by_superuser("pso-restore", &["latest", "--yes"]);
+    outcome.assert_code(2).assert_stderr_has("everything is as it was before").assert_stderr_has("division by zero");
+    assert_eq!(parts.databases(), "planning_sync", "{outcome}");
+    let mut admin = parts.database.connect_as_admin().expect("connected");
+    let slot = admin.query_one("SELECT subslotname::text FROM pg_subscription", &[]).expect("only the old one's");
+    assert_eq!(slot.get::<_, &str>(0), "sub");
+}
+
+#[test]
+fn a_disk_that_the_rows_have_filled_is_emptied_again() {
+    let (pg, parts) = start("br_filled");
+    let place = pg.data_folder().with_file_name("filled");
+    let mount = match Mount::tmpfs(&place, 200 << 10) {
+        Ok(mount) => mount,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "not tested: {error:#}");
+            return;
+        }
+    };
+    chown(&place, pg.runs_as(), None).expect("given away");
+    let mut admin = pg.admin("postgres").expect("connected");
+    admin.batch_execute(&format!("CREATE TABLESPACE filled LOCATION '{}'", place.display())).expect("created");
+    admin.batch_execute("GRANT CREATE ON TABLESPACE filled TO sync_user").expect("granted");
+    admin.batch_execute("ALTER DATABASE planning_sync SET TABLESPACE filled").expect("moved");
+    let sql = "CREATE TABLE fat AS SELECT n, repeat(md5(n::text), 20) AS text FROM generate_series(1, 60000) AS n";
+    parts.database.execute(sql).expect("filled");
+    parts.postgres("pso-backup", &["--only", "postgres"]).assert_code(0);
+    // Since PostgreSQL 15 a new database has blocks that no disk has room for yet, until a checkpoint.
+    parts.postgres("pso-restore", &["latest", "--yes", "--only", "postgres"]).assert_code(0);
+    let used = Command::new("du").arg("-sk").arg(&place).output().expect("run").stdout;
+    let used: u64 =
+        String::from_utf8_lossy(&used).split_whitespace().next().expect("a size").parse().expect("a number");
+    mount.resize(used + (8 << 10)).expect("resized");
+    let (before, databases) = (parts.content(), parts.databases());
+    let outcome = parts.postgres("pso-restore", &["latest", "--yes", "--only", "postgres"]);
+    outcome.assert_code(2).assert_stderr_has("everything is as it was before").assert_stderr_has("No space left");
+    before.assert_same(&parts.content());
+    assert_eq!(parts.databases(), databases, "{outcome}");
+    admin.batch_execute("CHECKPOINT").expect("there is room again");
 }
 
 #[test]

@@ -29,7 +29,17 @@ fn a_table_is_put_beside_the_live_one() {
     let live = fingerprint::tables(&mut parts.database.connect().expect("connected")).expect("rows");
     let schemas = "SELECT nspname::text FROM pg_namespace WHERE nspname LIKE 'pso_restored_%'";
 
-    let wanted = ["latest", "--table", "public.tasks", "--table", r#"Été . 1.a "b""#, "--table", "public.part_1"];
+    let wanted = [
+        "latest",
+        "--table",
+        "public.tasks",
+        "--table",
+        r#"Été . 1.a "b""#,
+        "--table",
+        "public.part_1",
+        "--table",
+        "public.tasks",
+    ];
     let outcome = parts.restore(&[wanted.as_slice(), &["--dry-run"]].concat());
     outcome.assert_code(0).assert_quiet();
     assert_eq!(outcome.records_of_kind("restore.step").len(), 3, "{outcome}");

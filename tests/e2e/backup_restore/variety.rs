@@ -20,6 +20,15 @@ const VARIETY: &str = r#"
     CREATE TABLE empty (); CREATE TABLE no_key (content text); INSERT INTO no_key VALUES ('x'), ('x'), (NULL), (E'tab\tback\\slash');
     CREATE MATERIALIZED VIEW counted AS SELECT count(*) AS n FROM no_key;
     CREATE UNLOGGED TABLE unlogged AS SELECT 1 AS one;
+    -- An extension in a schema of its own, which has other things too.
+    CREATE SCHEMA apart; CREATE EXTENSION citext SCHEMA apart;
+    CREATE TABLE apart.cased (text apart.citext); INSERT INTO apart.cased VALUES ('Été');
+    -- Made before what others made later are given.
+    CREATE FUNCTION for_all() RETURNS int LANGUAGE sql AS 'SELECT 1';
+    ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM PUBLIC;
+    ALTER DEFAULT PRIVILEGES IN SCHEMA apart GRANT SELECT, INSERT ON TABLES TO PUBLIC;
+    CREATE FUNCTION for_few() RETURNS int LANGUAGE sql AS 'SELECT 1';
+    CREATE TABLE apart.shared (id int);
 "#;
 
 #[test]
@@ -36,6 +45,10 @@ fn whatever_a_database_may_hold_is_back() {
             "SELECT n::text FROM counted",
             "SELECT encode(lo_get(oid), 'hex') FROM pg_largeobject_metadata",
             "SELECT extname::text FROM pg_extension ORDER BY 1",
+            "SELECT text::text FROM apart.cased",
+            "SELECT proname::text, (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(proacl) AS a) FROM pg_proc WHERE proname LIKE 'for\\_%' ORDER BY 1",
+            "SELECT relname::text, (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(relacl) AS a) FROM pg_class WHERE relnamespace = 'apart'::regnamespace ORDER BY 1",
+            "SELECT defaclnamespace::regnamespace::text, defaclobjtype::text, (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(defaclacl) AS a) FROM pg_default_acl ORDER BY 1, 2",
             "SELECT relname::text, relpersistence::text, pg_get_userbyid(relowner)::text FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relname NOT LIKE 'pg_stat%' ORDER BY 1",
         ];
         queries.map(|query| parts.database.rows(query).expect("facts"))

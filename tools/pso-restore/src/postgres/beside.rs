@@ -102,7 +102,9 @@ fn drop_leftovers(admin: &mut Client, run: &mut Run<'_>, settings: &PgSettings) 
         // One with sessions belongs to a restore that runs elsewhere.
         let drop = format!("DROP DATABASE {}", ident(&name));
         let dropped = admin.batch_execute(&drop).or_else(|error| {
-            if error.code().is_some_and(|state| state.code() == OBJECT_IN_USE) && forget_subscriptions(settings, &name).is_ok() {
+            if error.code().is_some_and(|state| state.code() == OBJECT_IN_USE)
+                && forget_subscriptions(settings, &name).is_ok()
+            {
                 return admin.batch_execute(&drop);
             }
             Err(error)

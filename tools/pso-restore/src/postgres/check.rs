@@ -9,10 +9,10 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use pso_archive::custom::Toc;
 use pso_archive::{count_query, row_differences, user_tables};
 use pso_common::io::Cancel;
-use pso_common::postgres::{Client, PgSettings, Purpose, connect};
+use pso_common::postgres::{Client, PgSettings};
 
 use super::PgPlan;
-use super::target::APPLICATION;
+use super::target::connect;
 
 /// How many differences are told.
 const TOLD: usize = 3;
@@ -43,7 +43,7 @@ pub(super) fn check(own: &PgSettings, plan: &PgPlan, cancel: &Cancel) -> anyhow:
 }
 
 fn session(own: &PgSettings) -> anyhow::Result<Client> {
-    let mut client = connect(own, APPLICATION, Purpose::Work)?;
+    let mut client = connect(own)?;
     client.batch_execute("SET row_security = off")?;
     Ok(client)
 }

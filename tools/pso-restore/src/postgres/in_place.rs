@@ -12,11 +12,11 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use pso_archive::{Archive, Running, command, count_query, row_differences, user_tables};
 use pso_common::Run;
 use pso_common::io::Cancel;
-use pso_common::postgres::{PgSettings, Program, Purpose, connect};
+use pso_common::postgres::{PgSettings, Program};
 use pso_common::record::Component;
 
 use super::fill::listed;
-use super::target::APPLICATION;
+use super::target::{APPLICATION, connect};
 use super::{PgPlan, feed, scratch};
 use crate::journal::{Action, InPlaceTransaction, Journal, not_undone};
 use crate::steps::Step;
@@ -52,9 +52,10 @@ pub(super) fn prepare(
     step.run(run, |run, _| {
         let mut session = Session::start(run, settings, psql)?;
         session.write(&format!(
-            "BEGIN;\nSET LOCAL idle_in_transaction_session_timeout = 0;\nSET LOCAL statement_timeout = 0;\n\
+            "{};\nBEGIN;\nSET LOCAL idle_in_transaction_session_timeout = 0;\nSET LOCAL statement_timeout = 0;\n\
              SET LOCAL lock_timeout = '{LOCK_TIMEOUT}';\n{}",
-            lock_statement(settings, plan)?
+            include_str!("../../queries/patience.sql"),
+            first_statements(settings, plan)?
         ))?;
         let begun = session.transaction()?;
         let action = InPlaceTransaction { database: plan.database.clone(), transaction: begun.clone() };
@@ -76,17 +77,23 @@ pub(super) fn prepare(
     })
 }
 
-/// Locks the tables that are there, in one statement and before anything else: what `pg_restore` writes takes its locks
-/// one by one and waits for them without end.
-fn lock_statement(settings: &PgSettings, plan: &PgPlan) -> anyhow::Result<String> {
-    let mut client = connect(settings, APPLICATION, Purpose::Work)?;
+/// What comes before the dump. Locks the tables that are there, in one statement and before anything else: what
+/// `pg_restore` writes takes its locks one by one and waits for them without end. And takes away default privileges, which
+/// the dump knows nothing of when it makes things again, and sets at its end.
+fn first_statements(settings: &PgSettings, plan: &PgPlan) -> anyhow::Result<String> {
+    let mut client = connect(settings)?;
     let there: Vec<String> =
         user_tables(&mut client)?.into_iter().filter(|table| plan.source.rows.contains_key(table)).collect();
-    Ok(if there.is_empty() {
-        String::new()
-    } else {
-        format!("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE;\n", there.join(", ONLY "))
-    })
+    let mut sql = String::new();
+    if !there.is_empty() {
+        sql.push_str(&format!("LOCK TABLE ONLY {} IN ACCESS EXCLUSIVE MODE;\n", there.join(", ONLY ")));
+    }
+    let defaults = client.query(include_str!("../../queries/default_privileges.sql"), &[]);
+    for row in defaults.context("look at the default privileges")? {
+        sql.push_str(row.get(0));
+        sql.push_str(";\n");
+    }
+    Ok(sql)
 }
 
 /// `pg_restore` turns the dump into SQL, and psql executes it.
@@ -158,8 +165,7 @@ impl InPlace {
                 let committed = outcome(settings, &self.transaction).with_context(|| format!("commit: {error:#}"))?;
                 ensure!(committed, "commit: {error:#}; the transaction was rolled back");
             }
-            let analyzed = connect(settings, APPLICATION, Purpose::Work)
-                .and_then(|mut client| Ok(client.batch_execute("ANALYZE")?));
+            let analyzed = connect(settings).and_then(|mut client| Ok(client.batch_execute("ANALYZE")?));
             if let Err(error) = analyzed {
                 step.message = format!("committed; statistics are not up to date yet: {error:#}");
             }
@@ -210,7 +216,7 @@ pub(crate) fn take_back_commit(
 }
 
 fn status(settings: &PgSettings, transaction: &str) -> anyhow::Result<String> {
-    let mut client = connect(settings, APPLICATION, Purpose::Work)?;
+    let mut client = connect(settings)?;
     let row = client.query_one("SELECT pg_catalog.pg_xact_status($1::text::xid8)", &[&transaction])?;
     Ok(row.get::<_, Option<String>>(0).unwrap_or_default())
 }

@@ -3,9 +3,9 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use pso_common::postgres::{Client, PgSettings, Purpose, connect};
+use pso_common::postgres::{Client, PgSettings};
 
-use super::target::{APPLICATION, admin, ident};
+use super::target::{admin, connect, ident};
 use super::{MAX_NAME_BYTES, shortened};
 
 /// The server's data folder, where the server is on this machine and the role may know it.
@@ -28,7 +28,7 @@ pub(crate) fn system_identifier(settings: &PgSettings) -> Option<String> {
 
 /// A session in whatever database lets us in: these questions have one answer for all of them.
 fn any(settings: &PgSettings) -> anyhow::Result<Client> {
-    admin(settings).or_else(|_| connect(settings, APPLICATION, Purpose::Work))
+    admin(settings).or_else(|_| connect(settings))
 }
 
 /// A database that a restore has kept.

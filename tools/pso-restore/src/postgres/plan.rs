@@ -96,8 +96,10 @@ fn plan_one(
     };
     let in_place = matches!(strategy, Strategy::InPlace { .. });
     let (list, left_out) = toc.without(|entry| {
-        let there = |name: &str| extensions.installed.iter().any(|installed| installed == name);
-        (in_place && entry.creates_extension().is_some_and(there))
+        // What stays in place keeps its schema from being dropped.
+        let stays = entry.creates_extension().is_some_and(|name| extensions.is_installed(name))
+            || extensions.installed.iter().any(|(_, schema)| entry.creates_schema(schema));
+        (in_place && stays)
             || (!target.is_superuser && (entry.is_extension_comment() || entry.is_default_acl_of_others(&target.role)))
     });
     Ok(PgPlan {
@@ -231,7 +233,7 @@ fn in_place_possible(settings: &PgSettings, target: &Target, extensions: &target
         bail!("{error:#}");
     }
     let needed: Vec<&str> =
-        extensions.forbidden.iter().filter(|name| !extensions.installed.contains(name)).map(String::as_str).collect();
+        extensions.forbidden.iter().filter(|name| !extensions.is_installed(name)).map(String::as_str).collect();
     ensure!(
         needed.is_empty(),
         "the database needs extensions that only a superuser may create: {}; let one create them in {}, or restore as one",

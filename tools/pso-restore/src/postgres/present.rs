@@ -3,15 +3,15 @@
 use anyhow::Context as _;
 use pso_archive::user_tables;
 use pso_common::io::Cancel;
-use pso_common::postgres::{Client, PgSettings, Purpose, connect};
+use pso_common::postgres::{Client, PgSettings};
 
-use super::target::{APPLICATION, admin};
+use super::target::{admin, connect};
 
 /// What changes when the database does: its identity, and every table with its rows and their versions.
 pub(crate) fn present(settings: &PgSettings, database: &str, cancel: &Cancel) -> anyhow::Result<Vec<String>> {
     let context = || format!("look at what is in {database}");
     let own = settings.with_dbname(database);
-    let mut session = match admin(settings).or_else(|_| connect(&own, APPLICATION, Purpose::Work)) {
+    let mut session = match admin(settings).or_else(|_| connect(&own)) {
         Ok(session) => session,
         Err(error) => return Err(error).with_context(context),
     };
@@ -22,7 +22,7 @@ pub(crate) fn present(settings: &PgSettings, database: &str, cancel: &Cancel) ->
         facts.push("nobody may connect".to_owned());
         return Ok(facts);
     }
-    let mut client = connect(&own, APPLICATION, Purpose::Work).with_context(context)?;
+    let mut client = connect(&own).with_context(context)?;
     for table in user_tables(&mut client)? {
         cancel.check()?;
         let rows = rows(&mut client, &table);

@@ -3,11 +3,11 @@
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use pso_common::postgres::{Client, PgSettings, Purpose, connect};
+use pso_common::postgres::{Client, PgSettings};
 use pso_common::record::Component;
 use pso_common::{Run, Severity};
 
-use super::target::{APPLICATION, admin, ident};
+use super::target::{admin, connect, ident};
 use crate::journal::{Action, Journal, NewDatabase, Renaming, Swap, not_undone};
 use crate::steps::Step;
 
@@ -219,12 +219,22 @@ pub(crate) fn drop_unfinished(run: &mut Run<'_>, settings: &PgSettings, new: &Ne
 }
 
 fn drop_new(settings: &PgSettings, name: &str) -> anyhow::Result<()> {
-    let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", ident(name));
     let mut admin = admin(settings)?;
-    // A server that refuses for another reason than subscriptions has the better words.
-    if admin.batch_execute(&sql).is_err() {
-        let _ = forget_subscriptions(settings, name);
-        admin.batch_execute(&sql).with_context(|| format!("drop the database {name}"))?;
+    // Whoever is still in there works in vain, and may hold what is to be dropped.
+    let _ = admin.query_one(include_str!("../../queries/end_sessions.sql"), &[&[name].as_slice()]);
+    // Where something of this fails, the server has the better words.
+    let _ = empty(settings, name);
+    let sql = format!("DROP DATABASE IF EXISTS {} WITH (FORCE)", ident(name));
+    admin.batch_execute(&sql).with_context(|| format!("drop the database {name}"))
+}
+
+/// Makes room where the disk is full: dropping a database needs a checkpoint first, which then fails, and leaves a
+/// database that nobody can connect to any more and that takes all the room. Tables can be dropped.
+fn empty(settings: &PgSettings, name: &str) -> anyhow::Result<()> {
+    forget_subscriptions(settings, name)?;
+    let mut session = connect(&settings.with_dbname(name))?;
+    for row in session.query(include_str!("../../queries/heavy.sql"), &[])? {
+        session.batch_execute(row.get(0))?;
     }
     Ok(())
 }
@@ -232,12 +242,17 @@ fn drop_new(settings: &PgSettings, name: &str) -> anyhow::Result<()> {
 /// Drops the subscriptions of an unfinished database, which keep it from being dropped. They have never spoken to a
 /// publisher, whose slots are those of the old database.
 pub(super) fn forget_subscriptions(settings: &PgSettings, name: &str) -> anyhow::Result<()> {
-    let mut session = connect(&settings.with_dbname(name), APPLICATION, Purpose::Work)?;
+    let mut session = connect(&settings.with_dbname(name))?;
     for row in session.query(include_str!("../../queries/subscriptions.sql"), &[])? {
         let name = ident(row.get(0));
-        session.batch_execute(&format!(
-            "ALTER SUBSCRIPTION {name} DISABLE; ALTER SUBSCRIPTION {name} SET (slot_name = NONE); DROP SUBSCRIPTION {name}"
-        ))?;
+        // Each by itself: a slot cannot be let go of in a transaction.
+        for statement in [
+            format!("ALTER SUBSCRIPTION {name} DISABLE"),
+            format!("ALTER SUBSCRIPTION {name} SET (slot_name = NONE)"),
+            format!("DROP SUBSCRIPTION {name}"),
+        ] {
+            session.batch_execute(&statement)?;
+        }
     }
     Ok(())
 }

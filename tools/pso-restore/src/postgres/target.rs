@@ -1,7 +1,7 @@
 //! The server and the database that are to be restored into.
 
 use anyhow::{Context as _, anyhow};
-use pso_common::postgres::{Client, PgSettings, Purpose, connect};
+use pso_common::postgres::{self, Client, PgSettings, Purpose};
 
 pub(super) const APPLICATION: &str = "pso-restore";
 /// Databases from which others can be created and renamed.
@@ -42,7 +42,7 @@ pub(crate) struct Shape {
 impl Target {
     /// Looks at the server; changes nothing.
     pub(super) fn look(settings: &PgSettings) -> anyhow::Result<Self> {
-        let mut database = connect(settings, APPLICATION, Purpose::Work);
+        let mut database = connect(settings);
         let mut admin = admin(settings).ok();
         let Some(session) = admin.as_mut().or(database.as_mut().ok()) else {
             return Err(database.err().unwrap_or_else(|| anyhow!("there is no session")));
@@ -96,7 +96,7 @@ impl Target {
         Ok(Extensions {
             missing: names.iter().filter(|name| state(name).is_none()).cloned().collect(),
             forbidden: names.iter().filter(|name| state(name) == Some(false)).cloned().collect(),
-            installed: installed.iter().map(|row| row.get(0)).collect(),
+            installed: installed.iter().map(|row| (row.get("name"), row.get("schema"))).collect(),
         })
     }
 
@@ -111,15 +111,28 @@ pub(super) struct Extensions {
     pub(super) missing: Vec<String>,
     /// Only a superuser may create them.
     pub(super) forbidden: Vec<String>,
-    /// In the database already.
-    pub(super) installed: Vec<String>,
+    /// In the database already, with their schemas.
+    pub(super) installed: Vec<(String, String)>,
+}
+
+impl Extensions {
+    pub(super) fn is_installed(&self, name: &str) -> bool {
+        self.installed.iter().any(|(installed, _)| installed == name)
+    }
+}
+
+/// A session that may last as long as the restore.
+pub(super) fn connect(settings: &PgSettings) -> anyhow::Result<Client> {
+    let mut client = postgres::connect(settings, APPLICATION, Purpose::Work)?;
+    client.batch_execute(include_str!("../../queries/patience.sql")).context("set up the session")?;
+    Ok(client)
 }
 
 /// A session outside of the database that is replaced.
 pub(super) fn admin(settings: &PgSettings) -> anyhow::Result<Client> {
     let mut result = Err(anyhow!("there is no maintenance database"));
     for name in MAINTENANCE.iter().filter(|name| **name != settings.dbname) {
-        result = connect(&settings.with_dbname(name), APPLICATION, Purpose::Work);
+        result = connect(&settings.with_dbname(name));
         if result.is_ok() {
             break;
         }

@@ -7,7 +7,7 @@ use anyhow::{Context as _, anyhow, ensure};
 use pso_archive::legacy::{Piece, SqlReader, copied_table};
 use pso_archive::{Archive, Entry};
 use pso_common::io::Cancel;
-use pso_common::postgres::{Client, Error, PgSettings};
+use pso_common::postgres::{Client, PgSettings};
 
 use super::load;
 
@@ -44,7 +44,7 @@ pub(super) fn execute(own: &PgSettings, archive: &mut Archive, entry: &Entry, ca
 
 fn execute_one(client: &mut Client, statement: &str) -> anyhow::Result<()> {
     match client.batch_execute(statement) {
-        Err(error) if !is_tolerable(statement, &error) => {
+        Err(error) if !error.code().is_some_and(|state| is_tolerable(statement, state.code())) => {
             let shown: String = statement.chars().take(80).collect();
             Err(load::said(&error)).with_context(|| format!("execute {:?}", shown.replace('\n', " ")))
         }
@@ -52,17 +52,19 @@ fn execute_one(client: &mut Client, statement: &str) -> anyhow::Result<()> {
     }
 }
 
-/// Whether the database is whole without the statement.
-fn is_tolerable(statement: &str, error: &Error) -> bool {
-    let Some(state) = error.code() else { return false };
-    let code = state.code();
+/// Whether the database is whole without the statement, which has failed with this SQLSTATE.
+fn is_tolerable(statement: &str, code: &str) -> bool {
     let drops = statement.starts_with("DROP ")
         || statement.starts_with("ALTER ") && (statement.contains(" DROP ") || statement.contains(" DETACH "))
         // A newer pg_dump sets what an older server does not know.
         || statement.starts_with("SET ")
         || statement == "CREATE SCHEMA public;";
-    // The comment of an extension belongs to the extension's owner.
-    drops && ABSENT.contains(&code) || statement.starts_with("COMMENT ON EXTENSION ") && code == FORBIDDEN
+    // The comment of an extension belongs to the extension's owner; and the schema that every database begins with to a
+    // superuser before PostgreSQL 15, whose pg_dump --clean drops and makes it again.
+    let of_others = statement.starts_with("COMMENT ON EXTENSION ")
+        || statement.starts_with("COMMENT ON SCHEMA public ")
+        || matches!(statement, "DROP SCHEMA public;" | "DROP SCHEMA IF EXISTS public;");
+    drops && ABSENT.contains(&code) || of_others && code == FORBIDDEN
 }
 
 fn copy(
@@ -84,4 +86,27 @@ fn copy(
     // Where writing failed, the server has the reason.
     copy.finish().map_err(|error| load::said(&error))?;
     Ok(written?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_the_database_can_do_without_is_tolerated() {
+        for (statement, code, tolerated) in [
+            ("DROP TABLE public.plans;", "42P01", true),
+            ("DROP TABLE public.plans;", FORBIDDEN, false),
+            ("CREATE SCHEMA public;", "42P06", true),
+            ("CREATE SCHEMA other;", "42P06", false),
+            ("DROP SCHEMA public;", FORBIDDEN, true),
+            ("COMMENT ON SCHEMA public IS 'standard public schema';", FORBIDDEN, true),
+            ("COMMENT ON SCHEMA public2 IS 'x';", FORBIDDEN, false),
+            ("COMMENT ON EXTENSION hstore IS 'x';", FORBIDDEN, true),
+            ("COMMENT ON TABLE public.plans IS 'x';", FORBIDDEN, false),
+            ("CREATE TABLE public.plans (id int);", "42P06", false),
+        ] {
+            assert_eq!(is_tolerable(statement, code), tolerated, "{statement} {code}");
+        }
+    }
 }

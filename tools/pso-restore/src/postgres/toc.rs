@@ -42,6 +42,12 @@ impl Entry<'_> {
         extension(self.text)
     }
 
+    /// Whether it creates this schema. After the name stands the owner, and both may have spaces.
+    pub(super) fn creates_schema(&self, name: &str) -> bool {
+        let rest = self.text.strip_prefix("SCHEMA - ").and_then(|text| text.strip_prefix(name)?.strip_prefix(' '));
+        rest.is_some_and(|owner| !owner.contains(' '))
+    }
+
     /// Whether it is the comment of an extension, which only the extension's owner may set.
     pub(super) fn is_extension_comment(&self) -> bool {
         self.text.starts_with("COMMENT - EXTENSION ")
@@ -70,6 +76,7 @@ mod tests {
 
     const LIST: &str = ";\n; Archive created at 2026-11-22 09:00:00 UTC\n;     dbname: planning_sync\n\
         2; 3079 16402 EXTENSION - pg_stat_statements \n\
+        7; 2615 16401 SCHEMA - with space sync_user\n\
         3452; 0 0 COMMENT - EXTENSION pg_stat_statements \n\
         215; 1259 16412 TABLE public plans sync_user\n\
         2090; 826 16500 DEFAULT ACL public DEFAULT PRIVILEGES FOR TABLES postgres\n\
@@ -87,5 +94,8 @@ mod tests {
         assert_eq!(left.len(), 3, "{left:?}");
         assert!(kept.contains("TABLE public plans") && kept.contains("FOR TABLES sync_user"), "{kept}");
         assert!(kept.starts_with(";\n; Archive"), "comments stay");
+        for (schema, entries) in [("with space", 1), ("with", 0), ("space", 0)] {
+            assert_eq!(toc.without(|entry| entry.creates_schema(schema)).1.len(), entries, "{schema}");
+        }
     }
 }

@@ -5,7 +5,7 @@ use std::io::Read;
 use anyhow::Context as _;
 use pso_archive::custom::Content;
 
-/// The size of a piece in bytes, unless a row is larger: 16 pages of a table. The order of the rows changes within as many
+/// The size of a piece in bytes: 16 pages of a table. The order of the rows changes within as many
 /// pieces as there are sessions, so they are small.
 const PIECE: usize = 128 << 10;
 /// The first piece of a table is larger: so a small table is one piece, and stays in its order.
@@ -13,30 +13,36 @@ const FIRST: usize = 1 << 20;
 /// What `pg_dump` writes after the last row. No row looks like that: a backslash in it is doubled.
 const END: &[u8] = b"\\.\n\n\n";
 
-/// Hands out everything but the end mark, in pieces of whole rows; the number of bytes.
+/// Some of the rows of a table.
+#[derive(Debug, PartialEq, Eq)]
+pub(in crate::postgres) struct Part {
+    pub(in crate::postgres) bytes: Vec<u8>,
+    /// Whether a row ends here. If not, it goes on in the next part: a row may be a GiB.
+    pub(in crate::postgres) is_whole: bool,
+}
+
+/// Hands out everything but the end mark, in parts of about the same size; the number of bytes.
 pub(in crate::postgres) fn deal<R: Read>(
     content: &mut Content<'_, R>,
-    mut take: impl FnMut(Vec<u8>) -> anyhow::Result<()>,
+    mut take: impl FnMut(Part) -> anyhow::Result<()>,
 ) -> anyhow::Result<u64> {
     let (mut piece, mut most, mut size) = (Vec::new(), FIRST, 0);
     while content.fill(&mut piece, most)? {
         // The end mark must not be cut, and rows end in a newline, which is written `\n` inside of them.
-        let searched = &piece[..piece.len() - END.len()];
-        let Some(newline) = searched.iter().rposition(|byte| *byte == b'\n') else {
-            most = piece.len() * 2;
-            continue;
-        };
+        let searched = piece.len() - END.len();
+        let newline = piece[..searched].iter().rposition(|byte| *byte == b'\n');
+        let end = newline.map_or(searched, |newline| newline + 1);
         let mut rest = Vec::with_capacity(PIECE + PIECE / 8);
-        rest.extend_from_slice(&piece[newline + 1..]);
-        piece.truncate(newline + 1);
+        rest.extend_from_slice(&piece[end..]);
+        piece.truncate(end);
         size += piece.len() as u64;
-        take(std::mem::replace(&mut piece, rest))?;
+        take(Part { bytes: std::mem::replace(&mut piece, rest), is_whole: newline.is_some() })?;
         most = PIECE;
     }
     let rows = piece.strip_suffix(END).context("the rows do not end as pg_dump ends them")?.len();
     piece.truncate(rows);
     if rows > 0 {
-        take(piece)?;
+        take(Part { bytes: piece, is_whole: true })?;
     }
     Ok(size + rows as u64)
 }
@@ -48,7 +54,7 @@ mod tests {
     use super::*;
 
     /// A dump that holds nothing but its encoding, and one table's rows in pieces as `pg_dump` writes them.
-    fn dealt(rows: &[u8], piece: usize) -> anyhow::Result<Vec<Vec<u8>>> {
+    fn dealt(rows: &[u8], piece: usize) -> anyhow::Result<Vec<Part>> {
         let int = |value: usize| [vec![0], u32::try_from(value).expect("small").to_le_bytes().to_vec()].concat();
         let string = |text: &str| [int(text.len()), text.as_bytes().to_vec()].concat();
         let absent = || [vec![1], 1_u32.to_le_bytes().to_vec()].concat();
@@ -73,10 +79,11 @@ mod tests {
         assert_eq!(blocks.next_block()?, Some(Block::Table(9)));
         let mut pieces = Vec::new();
         let size = deal(&mut blocks.content(), |piece| {
+            assert!(piece.bytes.len() <= FIRST);
             pieces.push(piece);
             Ok(())
         })?;
-        assert_eq!(size as usize, pieces.concat().len());
+        assert_eq!(size as usize, pieces.iter().map(|piece| piece.bytes.len()).sum::<usize>());
         Ok(pieces)
     }
 
@@ -94,8 +101,11 @@ mod tests {
             }
             for piece in [37, 70_000] {
                 let pieces = dealt(&[text.as_slice(), END].concat(), piece).expect("dealt");
-                assert!(pieces.iter().all(|piece| piece.ends_with(b"\n")), "{rows}");
-                assert!(pieces.concat() == text, "{rows} rows in pieces of {piece}");
+                assert!(pieces.iter().all(|piece| piece.bytes.ends_with(b"\n") || !piece.is_whole), "{rows}");
+                assert!(pieces.last().is_none_or(|piece| piece.is_whole), "{rows}");
+                assert_eq!(pieces.iter().any(|piece| !piece.is_whole), rows == 5000, "{rows}");
+                let all: Vec<u8> = pieces.iter().flat_map(|piece| piece.bytes.iter().copied()).collect();
+                assert!(all == text, "{rows} rows in pieces of {piece}");
                 assert!(rows != 200_000 || pieces.len() > 20, "{}", pieces.len());
             }
         }

@@ -20,7 +20,7 @@ use pso_archive::{Archive, Entry};
 use pso_common::io::Cancel;
 use pso_common::postgres::PgSettings;
 
-pub(super) use deal::deal;
+pub(super) use deal::{Part, deal};
 use session::{LargeObjects, Piece, Shared};
 pub(super) use session::{open as session, said};
 
@@ -105,11 +105,24 @@ impl Load<'_> {
                         content.skip()?;
                         continue;
                     };
-                    let size = deal(&mut content, |bytes| {
+                    let mut long: Option<mpsc::SyncSender<Vec<u8>>> = None;
+                    let size = deal(&mut content, |Part { bytes, is_whole }| {
                         cancel.check()?;
                         ensure!(!shared.has_failed(), "a session has failed");
-                        let piece = Piece { id, statement: Arc::clone(statement), bytes };
-                        sender.send(piece).context("all sessions have ended")
+                        if let Some(row) = &long {
+                            row.send(bytes).context("the session has ended")?;
+                            if is_whole {
+                                long = None;
+                            }
+                            return Ok(());
+                        }
+                        let (row, rest) = mpsc::sync_channel(1);
+                        let rest = (!is_whole).then(|| {
+                            long = Some(row);
+                            rest
+                        });
+                        let piece = Piece { id, statement: Arc::clone(statement), bytes, rest };
+                        sender.send(piece).map_err(|_| anyhow!("all sessions have ended"))
                     });
                     let name = || toc.entry(id).map_or_else(|| id.to_string(), |entry| entry.tag.clone());
                     sizes.insert(id, size.with_context(|| format!("load the rows of {}", name()))?);

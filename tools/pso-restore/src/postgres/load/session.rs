@@ -1,6 +1,6 @@
 //! The sessions that load.
 
-use std::io::{Read, Write as _};
+use std::io::{self, Read, Write};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -8,20 +8,31 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::{Context as _, anyhow};
 use pso_archive::custom::Content;
 use pso_common::io::Cancel;
-use pso_common::postgres::{Client, Error, PgSettings, Purpose, connect};
+use pso_common::postgres::{Client, Error, PgSettings};
 
-use crate::postgres::target::APPLICATION;
+use crate::postgres::target::connect;
 
 /// How much of a large object is written at once, in bytes.
 const LARGE_OBJECT_PIECE: usize = 256 << 10;
 
 /// Some rows of a table.
+///
+/// A row that is larger than a piece comes bit by bit, to one session: memory has a bound.
 pub(super) struct Piece {
     /// The id of the data.
     pub(super) id: u32,
     /// The `COPY` that takes them.
     pub(super) statement: Arc<str>,
     pub(super) bytes: Vec<u8>,
+    /// The rest of the last row, where that is a long one.
+    pub(super) rest: Option<Receiver<Vec<u8>>>,
+}
+
+impl Piece {
+    fn write(&self, to: &mut impl Write) -> io::Result<()> {
+        to.write_all(&self.bytes)?;
+        self.rest.iter().flatten().try_for_each(|bytes| to.write_all(&bytes))
+    }
 }
 
 /// What the sessions and the reader know of one another.
@@ -51,7 +62,7 @@ impl Shared {
 
 /// A session like those of `pg_restore`.
 pub(in crate::postgres) fn open(own: &PgSettings) -> anyhow::Result<Client> {
-    let mut client = connect(own, APPLICATION, Purpose::Work)?;
+    let mut client = connect(own)?;
     client
         .batch_execute(include_str!("../../../queries/load_session.sql"))
         .map_err(|error| said(&error))
@@ -82,11 +93,11 @@ fn load(own: &PgSettings, next: impl Fn() -> Option<Piece>, shared: &Shared) -> 
         };
         let context = || format!("load rows: {}", piece.statement);
         let mut copy = client.copy_in(&*piece.statement).map_err(|error| said(&error)).with_context(context)?;
-        let mut written = copy.write_all(&piece.bytes);
+        let mut written = piece.write(&mut copy);
         while written.is_ok() {
             held = next();
             match &held {
-                Some(next) if next.id == piece.id => written = copy.write_all(&next.bytes),
+                Some(next) if next.id == piece.id => written = next.write(&mut copy),
                 _ => break,
             }
         }

@@ -48,6 +48,9 @@ pub(crate) fn plan_tables(
     let mut tables: Vec<Table> = Vec::new();
     for name in wanted {
         let table = statements::table(&toc, name, &schema)?;
+        if tables.iter().any(|other| other.data == table.data) {
+            continue;
+        }
         ensure!(source.rows.contains_key(&table.name), "the manifest has no number of rows of {}", table.name);
         ensure!(
             tables.iter().all(|other| other.new != table.new),
@@ -166,7 +169,7 @@ fn copy<R: std::io::Read>(
     let mut copy = client.copy_in(&table.copy).map_err(|error| load::said(&error))?;
     let dealt = load::deal(&mut blocks.content(), |rows| {
         cancel.check()?;
-        Ok(copy.write_all(&rows)?)
+        Ok(copy.write_all(&rows.bytes)?)
     });
     cancel.check()?;
     // Where writing failed, the server has the reason.
