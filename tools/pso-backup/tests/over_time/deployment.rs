@@ -147,10 +147,12 @@ impl Deployment {
     }
 }
 
-/// Changes one byte of the first entries.
+/// Changes one byte of the first entry.
 pub(crate) fn damage(path: &Path) {
     let mut content = fs::read(path).expect("readable");
-    let at = content.len() / 5;
-    content[at] ^= 1;
+    // Behind the first header: whoever reads a sample does not read all of what stands between the entries.
+    let length = |at: usize| usize::from(content[at]) + (usize::from(content[at + 1]) << 8);
+    let start = 30 + length(26) + length(28);
+    content[start + 5] ^= 1;
     fs::write(path, content).expect("written");
 }
