@@ -125,3 +125,29 @@ fn a_service_that_is_not_well_is_a_warning_and_files_keep_their_owner() {
         }
     }
 }
+
+#[test]
+fn a_database_of_any_bytes_comes_back() {
+    let parts = Parts::start("br_bytes");
+    let pg = TempPg::shared().expect("PostgreSQL");
+    let create = "CREATE DATABASE br_any_bytes OWNER sync_user TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'";
+    pg.admin("postgres").expect("connected").batch_execute(create).expect("created");
+    let fill = "CREATE TABLE raw AS SELECT convert_from('\\xe9ff'::bytea, 'SQL_ASCII') AS bytes;
+        DO $$ BEGIN EXECUTE 'COMMENT ON TABLE raw IS ' || quote_literal((SELECT bytes FROM raw)); END $$;
+        ALTER TABLE raw OWNER TO sync_user";
+    pg.admin("br_any_bytes").expect("connected").batch_execute(fill).expect("filled");
+    let found = || -> (String, String) {
+        let query = "SELECT encode(convert_to(bytes, 'SQL_ASCII'), 'hex'),
+            encode(convert_to(obj_description('raw'::regclass), 'SQL_ASCII'), 'hex') FROM raw";
+        let row = pg.admin("br_any_bytes").expect("connected").query_one(query, &[]).expect("a row");
+        (row.get(0), row.get(1))
+    };
+    assert_eq!(found(), ("e9ff".to_owned(), "e9ff".to_owned()));
+    let only = ["--only", "postgres", "--pg-dbname", "br_any_bytes"];
+    parts.backup(&only).assert_code(0);
+    pg.admin("br_any_bytes").expect("connected").batch_execute("DROP TABLE raw").expect("lost");
+    let tool = parts.tool("pso-restore", &[&["latest", "--yes"], &only[..]].concat());
+    let tool = tool.env("PGUSER", "postgres").env("PGPASSWORD", pg.admin_password());
+    checked(tool).assert_code(0);
+    assert_eq!(found(), ("e9ff".to_owned(), "e9ff".to_owned()));
+}

@@ -120,6 +120,9 @@ impl PgSource {
     }
 }
 
+/// The encoding of databases that take any bytes.
+const ANY_BYTES: &str = "SQL_ASCII";
+
 /// How databases are dumped.
 struct Dump<'a> {
     program: &'a Program,
@@ -151,7 +154,7 @@ impl Open {
         let (entry, ()) = archive
             .add(new, |out| {
                 let mut out = Progress::new(out, run, what, None);
-                dump.run(&self.settings, &snapshot, &mut out, &env, &cancel)
+                dump.run(&self.settings, &self.facts.encoding, &snapshot, &mut out, &env, &cancel)
             })
             .with_context(|| format!("dump the database {name}"))?;
         // The session held the snapshot; nothing was changed in it.
@@ -191,6 +194,7 @@ impl Dump<'_> {
     fn run(
         &self,
         settings: &PgSettings,
+        encoding: &str,
         snapshot: &str,
         out: &mut dyn Write,
         env: &Env,
@@ -200,6 +204,10 @@ impl Dump<'_> {
         command.args(["--format=custom", "--no-password", LOCK_WAIT]).arg(format!("--snapshot={snapshot}"));
         // The archive packs on all cores; pg_dump would on one.
         command.arg("--compress=0");
+        if encoding == ANY_BYTES {
+            // What is in it need not be text in any encoding, and the server would refuse to call it UTF-8.
+            command.arg("--encoding").arg(ANY_BYTES);
+        }
         let mut running = Running::start(command, cancel, Some(self.stall))?;
         let mut stdout = running.take_stdout().context("pg_dump has no output")?;
         let mut chunk = vec![0; 256 << 10];
