@@ -142,21 +142,15 @@ impl Archive {
     }
 
     /// A reader of one entry's content from the byte `offset` on, with a position of its own, so that any number can
-    /// read side by side. It compares nothing: verify the archive first.
+    /// read side by side. Each block is compared with its CRC-32 and nothing with a hash: verify the archive first.
     ///
     /// # Errors
-    /// When there is no such entry, it is damaged, shorter, or not in blocks ([`Archive::has_ranges`]).
+    /// When there is no such entry, it is damaged, shorter, or not in blocks, as in archives of pso-tools 0.1.
     pub fn range(&mut self, name: &str, offset: u64) -> anyhow::Result<RangeReader> {
         let context = || format!("open the entry {name}");
         let source = self.blocks(name).with_context(context)?;
         let source = source.with_context(|| format!("the entry {name} can be read from its beginning only"))?;
         RangeReader::new(&source, offset).with_context(context)
-    }
-
-    /// Whether [`Archive::range`] can read that entry.
-    #[must_use]
-    pub fn has_ranges(&self, name: &str) -> bool {
-        self.manifest.entry(name).is_some_and(|entry| entry.packed.is_some())
     }
 
     /// The packed bytes of an entry, and how many there are.

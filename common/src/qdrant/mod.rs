@@ -3,9 +3,11 @@
 
 mod client;
 mod model;
+mod requested;
 mod settings;
 mod snapshot;
 
 pub use client::{QdrantClient, QdrantError};
 pub use model::{Alias, CollectionInfo, Snapshot};
+pub use requested::requested_snapshot;
 pub use settings::QdrantSettings;

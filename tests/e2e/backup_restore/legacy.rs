@@ -5,22 +5,10 @@ use std::io::Read as _;
 use std::path::PathBuf;
 use std::process::Command;
 
-use pso_tests::deployment::{self, Spec};
 use pso_tests::pg::TempPg;
 
-use super::parts::{Parts, checked};
+use super::parts::{Parts, checked, on_own_server};
 use super::raw_zip::{Raw, zip};
-
-/// A deployment on a server of its own, whose role may create databases.
-fn start(name: &str) -> (TempPg, Parts) {
-    let pg = TempPg::start_new().expect("PostgreSQL");
-    let database = pg.database("planning_sync").expect("a database");
-    let parts = Parts { database, ..Parts::start(name) };
-    let spec = Spec::small(time::OffsetDateTime::now_utc());
-    deployment::fill_database(&mut parts.database.connect().expect("connected"), &spec).expect("rows");
-    pg.admin("postgres").expect("connected").batch_execute("ALTER ROLE sync_user CREATEDB").expect("granted");
-    (pg, parts)
-}
 
 /// What `pg_dump … | Out-File -Encoding UTF8` writes.
 fn dumped(pg: &TempPg, parts: &Parts) -> String {
@@ -81,7 +69,7 @@ impl Parts {
 
 #[test]
 fn an_archive_of_the_old_script_is_back() {
-    let (pg, parts) = start("br_old");
+    let (pg, parts) = on_own_server("br_old");
     parts
         .database
         .execute(
@@ -122,7 +110,7 @@ COPY nowhere FROM stdin;'; END $f$;
 
 #[test]
 fn what_the_old_script_did_not_make_is_refused() {
-    let (pg, parts) = start("br_old_bad");
+    let (pg, parts) = on_own_server("br_old_bad");
     let (sql, snapshot) = (dumped(&pg, &parts), snapshot(&parts));
     let before = parts.content();
     let entries = parts.old_entries(&sql, &snapshot);

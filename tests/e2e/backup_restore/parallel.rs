@@ -4,26 +4,13 @@ use std::io::Write as _;
 use std::os::unix::fs::chown;
 use std::process::Command;
 
-use pso_tests::deployment::{self, Spec};
 use pso_tests::fingerprint;
 use pso_tests::mount::Mount;
-use pso_tests::pg::TempPg;
 use pso_tests::proxy::{Direction, Mode, TcpProxy};
 use pso_tests::tool::Outcome;
 use pso_tests::wait;
 
-use super::parts::{LIMIT, Parts, checked};
-
-/// A deployment on a server of its own, whose role may create databases.
-fn start(name: &str) -> (TempPg, Parts) {
-    let pg = TempPg::start_new().expect("PostgreSQL");
-    let database = pg.database("planning_sync").expect("a database");
-    let parts = Parts { database, ..Parts::start(name) };
-    let spec = Spec::small(time::OffsetDateTime::now_utc());
-    deployment::fill_database(&mut parts.database.connect().expect("connected"), &spec).expect("rows");
-    pg.admin("postgres").expect("connected").batch_execute("ALTER ROLE sync_user CREATEDB").expect("granted");
-    (pg, parts)
-}
+use super::parts::{LIMIT, Parts, checked, on_own_server};
 
 impl Parts {
     fn postgres(&self, tool: &str, args: &[&str]) -> Outcome {
@@ -60,7 +47,7 @@ const ROWS: &str = r"
 
 #[test]
 fn the_content_is_the_same_with_any_number_of_sessions() {
-    let (_pg, parts) = start("br_jobs");
+    let (_pg, parts) = on_own_server("br_jobs");
     parts.database.execute(ROWS).expect("filled");
     let large_object = "SELECT lo_from_bytea(0, decode(repeat('00ff0a5c', 200000), 'hex')), lo_from_bytea(0, '')";
     parts.database.execute(large_object).expect("large objects");
@@ -100,7 +87,7 @@ fn a_number_of_sessions_that_makes_no_sense_is_refused() {
 
 #[test]
 fn rows_that_the_server_refuses_are_told_and_undone() {
-    let (pg, parts) = start("br_refused");
+    let (pg, parts) = on_own_server("br_refused");
     // What cannot be had again: the function of the constraint says no to what it once allowed.
     parts
         .database
@@ -125,7 +112,7 @@ fn rows_that_the_server_refuses_are_told_and_undone() {
 
 #[test]
 fn sessions_that_are_cut_or_stopped_leave_nothing() {
-    let (_pg, parts) = start("br_cut");
+    let (_pg, parts) = on_own_server("br_cut");
     parts.fatten();
     parts.postgres("pso-backup", &["--only", "postgres"]).assert_code(0);
     let before = parts.content();
@@ -160,7 +147,7 @@ fn sessions_that_are_cut_or_stopped_leave_nothing() {
 
 #[test]
 fn a_session_that_breaks_while_everything_waits_for_it_is_told_and_undone() {
-    let (_pg, parts) = start("br_waits");
+    let (_pg, parts) = on_own_server("br_waits");
     // More than the queue and all buffers on the way hold.
     let sql = "CREATE TABLE fat AS SELECT n, repeat(md5(n::text), 20) AS text FROM generate_series(1, 60000) AS n";
     parts.database.execute(sql).expect("filled");
@@ -182,7 +169,7 @@ fn a_session_that_breaks_while_everything_waits_for_it_is_told_and_undone() {
 
 #[test]
 fn a_limit_for_idle_sessions_does_not_end_a_restore() {
-    let (pg, parts) = start("br_idle");
+    let (pg, parts) = on_own_server("br_idle");
     parts.fatten();
     parts.postgres("pso-backup", &["--only", "postgres"]).assert_code(0);
     let before = parts.content();
@@ -199,7 +186,7 @@ fn a_limit_for_idle_sessions_does_not_end_a_restore() {
 
 #[test]
 fn a_subscription_does_not_keep_an_unfinished_database() {
-    let (pg, parts) = start("br_subscribed");
+    let (pg, parts) = on_own_server("br_subscribed");
     // What subscribes is made before the content of the view, which cannot be had again.
     parts
         .database
@@ -225,7 +212,7 @@ fn a_subscription_does_not_keep_an_unfinished_database() {
 
 #[test]
 fn a_disk_that_the_rows_have_filled_is_emptied_again() {
-    let (pg, parts) = start("br_filled");
+    let (pg, parts) = on_own_server("br_filled");
     let place = pg.data_folder().with_file_name("filled");
     let mount = match Mount::tmpfs(&place, 200 << 10) {
         Ok(mount) => mount,
@@ -258,7 +245,7 @@ fn a_disk_that_the_rows_have_filled_is_emptied_again() {
 
 #[test]
 fn in_place_is_done_where_it_is_asked_for() {
-    let (_pg, parts) = start("br_forced");
+    let (_pg, parts) = on_own_server("br_forced");
     parts.postgres("pso-backup", &["--only", "postgres"]).assert_code(0);
     let before = parts.content();
     parts.database.execute("DROP TABLE tasks CASCADE").expect("damaged");
@@ -271,7 +258,7 @@ fn in_place_is_done_where_it_is_asked_for() {
 
 #[test]
 fn every_database_of_an_archive_is_back() {
-    let (pg, parts) = start("br_several");
+    let (pg, parts) = on_own_server("br_several");
     pg.admin("postgres")
         .expect("connected")
         .batch_execute("CREATE DATABASE planning_sync_two OWNER sync_user")
@@ -312,7 +299,7 @@ fn every_database_of_an_archive_is_back() {
 
 #[test]
 fn roles_that_are_missing_are_told_and_not_made() {
-    let (pg, parts) = start("br_roles");
+    let (pg, parts) = on_own_server("br_roles");
     let mut admin = pg.admin("postgres").expect("connected");
     admin.batch_execute("CREATE ROLE lost; CREATE ROLE \"Été\"").expect("created");
     let by_superuser = |tool: &str, args: &[&str]| {

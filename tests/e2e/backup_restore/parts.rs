@@ -178,6 +178,17 @@ impl Parts {
     }
 }
 
+/// A deployment on a server of its own, whose role may create databases.
+pub(super) fn on_own_server(name: &str) -> (TempPg, Parts) {
+    let pg = TempPg::start_new().expect("PostgreSQL");
+    let database = pg.database("planning_sync").expect("a database");
+    let parts = Parts { database, ..Parts::start(name) };
+    let spec = Spec::small(time::OffsetDateTime::now_utc());
+    deployment::fill_database(&mut parts.database.connect().expect("connected"), &spec).expect("rows");
+    pg.admin("postgres").expect("connected").batch_execute("ALTER ROLE sync_user CREATEDB").expect("granted");
+    (pg, parts)
+}
+
 /// Runs a tool, and holds its records against the contract.
 pub(super) fn checked(tool: Tool) -> Outcome {
     let outcome = tool.run().expect("ends");

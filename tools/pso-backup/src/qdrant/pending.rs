@@ -5,14 +5,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use pso_common::qdrant::{QdrantClient, Snapshot};
+use pso_common::qdrant::{QdrantClient, Snapshot, requested_snapshot};
 use pso_common::{Run, Timestamp};
 use serde::{Deserialize, Serialize};
 
 const FILE: &str = ".pso-backup.pending";
-/// How far the server's clock may be behind ours, and how long it may take until it begins.
-const BEHIND: Duration = Duration::from_secs(5);
-const BEGINS: Duration = Duration::from_secs(60);
 /// How long a snapshot that was asked for is looked for: the server may still be at it.
 const LOOKED_FOR: Duration = Duration::from_secs(86_400);
 
@@ -108,7 +105,7 @@ fn is_cleared(note: &Note, client: &QdrantClient, run: &mut Run<'_>) -> bool {
     let name = match &note.what {
         What::Made { snapshot } => snapshot.clone(),
         What::Asked { at, before } => match client.snapshots(&note.collection) {
-            Ok(listed) => match ours(&listed, *at, before) {
+            Ok(listed) => match requested_snapshot(&listed, *at, before) {
                 Some(name) => name.to_owned(),
                 None => return at.until(run.now()) > LOOKED_FOR,
             },
@@ -123,43 +120,12 @@ fn is_cleared(note: &Note, client: &QdrantClient, run: &mut Run<'_>) -> bool {
     deleted
 }
 
-/// The snapshot that was asked for: the only one that came since and was begun then. Where others may have made one in
-/// that minute, none is taken for ours.
-fn ours<'a>(listed: &'a [Snapshot], at: Timestamp, before: &[String]) -> Option<&'a str> {
-    let mut found = listed.iter().map(|snapshot| snapshot.name.as_str()).filter(|name| {
-        !before.iter().any(|other| other == name)
-            && begun(name).is_some_and(|begun| begun.until(at) <= BEHIND && at.until(begun) <= BEGINS)
-    });
-    found.next().filter(|_| found.next().is_none())
-}
-
-/// Qdrant's names end in the moment at which the snapshot was begun: `plans-82374682-2026-11-22-09-00-00.snapshot`.
-fn begun(name: &str) -> Option<Timestamp> {
-    let stem = name.strip_suffix(".snapshot")?;
-    let stamp = stem.get(stem.len().checked_sub(19)?..)?;
-    format!("{}T{}Z", stamp.get(..10)?, stamp.get(11..)?.replace('-', ":")).parse().ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn snapshot(name: &str) -> Snapshot {
         Snapshot { name: name.to_owned(), size: 1, checksum: None }
-    }
-
-    #[test]
-    fn only_what_was_begun_then_is_ours() {
-        let at: Timestamp = "2026-11-22T09:00:00Z".parse().expect("a time");
-        let then = snapshot("plans-1-2026-11-22-09-00-01.snapshot");
-        let earlier = snapshot("plans-1-2026-11-22-08-00-00.snapshot");
-        let later = snapshot("plans-1-2026-11-22-10-00-00.snapshot");
-        let uploaded = snapshot("pso-restore-20261122_090000.snapshot");
-        let all = [earlier, then.clone(), later, uploaded, snapshot("é.snapshot")];
-        assert_eq!(ours(&all, at, &[]), Some(then.name.as_str()));
-        assert_eq!(ours(&all, at, std::slice::from_ref(&then.name)), None, "it was there before");
-        let two = [then, snapshot("plans-1-2026-11-22-09-00-30.snapshot")];
-        assert_eq!(ours(&two, at, &[]), None, "one of them is somebody else's");
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
 use pso_common::Run;
-use pso_common::qdrant::{QdrantClient, QdrantError, QdrantSettings, Snapshot};
+use pso_common::qdrant::{QdrantClient, QdrantError, QdrantSettings, requested_snapshot};
 use pso_common::record::Component;
 
 use super::UPLOAD;
@@ -13,9 +13,6 @@ use super::transfer::{settled, upload};
 use crate::journal::{Meaning, Replacing, Saved, Saving, not_undone, undisturbed};
 use crate::steps::Step;
 
-/// How far the server's clock may be behind ours, and how long it may take until it begins.
-const BEHIND: Duration = Duration::from_secs(5);
-const BEGINS: Duration = Duration::from_secs(60);
 /// How long nothing may come of an upload that nobody waits for until it is taken for dead, with a second for every
 /// 64 MiB of it; how often that is looked at; and how often it is put right.
 const QUIET: Duration = Duration::from_secs(2);
@@ -27,26 +24,9 @@ const TRIES: u32 = 3;
 pub(crate) fn forget(settings: &QdrantSettings, saving: &Saving) {
     let client = QdrantClient::new(settings);
     let listed = client.snapshots(&saving.collection).unwrap_or_default();
-    if let Some(name) = ours(&listed, saving) {
+    if let Some(name) = requested_snapshot(&listed, saving.at, &saving.before) {
         let _ = client.delete_snapshot(&saving.collection, name);
     }
-}
-
-/// The snapshot that was asked for: the only one that came since and was begun then. Where others may have made one in
-/// that minute, none is taken for ours.
-fn ours<'a>(listed: &'a [Snapshot], saving: &Saving) -> Option<&'a str> {
-    let mut found = listed.iter().map(|snapshot| snapshot.name.as_str()).filter(|name| {
-        !saving.before.iter().any(|other| other == name)
-            && begun(name).is_some_and(|begun| begun.until(saving.at) <= BEHIND && saving.at.until(begun) <= BEGINS)
-    });
-    found.next().filter(|_| found.next().is_none())
-}
-
-/// Qdrant's names end in the moment at which the snapshot was begun: `plans-82374682-2026-11-22-09-00-00.snapshot`.
-fn begun(name: &str) -> Option<pso_common::Timestamp> {
-    let stem = name.strip_suffix(".snapshot")?;
-    let stamp = stem.get(stem.len().checked_sub(19)?..)?;
-    format!("{}T{}Z", stamp.get(..10)?, stamp.get(11..)?.replace('-', ":")).parse().ok()
 }
 
 /// Gives a collection the content that it had. Where the upload may not have been `answered`, the server may still be
@@ -153,31 +133,5 @@ pub(crate) fn mean_again(run: &mut Run<'_>, settings: &QdrantSettings, meaning: 
             );
             not_undone(run, &step, error, &way_out)
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn snapshot(name: &str) -> Snapshot {
-        Snapshot { name: name.to_owned(), size: 1, checksum: None }
-    }
-
-    #[test]
-    fn only_what_was_begun_then_is_ours() {
-        let at = "2026-11-22T09:00:00Z".parse().expect("a time");
-        let mut saving = Saving { collection: "plans".to_owned(), at, before: vec![] };
-        let then = snapshot("plans-1-2026-11-22-09-00-01.snapshot");
-        let others = ["plans-1-2026-11-22-08-00-00.snapshot", "pso-restore-20261122_090000.snapshot", "é.snapshot"];
-        let mut all: Vec<Snapshot> = others.map(snapshot).into();
-        assert_eq!(ours(&all, &saving), None);
-        all.push(then.clone());
-        assert_eq!(ours(&all, &saving), Some(then.name.as_str()));
-        saving.before.push(then.name);
-        assert_eq!(ours(&all, &saving), None, "it was there before");
-        all.push(snapshot("plans-1-2026-11-22-09-00-20.snapshot"));
-        all.push(snapshot("plans-1-2026-11-22-09-00-30.snapshot"));
-        assert_eq!(ours(&all, &saving), None, "one of them is somebody else's");
     }
 }
