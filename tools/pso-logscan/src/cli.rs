@@ -6,7 +6,7 @@ use clap::Parser;
 use pso_common::CommonArgs;
 use pso_common::config::ConfigValue;
 
-use crate::window::When;
+use crate::stamps::window::When;
 
 const EXAMPLES: &str = "\
 Classes, each as the specification greps for it (a line may belong to several):

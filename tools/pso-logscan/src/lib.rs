@@ -16,26 +16,13 @@
 //! How it works: `files` finds the inputs, `open` makes `chunks` of whole lines of each, `pipeline` has several threads
 //! `scan` them and adds up their `tally` in order, `report` turns that into records.
 
-mod chunks;
-mod class;
 mod cli;
-mod files;
-mod finder;
-mod json;
-mod jsonline;
-mod layout;
-mod lines;
-mod open;
-mod pipeline;
+mod input;
 mod report;
-mod rotation;
 mod scan;
+mod search;
 mod settings;
-mod stamp;
-mod tally;
-mod utf16;
-mod window;
-mod word;
+mod stamps;
 
 #[cfg(test)]
 mod tests;
@@ -43,13 +30,16 @@ mod tests;
 use pso_common::record::{Kind as _, LogCountRecord, LogCoverageRecord, LogEventRecord};
 use pso_common::{Io, Run, Severity, Tool};
 
-use crate::chunks::Sizes;
-use crate::files::Found;
-use crate::finder::Finder;
+use crate::input::chunks::Sizes;
+use crate::input::files::Found;
+use crate::input::{files, open};
 use crate::report::Extent;
 use crate::scan::Rules;
+use crate::scan::pipeline::{self, Job};
+use crate::scan::tally::{Counts, FileTally};
+use crate::search::finder::Finder;
 use crate::settings::Settings;
-use crate::tally::Counts;
+use crate::stamps::reader::Reader;
 
 pub use crate::cli::Cli;
 
@@ -80,8 +70,8 @@ pub fn run(cli: Cli, io: &mut Io) -> anyhow::Result<Severity> {
 }
 
 fn scan_all(run: &mut Run<'_>, settings: Settings, sizes: Sizes, threads: usize) -> anyhow::Result<()> {
-    let rules =
-        Rules { finder: Finder::new()?, window: settings.window, zone: settings.zone.0, keep: settings.events.clone() };
+    let rules = Rules { finder: Finder::new()?, window: settings.window, keep: settings.events.clone() };
+    let reader = Reader { zone: settings.zone.0 };
     let inputs = files::find(&settings.paths);
     let (mut counts, mut extent) = (Counts::default(), Extent::default());
     for (file, found) in inputs.iter().enumerate() {
@@ -105,7 +95,9 @@ fn scan_all(run: &mut Run<'_>, settings: Settings, sizes: Sizes, threads: usize)
         };
         // What fits a chunk is counted before a second thread would have begun.
         let threads = if size.is_some_and(|size| size <= sizes.chunk as u64) { 1 } else { threads };
-        let outcome = pipeline::count(input.chunks(), file, &rules, threads, run.cancel(), &mut counts)?;
+        let before = FileTally::default();
+        let job = Job { chunks: input.chunks(), file, rules: &rules, reader: &reader, before, threads };
+        let outcome = pipeline::count(job, run.cancel(), &mut counts)?;
         extent.read += 1;
         extent.lines += outcome.tally.lines;
         extent.inside += outcome.tally.lines - outcome.tally.outside;

@@ -4,11 +4,11 @@ use pso_common::config::ConfigValue as _;
 use pso_common::record::{LogCountRecord, LogCoverageRecord, LogEventRecord, RawBytes};
 use pso_common::{Run, Severity};
 
-use crate::class::Class;
-use crate::pipeline::Outcome;
+use crate::scan::pipeline::Outcome;
+use crate::scan::tally::{ClassTally, Count, Counts, Event, Excerpt, FileTally};
+use crate::search::class::Class;
 use crate::settings::{Settings, Zone};
-use crate::stamp::Moment;
-use crate::tally::{ClassTally, Count, Counts, Event, Excerpt, FileTally};
+use crate::stamps::Moment;
 
 /// What was read of all inputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

@@ -7,10 +7,10 @@ use pso_common::Timestamp;
 use pso_common::config::{Config, ConfigValue, Field, Paths, ToolSection};
 use serde::Deserialize;
 
-use crate::class::{Class, PerClass};
 use crate::cli::Cli;
-use crate::stamp;
-use crate::window::{When, Window};
+use crate::search::class::{Class, PerClass};
+use crate::stamps;
+use crate::stamps::window::{When, Window};
 
 /// More events than this of a class are not kept: their lines would fill the memory.
 const MAX_EVENTS: usize = 1000;
@@ -63,7 +63,7 @@ impl ConfigValue for Zone {
         if ["utc", "gmt"].contains(&text.to_ascii_lowercase().as_str()) {
             return Some(Self(0));
         }
-        stamp::offset(text.as_bytes()).filter(|&(_, end)| end == text.len()).map(|(seconds, _)| Self(seconds))
+        stamps::offset(text.as_bytes()).filter(|&(_, end)| end == text.len()).map(|(seconds, _)| Self(seconds))
     }
 
     fn show(&self) -> String {
@@ -186,7 +186,7 @@ mod tests {
         let settings = resolve(&["--events", "error,Security"], file).expect("valid");
         assert_eq!((settings.max_errors, events(&settings)), (5, [3, 0, 0, 10]));
         assert_eq!(settings.zone.show(), "+02:00");
-        let since = settings.window.since.and_then(stamp::Moment::timestamp).map(|at| at.to_string());
+        let since = settings.window.since.and_then(stamps::Moment::timestamp).map(|at| at.to_string());
         assert_eq!(since.as_deref(), Some("2025-06-11T09:00:00.000Z"));
         let settings = resolve(&["--last", "2", "--max-errors", "0", "--tz", "-0330", "x.log"], file).expect("valid");
         assert_eq!((settings.max_errors, events(&settings)), (0, [2; 4]));

@@ -9,10 +9,10 @@ use flate2::{Compression, write::GzEncoder};
 use pso_common::io::{Cancel, Clock};
 
 use super::*;
-use crate::chunks::{FileChunks, StreamChunks};
-use crate::class::{Class, PerClass};
-use crate::stamp::{Moment, SECOND};
-use crate::window::Window;
+use crate::input::chunks::{Chunks, FileChunks, StreamChunks};
+use crate::search::class::{Class, PerClass};
+use crate::stamps::window::Window;
+use crate::stamps::{Moment, SECOND};
 
 /// Traces, disorder, other formats, JSON, carriage returns, bytes that are no UTF-8, and no line feed at the end.
 const LOG: &[u8] = b"no stamp yet ERROR Early\n\
@@ -34,7 +34,18 @@ fn rules(window: Window, keep: usize) -> Rules {
     for class in Class::ALL {
         *keeps.get_mut(class) = keep;
     }
-    Rules { finder: Finder::new().expect("a finder"), window, zone: 0, keep: keeps }
+    Rules { finder: Finder::new().expect("a finder"), window, keep: keeps }
+}
+
+fn count(
+    chunks: &dyn Chunks,
+    rules: &Rules,
+    threads: usize,
+    cancel: &Cancel,
+    counts: &mut Counts,
+) -> Result<pipeline::Outcome, pso_common::io::Cancelled> {
+    let (reader, before) = (Reader { zone: 0 }, FileTally::default());
+    pipeline::count(Job { chunks, file: 0, rules, reader: &reader, before, threads }, cancel, counts)
 }
 
 fn minutes(from: i64, to: i64) -> Window {
@@ -114,11 +125,11 @@ fn results_do_not_depend_on_chunks_or_threads() {
         let mut first: Option<Counts> = None;
         for chunk in (1..LOG.len() + 2).step_by(1) {
             let sizes = Sizes { chunk, max_line: 1 << 20 };
-            let file = FileChunks::new(temporary(LOG), LOG.len() as u64, 0, sizes);
-            let stream = StreamChunks::new(Cursor::new(LOG), sizes);
-            for (chunks, threads) in [(&file as &dyn chunks::Chunks, 3), (&stream, 1)] {
+            let file = FileChunks::new(temporary(LOG), 0..LOG.len() as u64, sizes);
+            let stream = StreamChunks::new(Cursor::new(LOG), 0, sizes);
+            for (chunks, threads) in [(&file as &dyn Chunks, 3), (&stream, 1)] {
                 let mut counts = Counts::default();
-                let outcome = pipeline::count(chunks, 0, &rules, threads, &Cancel::default(), &mut counts);
+                let outcome = count(chunks, &rules, threads, &Cancel::default(), &mut counts);
                 let outcome = outcome.expect("not cancelled");
                 assert!(outcome.error.is_none() && outcome.cut_lines == 0 && !outcome.has_nul);
                 assert_eq!(
@@ -139,8 +150,7 @@ fn an_error_keeps_what_was_read_and_a_signal_ends_the_run() {
     let sizes = Sizes { chunk: 4096, max_line: 1 << 20 };
     let input = open::stream(Box::new(Cursor::new(packed[..packed.len() / 2].to_vec())), sizes).expect("a beginning");
     let (rules, mut counts) = (rules(Window::default(), 20), Counts::default());
-    let outcome =
-        pipeline::count(input.chunks(), 0, &rules, 3, &Cancel::default(), &mut counts).expect("not cancelled");
+    let outcome = count(input.chunks(), &rules, 3, &Cancel::default(), &mut counts).expect("not cancelled");
     assert!(outcome.error.is_some());
     let errors = counts.classes.get(Class::Error).sum.count;
     assert!(outcome.tally.lines > 1000 && errors > 500, "{} lines, {errors} errors", outcome.tally.lines);
@@ -148,7 +158,7 @@ fn an_error_keeps_what_was_read_and_a_signal_ends_the_run() {
     let cancel = Cancel::default();
     cancel.cancel(15);
     let input = open::stream(Box::new(Cursor::new(LOG)), sizes).expect("readable");
-    let cancelled = pipeline::count(input.chunks(), 0, &rules, 3, &cancel, &mut counts).expect_err("cancelled");
+    let cancelled = count(input.chunks(), &rules, 3, &cancel, &mut counts).expect_err("cancelled");
     assert_eq!(cancelled.signal, 15);
 }
 

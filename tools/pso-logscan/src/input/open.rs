@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use flate2::read::MultiGzDecoder;
 use pso_common::io::{Cancel, Interruptible};
 
-use crate::chunks::{Chunks, FileChunks, Sizes, StreamChunks};
-use crate::utf16::{ByteOrder, Utf16};
+use crate::input::chunks::{Chunks, FileChunks, Sizes, StreamChunks};
+use crate::input::utf16::{ByteOrder, Utf16};
 
 /// An input that was opened.
 pub(crate) enum Input {
@@ -87,7 +87,7 @@ pub(crate) fn file(path: &Path, sizes: Sizes, cancel: &Cancel) -> io::Result<(In
     let lead = head(&mut file)?;
     file.rewind()?;
     let input = match Lead::of(&lead) {
-        Lead::Plain(skip) => Input::File(FileChunks::new(file, metadata.len(), skip, sizes)),
+        Lead::Plain(skip) => Input::File(FileChunks::new(file, skip.min(metadata.len())..metadata.len(), sizes)),
         _ => stream(Box::new(file), sizes)?,
     };
     Ok((input, Some(metadata.len())))
@@ -131,7 +131,7 @@ pub(crate) fn stream(input: Box<dyn Read + Send>, sizes: Sizes) -> io::Result<In
         }
         lead => decoded(lead, whole),
     };
-    Ok(Input::Stream(StreamChunks::new(decoded, sizes), read))
+    Ok(Input::Stream(StreamChunks::new(decoded, 0, sizes), read))
 }
 
 /// Takes the byte order mark off, and decodes what it says.

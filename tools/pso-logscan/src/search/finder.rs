@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use aho_corasick::{AhoCorasick, Input, packed};
 
-use crate::class::Class;
-use crate::word;
+use crate::search::class::Class;
+use crate::search::word;
 
 /// Three letters, in whatever case, that each word looked for contains. All their spellings are 32: up to that number
 /// the vectorised search takes 32 bytes a step, beyond it 16. Of the letters that there were to choose from, these

@@ -2,9 +2,10 @@
 
 use std::borrow::Cow;
 
-use crate::finder::UNTYPED;
-use crate::json::{Value, fields};
-use crate::stamp::{Moment, SECOND, Stamp, StampFormat, parse};
+use crate::search::finder::UNTYPED;
+use crate::search::json::{Value, fields};
+use crate::stamps::reader::Reader;
+use crate::stamps::{Moment, SECOND, Stamp, StampFormat};
 
 /// A JSON line's stamp, and whether its level is an error's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -18,11 +19,11 @@ pub(crate) struct JsonLine {
 
 impl JsonLine {
     /// Reads no further than to the second of the two.
-    pub(crate) fn read(line: &[u8], zone: i32) -> Self {
+    pub(crate) fn read(line: &[u8], reader: &Reader) -> Self {
         let (mut stamp, mut is_error) = (None, None);
         for (key, value) in fields(line) {
             match key {
-                b"time" | b"ts" | b"timestamp" | b"@timestamp" if stamp.is_none() => stamp = stamp_of(value, zone),
+                b"time" | b"ts" | b"timestamp" | b"@timestamp" if stamp.is_none() => stamp = stamp_of(value, reader),
                 b"level" | b"severity" | b"lvl" if is_error.is_none() => is_error = level_of(value),
                 _ => continue,
             }
@@ -34,10 +35,10 @@ impl JsonLine {
     }
 }
 
-fn stamp_of(value: Value<'_>, zone: i32) -> Option<Stamp> {
+fn stamp_of(value: Value<'_>, reader: &Reader) -> Option<Stamp> {
     match value {
         Value::Text(_) => {
-            let stamp = parse(value.text()?.trim_ascii(), zone)?;
+            let stamp = reader.read(value.text()?.trim_ascii(), None)?;
             Some(Stamp { format: StampFormat::Json, ..stamp })
         }
         Value::Bare(raw) => {
@@ -100,7 +101,7 @@ pub(crate) fn error_type(line: &[u8]) -> Cow<'_, [u8]> {
 }
 
 fn first_word(text: Cow<'_, [u8]>) -> Option<Cow<'_, [u8]>> {
-    let range = crate::word::first(&text)?;
+    let range = crate::search::word::first(&text)?;
     Some(match text {
         Cow::Borrowed(text) => Cow::Borrowed(&text[range]),
         Cow::Owned(text) => Cow::Owned(text[range].to_vec()),
@@ -112,7 +113,7 @@ mod tests {
     use super::*;
 
     fn read(line: &str) -> (Option<String>, bool) {
-        let read = JsonLine::read(line.as_bytes(), 3600);
+        let read = JsonLine::read(line.as_bytes(), &Reader { zone: 3600 });
         (read.stamp.map(|stamp| stamp.at.timestamp().expect("in range").to_string()), read.is_error.unwrap_or(false))
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use pso_common::Timestamp;
 use pso_common::config::ConfigValue;
 
-use crate::stamp::{Moment, parse};
+use crate::stamps::{Moment, parse};
 
 /// The value of `--since` and `--until`: a span back from now, or a moment.
 #[derive(Clone, Debug, PartialEq, Eq)]

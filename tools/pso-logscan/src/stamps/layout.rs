@@ -2,7 +2,7 @@
 
 use wide::u8x16;
 
-use crate::stamp::{Moment, SECOND, Stamp};
+use crate::stamps::{Moment, SECOND, Stamp};
 
 /// The bytes of a line that are compared.
 const WIDTH: usize = 32;
@@ -75,7 +75,7 @@ impl Layout {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::stamp::parse;
+    use crate::stamps::parse;
 
     const LINES: [&str; 6] = [
         "2025-06-12T09:00:07.123Z ERROR SyncTimeout [sync-engine]",

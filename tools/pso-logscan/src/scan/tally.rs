@@ -3,8 +3,9 @@
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 
-use crate::class::{Class, PerClass};
-use crate::stamp::{Moment, StampFormat};
+use crate::scan::{MAX_RECORD_BYTES, MAX_RECORD_LINES};
+use crate::search::class::{Class, PerClass};
+use crate::stamps::{Moment, StampFormat};
 
 /// Bytes of an event's line that are kept.
 pub(crate) const MAX_EVENT_BYTES: usize = 8 << 10;
@@ -14,6 +15,13 @@ pub(crate) const MAX_EXAMPLE_BYTES: usize = 512;
 const MAX_TYPES: usize = 10_000;
 /// The type that counts what comes after [`MAX_TYPES`].
 const OTHER_TYPES: &str = "(other)";
+
+impl Carried {
+    /// Whether lines have no record any more, because they are too far behind the last stamp.
+    const fn is_detached(&self) -> bool {
+        self.at.is_none() && self.inside
+    }
+}
 
 /// The beginning of a line, and how long it was.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -45,8 +53,23 @@ pub(crate) struct Position {
     pub(crate) at: Option<Moment>,
     /// Index of the file.
     pub(crate) file: usize,
-    /// Line number, from 0 within a chunk and from 1 within a file.
+    /// Line number, from 0 within a chunk and from 1 within what is read of a file.
     pub(crate) line: u64,
+    /// Where the line begins, in bytes: within a chunk, or within the decoded file.
+    pub(crate) offset: u64,
+}
+
+/// The record that lines without a stamp belong to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Carried {
+    /// Its stamp; `None` where nothing dates the lines.
+    pub(crate) at: Option<Moment>,
+    /// Whether it is within the window.
+    pub(crate) inside: bool,
+    /// Lines without a stamp that it has so far.
+    pub(crate) lines: u64,
+    /// Their bytes.
+    pub(crate) bytes: u64,
 }
 
 /// A line of a class.
@@ -127,7 +150,7 @@ impl Counts {
     /// Adds the counts of a part of `text` that began with line `first_line` of file `file`; `at` dates what has no
     /// stamp.
     fn add(&mut self, part: PartCounts, text: &[u8], place: Place, keep: &PerClass<usize>) {
-        let Place { file, first_line, at } = place;
+        let Place { file, first_line, offset, at } = place;
         for (class, part) in part.classes.into_pairs() {
             if part.sum.count == 0 {
                 continue;
@@ -147,8 +170,9 @@ impl Counts {
                 }
             }
             for event in &part.latest {
-                let Position { at: own, line, .. } = event.position;
-                let position = Position { at: own.or(at), file, line: line + first_line };
+                let own = event.position;
+                let (line, offset) = (own.line + first_line, own.offset + offset);
+                let position = Position { at: own.at.or(at), file, line, offset };
                 let r#type = event.r#type.map(|number| names[number]);
                 tally.latest.insert(*keep.get(class), position, r#type, &text[event.line.clone()]);
             }
@@ -161,6 +185,7 @@ impl Counts {
 struct Place {
     file: usize,
     first_line: u64,
+    offset: u64,
     at: Option<Moment>,
 }
 
@@ -244,6 +269,8 @@ impl PartCounts {
 pub(crate) struct ChunkTally {
     /// Lines before the first stamp.
     pub(crate) lead_lines: u64,
+    /// Their bytes.
+    pub(crate) lead_bytes: u64,
     /// What they hold.
     pub(crate) lead: PartCounts,
     /// Lines from the first stamp on.
@@ -254,8 +281,10 @@ pub(crate) struct ChunkTally {
     pub(crate) body_unparsed: u64,
     /// Lines from the first stamp on that the window leaves out.
     pub(crate) body_outside: u64,
-    /// The last record: its stamp, and whether it is within the window; `None` when no line has a stamp.
-    pub(crate) last_record: Option<(Moment, bool)>,
+    /// Lines too far behind the last stamp to belong to its record.
+    pub(crate) detached: u64,
+    /// The last record; `None` when no line has a stamp.
+    pub(crate) last_record: Option<Carried>,
     /// How the first stamp is written.
     pub(crate) format: Option<StampFormat>,
     /// Whether some stamp names no zone.
@@ -268,34 +297,49 @@ pub(crate) struct FileTally {
     pub(crate) lines: u64,
     pub(crate) unparsed: u64,
     pub(crate) outside: u64,
+    pub(crate) detached: u64,
     pub(crate) format: Option<StampFormat>,
     pub(crate) zoneless: bool,
-    /// The record that the next line without a stamp belongs to.
-    record: Option<(Moment, bool)>,
+    /// The record that the next line without a stamp belongs to; lines before a file's first stamp have none.
+    pub(crate) record: Option<Carried>,
 }
 
 impl FileTally {
-    /// Adds the next chunk of file `file`, whose lines are `text`: how many here, and what they hold to `counts`.
+    /// Whether the lines before the first stamp of the next chunk reach beyond the record that they would belong to.
+    pub(crate) fn overflows(&self, chunk: &ChunkTally) -> bool {
+        self.record.filter(|record| !record.is_detached()).is_some_and(|record| {
+            record.lines + chunk.lead_lines > MAX_RECORD_LINES || record.bytes + chunk.lead_bytes > MAX_RECORD_BYTES
+        })
+    }
+
+    /// Adds the next chunk of file `file`, whose lines are `text` and begin at `offset` of the file: how many here, and
+    /// what they hold to `counts`.
     pub(crate) fn add(
         &mut self,
         chunk: ChunkTally,
         text: &[u8],
-        file: usize,
+        (file, offset): (usize, u64),
         counts: &mut Counts,
         keep: &PerClass<usize>,
     ) {
         // Lines before a file's first stamp cannot be dated. They count, because an error must not vanish for it.
-        let (at, inside) = self.record.map_or((None, true), |(at, inside)| (Some(at), inside));
+        let (at, inside) = self.record.map_or((None, true), |record| (record.at, record.inside));
         let first_line = self.lines + 1;
         if inside {
-            counts.add(chunk.lead, text, Place { file, first_line, at }, keep);
+            counts.add(chunk.lead, text, Place { file, first_line, offset, at }, keep);
         } else {
             self.outside += chunk.lead_lines;
         }
-        counts.add(chunk.body, text, Place { file, first_line, at: None }, keep);
+        counts.add(chunk.body, text, Place { file, first_line, offset, at: None }, keep);
         self.lines += chunk.lead_lines + chunk.body_lines;
         self.unparsed += chunk.lead_lines + chunk.body_unparsed;
         self.outside += chunk.body_outside;
+        self.detached += chunk.detached;
+        if let Some(record) = &mut self.record {
+            self.detached += if record.is_detached() { chunk.lead_lines } else { 0 };
+            record.lines += chunk.lead_lines;
+            record.bytes += chunk.lead_bytes;
+        }
         self.record = chunk.last_record.or(self.record);
         self.format = self.format.or(chunk.format);
         self.zoneless |= chunk.zoneless;
@@ -309,7 +353,7 @@ mod tests {
     fn latest(keep: usize, order: &[(i64, u64)]) -> Vec<u64> {
         let mut latest = Latest::default();
         for &(at, line) in order {
-            let position = Position { at: (at > 0).then_some(Moment(at)), file: 0, line };
+            let position = Position { at: (at > 0).then_some(Moment(at)), file: 0, line, offset: 0 };
             latest.insert(keep, position, Some("T"), b"line");
         }
         latest.events.iter().map(|event| event.position.line).collect()
@@ -330,9 +374,9 @@ mod tests {
         let keep = PerClass::default();
         for number in 0..MAX_TYPES + 5 {
             let mut part = PartCounts::default();
-            let position = Position { at: None, file: 0, line: 0 };
+            let position = Position { at: None, file: 0, line: 0, offset: 0 };
             part.hit(Class::Error, Some(&format!("T{number}")), position, 0..4, 0);
-            counts.add(part, b"line", Place { file: 0, first_line: 1, at: None }, &keep);
+            counts.add(part, b"line", Place { file: 0, first_line: 1, offset: 0, at: None }, &keep);
         }
         let errors = counts.classes.get(Class::Error);
         assert_eq!(errors.sum.count, 10_005);

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use pso_common::Severity;
 use walkdir::{DirEntry, WalkDir};
 
-use crate::rotation;
+use crate::input::rotation;
 
 /// The path that stands for standard input.
 pub(crate) const STDIN: &str = "-";

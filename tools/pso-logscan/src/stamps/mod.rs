@@ -4,6 +4,10 @@
 //! (`2025-06-12 09:00:00,123 +0200`, `… UTC`), and Go's log (`2025/06/12 09:00:00`). The fields must be a date and a
 //! time that exist; what follows must not be a letter or a digit.
 
+pub(crate) mod layout;
+pub(crate) mod reader;
+pub(crate) mod window;
+
 use pso_common::Timestamp;
 use time::{Date, Month, OffsetDateTime};
 

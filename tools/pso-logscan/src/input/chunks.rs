@@ -25,6 +25,8 @@ impl Default for Sizes {
 pub(crate) struct Chunk {
     /// Which piece of the input it is, from 0 without gaps.
     pub(crate) number: u64,
+    /// Where its first line begins in the (decoded) input, in bytes.
+    pub(crate) offset: u64,
     /// Where the lines stand in the buffer.
     pub(crate) lines: Range<usize>,
     /// Whether the last line is longer than may be, and its end is not here nor anywhere else.
@@ -44,29 +46,39 @@ pub(crate) trait Chunks: Sync {
 /// of a stretch and not behind its end, so that stretches are read in whole pages.
 pub(crate) struct FileChunks {
     file: File,
-    /// Size when it was opened; what is written later is left for the next run.
-    size: u64,
-    /// Bytes before the first line (a byte order mark).
-    skip: u64,
+    /// What is read of it, from one line's beginning to another's: what is written later is left for the next run.
+    range: Range<u64>,
+    /// Where the first stretch begins: the beginning of the page in which `range` begins.
+    base: u64,
     sizes: Sizes,
     next: AtomicU64,
-    /// Where the file was found to end, if that is before `size`.
+    /// Where the file was found to end, if that is before the end of `range`.
     end: AtomicU64,
 }
 
+/// Stretches begin with a page of the page cache.
+const PAGE: u64 = 4096;
+
 impl FileChunks {
-    pub(crate) fn new(file: File, size: u64, skip: u64, sizes: Sizes) -> Self {
-        Self { file, size, skip, sizes, next: AtomicU64::new(0), end: AtomicU64::new(size) }
+    /// Reads the lines of `range`, which begins and ends where lines do, or with the file's end.
+    pub(crate) fn new(file: File, range: Range<u64>, sizes: Sizes) -> Self {
+        let end = AtomicU64::new(range.end);
+        Self { file, base: range.start / PAGE * PAGE, range, sizes, next: AtomicU64::new(0), end }
     }
 
-    /// Bytes that the file had, of those that it had when it was opened.
+    /// Where the range ends, or the file, if it shrank meanwhile.
     pub(crate) fn available(&self) -> u64 {
         self.end.load(Ordering::Relaxed)
     }
 
+    /// What is read of the file.
+    pub(crate) const fn range(&self) -> &Range<u64> {
+        &self.range
+    }
+
     /// Fills `buffer` up to `wanted` bytes from `offset` of the file on, of which it holds `filled`.
     fn fill(&self, buffer: &mut Vec<u8>, offset: u64, filled: usize, wanted: u64) -> io::Result<usize> {
-        let wanted = usize::try_from(wanted.min(self.size - offset)).unwrap_or(usize::MAX);
+        let wanted = usize::try_from(wanted.min(self.range.end - offset)).unwrap_or(usize::MAX);
         if buffer.len() < wanted {
             buffer.resize(wanted, 0);
         }
@@ -86,11 +98,16 @@ impl FileChunks {
     }
 
     fn read(&self, buffer: &mut Vec<u8>, number: u64) -> io::Result<Chunk> {
-        let begin = number * self.sizes.chunk as u64;
+        let begin = self.base + number * self.sizes.chunk as u64;
         let mut filled = self.fill(buffer, begin, 0, self.sizes.chunk as u64)?;
-        let empty = Chunk { number, lines: 0..0, cut: false };
-        let start = if number == 0 {
-            usize::try_from(self.skip).unwrap_or(0).min(filled)
+        let chunk = |lines: Range<usize>, cut| Chunk { number, offset: begin + lines.start as u64, lines, cut };
+        let empty = chunk(0..0, false);
+        let start = if begin <= self.range.start {
+            let skip = usize::try_from(self.range.start - begin).unwrap_or(usize::MAX);
+            if skip > 0 && skip >= filled {
+                return Ok(empty);
+            }
+            skip
         } else {
             match memchr::memchr(b'\n', &buffer[..filled]) {
                 Some(end) => end + 1,
@@ -102,15 +119,15 @@ impl FileChunks {
         let mut step = (self.sizes.chunk / 512).max(1);
         loop {
             if begin + filled as u64 >= self.available() {
-                return Ok(if start < filled { Chunk { number, lines: start..filled, cut: false } } else { empty });
+                return Ok(if start < filled { chunk(start..filled, false) } else { empty });
             }
             if filled - last_line >= self.sizes.max_line {
-                return Ok(Chunk { number, lines: start..filled, cut: true });
+                return Ok(chunk(start..filled, true));
             }
             let searched = filled;
             filled = self.fill(buffer, begin, filled, (filled + step) as u64)?;
             if let Some(end) = memchr::memchr(b'\n', &buffer[searched..filled]) {
-                return Ok(Chunk { number, lines: start..searched + end + 1, cut: false });
+                return Ok(chunk(start..searched + end + 1, false));
             }
             step *= 2;
         }
@@ -120,7 +137,7 @@ impl FileChunks {
 impl Chunks for FileChunks {
     fn next(&self, buffer: &mut Vec<u8>) -> Result<Option<Chunk>, (u64, io::Error)> {
         let number = self.next.fetch_add(1, Ordering::Relaxed);
-        if number.saturating_mul(self.sizes.chunk as u64) >= self.size {
+        if self.base + number.saturating_mul(self.sizes.chunk as u64) >= self.range.end {
             return Ok(None);
         }
         self.read(buffer, number).map(Some).map_err(|error| (number, error))
@@ -148,6 +165,8 @@ pub(crate) struct StreamChunks<R> {
 struct Stream<R> {
     input: R,
     next: u64,
+    /// Decoded bytes before `tail`.
+    offset: u64,
     /// The beginning of a line whose end was not read yet.
     tail: Vec<u8>,
     /// Whether the rest of a line that was too long is being passed over.
@@ -157,8 +176,9 @@ struct Stream<R> {
 }
 
 impl<R: Read + Send> StreamChunks<R> {
-    pub(crate) fn new(input: R, sizes: Sizes) -> Self {
-        let stream = Stream { input, next: 0, tail: Vec::new(), skipping: false, ended: false, failed: None };
+    /// Reads the lines of `input`, before which `offset` bytes of the whole were passed over.
+    pub(crate) fn new(input: R, offset: u64, sizes: Sizes) -> Self {
+        let stream = Stream { input, next: 0, offset, tail: Vec::new(), skipping: false, ended: false, failed: None };
         Self { sizes, stream: Mutex::new(stream) }
     }
 }
@@ -169,12 +189,12 @@ impl<R: Read + Send> Chunks for StreamChunks<R> {
         let number = stream.next;
         let chunk = stream.read(buffer, self.sizes).map_err(|error| (number, error))?;
         stream.next += u64::from(chunk.is_some());
-        Ok(chunk.map(|(lines, cut)| Chunk { number, lines, cut }))
+        Ok(chunk.map(|(offset, lines, cut)| Chunk { number, offset, lines, cut }))
     }
 }
 
 impl<R: Read> Stream<R> {
-    fn read(&mut self, buffer: &mut Vec<u8>, sizes: Sizes) -> io::Result<Option<(Range<usize>, bool)>> {
+    fn read(&mut self, buffer: &mut Vec<u8>, sizes: Sizes) -> io::Result<Option<(u64, Range<usize>, bool)>> {
         let mut filled = self.tail.len();
         // Bytes before this one hold no line feed.
         let mut searched = filled;
@@ -198,11 +218,15 @@ impl<R: Read> Stream<R> {
                     // Between two lines nothing else is in the buffer.
                     match memchr::memchr(b'\n', &buffer[from..filled]) {
                         Some(end) => {
+                            self.offset += (end + 1) as u64;
                             buffer.copy_within(from + end + 1..filled, 0);
                             filled -= from + end + 1;
                             self.skipping = false;
                         }
-                        None => filled = from,
+                        None => {
+                            self.offset += (filled - from) as u64;
+                            filled = from;
+                        }
                     }
                 }
             }
@@ -211,18 +235,18 @@ impl<R: Read> Stream<R> {
                     Some(error) if filled == 0 => Err(error),
                     failed => {
                         self.failed = failed;
-                        Ok((filled > 0).then_some((0..filled, false)))
+                        Ok((filled > 0).then(|| self.hand_out(filled, false)))
                     }
                 };
             }
             if let Some(end) = memchr::memrchr(b'\n', &buffer[searched..filled]) {
                 let end = searched + end + 1;
                 self.tail.extend_from_slice(&buffer[end..filled]);
-                return Ok(Some((0..end, false)));
+                return Ok(Some(self.hand_out(end, false)));
             }
             if filled >= sizes.max_line {
                 self.skipping = true;
-                return Ok(Some((0..filled, true)));
+                return Ok(Some(self.hand_out(filled, true)));
             }
             searched = filled;
             wanted = (filled * 2).min(sizes.max_line).max(filled + 1);
@@ -230,6 +254,13 @@ impl<R: Read> Stream<R> {
                 buffer.resize(wanted, 0);
             }
         }
+    }
+
+    /// The first `end` bytes of the buffer, and where in the whole they begin.
+    const fn hand_out(&mut self, end: usize, cut: bool) -> (u64, Range<usize>, bool) {
+        let offset = self.offset;
+        self.offset += end as u64;
+        (offset, 0..end, cut)
     }
 }
 
@@ -241,11 +272,15 @@ mod tests {
 
     /// The lines of all chunks, a cut one with `…`.
     fn lines(chunks: &dyn Chunks) -> Vec<String> {
-        let (mut buffer, mut all, mut expected) = (Vec::new(), Vec::new(), 0);
+        let (mut buffer, mut all, mut expected, mut offset) = (Vec::new(), Vec::new(), 0, None);
         while let Some(chunk) = chunks.next(&mut buffer).expect("readable") {
             assert_eq!(chunk.number, expected);
             expected += 1;
             let text = String::from_utf8(buffer[chunk.lines].to_vec()).expect("ASCII");
+            assert!(
+                text.is_empty()
+                    || offset.replace(chunk.offset + text.len() as u64).is_none_or(|before| before <= chunk.offset)
+            );
             all.extend(text.lines().map(str::to_owned));
             if chunk.cut {
                 all.last_mut().expect("a line").push('…');
@@ -276,10 +311,10 @@ mod tests {
                 let sizes = Sizes { chunk, max_line: 100 };
                 let mut file = tempfile::tempfile().expect("a file");
                 file.write_all(text.as_bytes()).expect("written");
-                assert_eq!(lines(&FileChunks::new(file, text.len() as u64, 0, sizes)), expected, "file, {chunk}");
+                assert_eq!(lines(&FileChunks::new(file, 0..text.len() as u64, sizes)), expected, "file, {chunk}");
                 for few in 1..4 {
                     let input = Trickle(text.as_bytes().to_vec(), few);
-                    assert_eq!(lines(&StreamChunks::new(input, sizes)), expected, "stream, {chunk}, {few}");
+                    assert_eq!(lines(&StreamChunks::new(input, 0, sizes)), expected, "stream, {chunk}, {few}");
                 }
             }
         }
@@ -294,8 +329,8 @@ mod tests {
             file.write_all(text.as_bytes()).expect("written");
             let size = text.len() as u64;
             for all in [
-                lines(&FileChunks::new(file, size, 0, sizes)),
-                lines(&StreamChunks::new(Trickle(text.clone().into_bytes(), 7), sizes)),
+                lines(&FileChunks::new(file, 0..size, sizes)),
+                lines(&StreamChunks::new(Trickle(text.clone().into_bytes(), 7), 0, sizes)),
             ] {
                 assert_eq!(all.len(), 4, "{chunk}: {all:?}");
                 assert!(all[1].starts_with(&"x".repeat(64)) && all[1].ends_with('…') && all[1].len() < 300);
@@ -305,10 +340,21 @@ mod tests {
     }
 
     #[test]
+    fn a_part_of_a_file_is_read_from_line_to_line() {
+        let text = format!("{}\none\ntwo\nthree\n", "x".repeat(9000));
+        for chunk in (1..5000).step_by(37) {
+            let mut file = tempfile::tempfile().expect("a file");
+            file.write_all(text.as_bytes()).expect("written");
+            let chunks = FileChunks::new(file, 9001..9009, Sizes { chunk, max_line: 10_000 });
+            assert_eq!(lines(&chunks), ["one", "two"], "{chunk}");
+        }
+    }
+
+    #[test]
     fn a_file_that_shrank_gives_what_is_left() {
         let mut file = tempfile::tempfile().expect("a file");
         file.write_all(b"one\ntwo\nthr").expect("written");
-        let chunks = FileChunks::new(file, 100, 0, Sizes { chunk: 4, max_line: 64 });
+        let chunks = FileChunks::new(file, 0..100, Sizes { chunk: 4, max_line: 64 });
         assert_eq!(lines(&chunks), ["one", "two", "thr"]);
         assert_eq!(chunks.available(), 11);
     }
@@ -316,7 +362,7 @@ mod tests {
     #[test]
     fn what_was_read_before_an_error_counts() {
         let broken = b"one\ntwo".chain(Broken);
-        let chunks = StreamChunks::new(broken, Sizes { chunk: 64, max_line: 64 });
+        let chunks = StreamChunks::new(broken, 0, Sizes { chunk: 64, max_line: 64 });
         let mut buffer = Vec::new();
         let chunk = chunks.next(&mut buffer).expect("readable").expect("a chunk");
         assert_eq!(&buffer[chunk.lines], b"one\ntwo");

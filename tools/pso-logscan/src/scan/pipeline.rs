@@ -7,9 +7,10 @@ use std::sync::{Condvar, Mutex, PoisonError};
 
 use pso_common::io::{Cancel, Cancelled};
 
-use crate::chunks::{Chunk, Chunks};
+use crate::input::chunks::{Chunk, Chunks};
+use crate::scan::tally::{ChunkTally, Counts, FileTally};
 use crate::scan::{Rules, scan};
-use crate::tally::{ChunkTally, Counts, FileTally};
+use crate::stamps::reader::Reader;
 
 /// How much may wait in memory for the thread that is behind; bytes.
 const MAX_WAITING_BYTES: usize = 16 << 20;
@@ -34,28 +35,37 @@ struct Counted {
     has_nul: bool,
 }
 
-/// Counts `chunks` with `threads` threads; it is the input number `file`, and what it holds goes to `counts`.
+/// An input that is to be counted.
+pub(crate) struct Job<'a> {
+    pub(crate) chunks: &'a dyn Chunks,
+    /// Which input it is.
+    pub(crate) file: usize,
+    pub(crate) rules: &'a Rules,
+    pub(crate) reader: &'a Reader,
+    /// What was counted of it before, in an earlier run: lines, and the record that the next line may belong to.
+    pub(crate) before: FileTally,
+    /// Threads that count side by side.
+    pub(crate) threads: usize,
+}
+
+/// Counts an input; what it holds goes to `counts`.
 ///
 /// # Errors
 /// When a signal asked to stop. An input that cannot be read is no error here.
-pub(crate) fn count(
-    chunks: &dyn Chunks,
-    file: usize,
-    rules: &Rules,
-    threads: usize,
-    cancel: &Cancel,
-    counts: &mut Counts,
-) -> Result<Outcome, Cancelled> {
+pub(crate) fn count(job: Job<'_>, cancel: &Cancel, counts: &mut Counts) -> Result<Outcome, Cancelled> {
+    let Job { chunks, threads, before, .. } = job;
     let state = State {
         next: 0,
         waiting: BTreeMap::new(),
         waiting_bytes: 0,
         blocked: 0,
         spare: Vec::new(),
-        outcome: Outcome::default(),
+        outcome: Outcome { tally: before, ..Outcome::default() },
         counts,
     };
-    let shared = Shared { file, rules, state: Mutex::new(state), moved: Condvar::new(), stop: AtomicBool::new(false) };
+    let Job { file, rules, reader, .. } = job;
+    let shared =
+        Shared { file, rules, reader, state: Mutex::new(state), moved: Condvar::new(), stop: AtomicBool::new(false) };
     std::thread::scope(|scope| {
         for _ in 1..threads {
             scope.spawn(|| shared.work(chunks, cancel));
@@ -69,6 +79,7 @@ pub(crate) fn count(
 struct Shared<'a> {
     file: usize,
     rules: &'a Rules,
+    reader: &'a Reader,
     state: Mutex<State<'a>>,
     /// Signalled when a chunk was put in its place.
     moved: Condvar,
@@ -97,7 +108,7 @@ impl Shared<'_> {
                 Ok(Some(chunk)) => {
                     let text = &buffer[chunk.lines.clone()];
                     let has_nul = chunk.number == 0 && memchr::memchr(0, &text[..text.len().min(8 << 10)]).is_some();
-                    let tally = scan(text, self.rules);
+                    let tally = scan(text, self.rules, self.reader, None);
                     let number = chunk.number;
                     buffer = self.hand_in(number, Ok(Counted { buffer, chunk, tally, has_nul }), cancel);
                 }
@@ -161,8 +172,11 @@ impl State<'_> {
     fn put(&mut self, counted: Counted, shared: &Shared<'_>) {
         let Counted { buffer, chunk, tally, has_nul } = counted;
         self.waiting_bytes -= buffer.len();
-        let text = &buffer[chunk.lines];
-        self.outcome.tally.add(tally, text, shared.file, self.counts, &shared.rules.keep);
+        let text = &buffer[chunk.lines.clone()];
+        let file = &mut self.outcome.tally;
+        // Which of the lines still belong to the record can be said only now. Such chunks are rare.
+        let tally = if file.overflows(&tally) { scan(text, shared.rules, shared.reader, file.record) } else { tally };
+        file.add(tally, text, (shared.file, chunk.offset), self.counts, &shared.rules.keep);
         self.outcome.cut_lines += u64::from(chunk.cut);
         self.outcome.has_nul |= has_nul;
         self.spare.push(buffer);
