@@ -51,6 +51,12 @@ impl<R: Read> RecordReader<R> {
         Self { input: BufReader::with_capacity(64 << 10, input), pending: Vec::new(), encoding: None, line: 0 }
     }
 
+    /// The number of the line that was read last, from 1; 0 before the first.
+    #[must_use]
+    pub const fn line(&self) -> u64 {
+        self.line
+    }
+
     /// The next line that is not blank; `None` at the end.
     ///
     /// # Errors

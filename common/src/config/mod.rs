@@ -59,6 +59,9 @@ pub use value::{ConfigValue, Percent};
 /// A scalar of the file with its line, as text: it is interpolated and parsed when it is picked.
 pub type Field = Option<Spanned<String>>;
 
+/// A scalar without which the mapping that it belongs to is wrong, as in an entry of a list of mappings.
+pub type RequiredField = Spanned<String>;
+
 /// A list of scalars.
 pub type ListField = Option<Vec<Spanned<String>>>;
 

@@ -28,7 +28,7 @@ pub use alert::{AlertDeliveryRecord, AlertNoticeRecord, DeliveryState, IncidentS
 pub use any::AnyRecord;
 pub use backup::{BackupArchiveRecord, BackupComponentRecord, Component, Decision};
 pub use health::{HealthCheckRecord, HealthMetricRecord, Layer};
-pub use log::{LogCountRecord, LogCoverageRecord, LogEventRecord};
+pub use log::{LogCountRecord, LogCoverageRecord, LogEventRecord, LogLineRecord, LogTemplateRecord};
 pub use pg::{
     Confidence, PgActivityRecord, PgAdviceRecord, PgIndexRecord, PgSectionRecord, PgSizeRecord, PgStatementRecord,
     PgTableRecord,

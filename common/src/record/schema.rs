@@ -39,6 +39,8 @@ pub const KINDS: &[KindInfo] = &[
     KindInfo::of::<super::HealthMetricRecord>(),
     KindInfo::of::<super::LogCountRecord>(),
     KindInfo::of::<super::LogEventRecord>(),
+    KindInfo::of::<super::LogTemplateRecord>(),
+    KindInfo::of::<super::LogLineRecord>(),
     KindInfo::of::<super::LogCoverageRecord>(),
     KindInfo::of::<super::PgSectionRecord>(),
     KindInfo::of::<super::PgActivityRecord>(),

@@ -16,30 +16,33 @@
 //! How it works: `files` finds the inputs, `open` makes `chunks` of whole lines of each, `pipeline` has several threads
 //! `scan` them and adds up their `tally` in order, `report` turns that into records.
 
+mod bookmark;
 mod cli;
+mod follow;
 mod input;
+mod merge;
+mod pass;
 mod report;
 mod scan;
 mod search;
 mod settings;
 mod stamps;
+mod templates;
 
 #[cfg(test)]
 mod tests;
 
-use pso_common::record::{Kind as _, LogCountRecord, LogCoverageRecord, LogEventRecord};
-use pso_common::{Io, Run, Severity, Tool};
+use std::sync::atomic::Ordering;
 
+use pso_common::output::Format;
+use pso_common::record::{
+    Kind as _, LogCountRecord, LogCoverageRecord, LogEventRecord, LogLineRecord, LogTemplateRecord,
+};
+use pso_common::{Io, Severity, Tool};
+
+use crate::cli::Command;
 use crate::input::chunks::Sizes;
-use crate::input::files::Found;
-use crate::input::{files, open};
-use crate::report::Extent;
-use crate::scan::Rules;
-use crate::scan::pipeline::{self, Job};
-use crate::scan::tally::{Counts, FileTally};
-use crate::search::finder::Finder;
-use crate::settings::Settings;
-use crate::stamps::reader::Reader;
+use crate::settings::{MergeSettings, Settings};
 
 pub use crate::cli::Cli;
 
@@ -47,7 +50,13 @@ pub use crate::cli::Cli;
 pub const TOOL: Tool = Tool {
     name: "pso-logscan",
     version: env!("CARGO_PKG_VERSION"),
-    kinds: &[LogEventRecord::KIND, LogCountRecord::KIND, LogCoverageRecord::KIND],
+    kinds: &[
+        LogEventRecord::KIND,
+        LogCountRecord::KIND,
+        LogTemplateRecord::KIND,
+        LogLineRecord::KIND,
+        LogCoverageRecord::KIND,
+    ],
 };
 
 /// Threads beyond this many do not pay: they wait for the memory, not for each other.
@@ -59,51 +68,30 @@ const MAX_THREADS: usize = 8;
 /// When the configuration is bad, a signal asked to stop, or stdout cannot be written. A log that cannot be read is no
 /// error but a `log.coverage` record of severity `unknown`.
 pub fn run(cli: Cli, io: &mut Io) -> anyhow::Result<Severity> {
-    pso_common::run::session(&TOOL, &cli.common, io, |run| {
+    let refused = bookmark::watch::watch(&mut io.stdout);
+    let at_once = cli.common.format.resolve(io.stdout_is_terminal) == Format::Jsonl;
+    let mut bookmark = None;
+    let severity = pso_common::run::session(&TOOL, &cli.common, io, |run| {
+        cli.refuse_misplaced_flags()?;
+        if let Some(Command::Merge(args)) = &cli.command {
+            let settings = MergeSettings::resolve(&cli, run.config())?;
+            return if run.printed_config()? { Ok(()) } else { merge::run(run, args, &settings) };
+        }
         let settings = Settings::resolve(&cli, run.config(), run.now())?;
         if run.printed_config()? {
             return Ok(());
         }
         let threads = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_THREADS);
-        scan_all(run, settings, Sizes::default(), threads)
-    })
-}
-
-fn scan_all(run: &mut Run<'_>, settings: Settings, sizes: Sizes, threads: usize) -> anyhow::Result<()> {
-    let rules = Rules { finder: Finder::new()?, window: settings.window, keep: settings.events.clone() };
-    let reader = Reader { zone: settings.zone.0 };
-    let inputs = files::find(&settings.paths);
-    let (mut counts, mut extent) = (Counts::default(), Extent::default());
-    for (file, found) in inputs.iter().enumerate() {
-        let opened = match found {
-            Found::Not { severity, reason, .. } => {
-                extent.unread += u64::from(*severity == Severity::Unknown);
-                report::unread(run, found.shown(), None, *severity, reason.clone())?;
-                continue;
-            }
-            Found::Stdin => open::stream(Box::new(run.take_stdin()), sizes).map(|input| (input, None)),
-            Found::File(path) => open::file(path, sizes, run.cancel()),
+        bookmark = if settings.follow {
+            follow::follow(run, &settings, Sizes::default(), at_once)?
+        } else {
+            pass::scan_all(run, &settings, Sizes::default(), threads)?
         };
-        let (input, size) = match opened {
-            Ok(opened) => opened,
-            Err(error) => {
-                extent.unread += 1;
-                let reason = format!("it cannot be read: {error}");
-                report::unread(run, found.shown(), found.size(), Severity::Unknown, reason)?;
-                continue;
-            }
-        };
-        // What fits a chunk is counted before a second thread would have begun.
-        let threads = if size.is_some_and(|size| size <= sizes.chunk as u64) { 1 } else { threads };
-        let before = FileTally::default();
-        let job = Job { chunks: input.chunks(), file, rules: &rules, reader: &reader, before, threads };
-        let outcome = pipeline::count(job, run.cancel(), &mut counts)?;
-        extent.read += 1;
-        extent.lines += outcome.tally.lines;
-        extent.inside += outcome.tally.lines - outcome.tally.outside;
-        let severity = report::coverage(run, found.shown(), size, input.read_bytes(), &outcome, &settings)?;
-        extent.unread += u64::from(severity == Severity::Unknown);
+        Ok(())
+    })?;
+    // A record that nobody has taken is to be told again.
+    if let Some(bookmark) = bookmark.filter(|_| !refused.load(Ordering::Relaxed)) {
+        bookmark.commit()?;
     }
-    let paths: Vec<String> = inputs.iter().map(Found::shown).collect();
-    report::classes(run, counts, &paths, extent, &settings)
+    Ok(severity)
 }

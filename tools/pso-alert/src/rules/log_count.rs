@@ -9,9 +9,11 @@ use crate::notice::Notice;
 /// The specification's `analyze-logs.ps1`: more than 50 errors of all types together. For counts that nobody has judged.
 const MAX_ERRORS: u64 = 50;
 
-/// `None` for counts of one type and of other classes, and where nothing could be counted.
+/// `None` for counts of one type or one bucket and of other classes, and where nothing could be counted.
 pub(super) fn judge(header: &Header, record: &LogCountRecord) -> Option<Verdict> {
-    if record.class != "error" || record.r#type.is_some() || header.severity == Severity::Unknown {
+    // The errors of a bucket are in the sum too.
+    let is_part = record.r#type.is_some() || record.bucket_at.is_some();
+    if record.class != "error" || is_part || header.severity == Severity::Unknown {
         return None;
     }
     // `pso-logscan` calls errors `info` or `high`, by a limit that only it knows (`maintenance.logscan.max_errors`), and

@@ -120,6 +120,10 @@ fn as_many_errors_as_the_scan_calls_high_are_told() {
     assert_eq!(count("ok", r#","class":"error","count":51"#), told(51));
     assert_eq!(count("ok", r#","class":"error","type":"SyncTimeout","count":99"#), (Severity::Ok, None));
     assert_eq!(count("ok", r#","class":"security","count":99"#), (Severity::Ok, None));
+    // Of a histogram: they are in the sum too.
+    let bucket = r#","class":"error","count":99,"bucket_at":"2026-11-22T08:00:00Z","bucket_seconds":3600"#;
+    assert_eq!(count("info", bucket), (Severity::Info, None));
+    assert_eq!(count("ok", bucket), (Severity::Ok, None));
     let (_, notice) = count("unknown", r#","class":"error","count":0"#);
     assert_eq!(notice.expect("told").2, "error: it says so");
 }

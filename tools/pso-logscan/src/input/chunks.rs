@@ -1,4 +1,4 @@
-//! Inputs in pieces of whole lines, so that several threads can count them side by side.
+//! Inputs in pieces of whole lines.
 
 use std::fs::File;
 use std::io::{self, Read};
@@ -11,20 +11,21 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) struct Sizes {
     pub(crate) chunk: usize,
     pub(crate) max_line: usize,
+    /// How much of a plain file one thread counts before it takes the next part.
+    pub(crate) segment: u64,
 }
 
 impl Default for Sizes {
-    /// A chunk that fits the second-level cache of a core; a line that is longer than any person reads.
+    /// A chunk that fits the second-level cache of a core; a line that is longer than any person reads; a segment that is
+    /// counted in a few milliseconds, long enough that beginning it costs nothing.
     fn default() -> Self {
-        Self { chunk: 256 << 10, max_line: 1 << 20 }
+        Self { chunk: 256 << 10, max_line: 1 << 20, segment: 8 << 20 }
     }
 }
 
 /// Whole lines, read into the caller's buffer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Chunk {
-    /// Which piece of the input it is, from 0 without gaps.
-    pub(crate) number: u64,
     /// Where its first line begins in the (decoded) input, in bytes.
     pub(crate) offset: u64,
     /// Where the lines stand in the buffer.
@@ -33,140 +34,14 @@ pub(crate) struct Chunk {
     pub(crate) cut: bool,
 }
 
-/// An input that several threads can take chunks from.
-pub(crate) trait Chunks: Sync {
-    /// Reads the next chunk; `None` at the end.
-    ///
-    /// # Errors
-    /// With the number of the chunk that could not be read.
-    fn next(&self, buffer: &mut Vec<u8>) -> Result<Option<Chunk>, (u64, io::Error)>;
-}
-
-/// A plain file: each thread reads its part at its own offset. A chunk is the lines that begin behind the first byte
-/// of a stretch and not behind its end, so that stretches are read in whole pages.
-pub(crate) struct FileChunks {
-    file: File,
-    /// What is read of it, from one line's beginning to another's: what is written later is left for the next run.
-    range: Range<u64>,
-    /// Where the first stretch begins: the beginning of the page in which `range` begins.
-    base: u64,
-    sizes: Sizes,
-    next: AtomicU64,
-    /// Where the file was found to end, if that is before the end of `range`.
-    end: AtomicU64,
-}
-
-/// Stretches begin with a page of the page cache.
-const PAGE: u64 = 4096;
-
-impl FileChunks {
-    /// Reads the lines of `range`, which begins and ends where lines do, or with the file's end.
-    pub(crate) fn new(file: File, range: Range<u64>, sizes: Sizes) -> Self {
-        let end = AtomicU64::new(range.end);
-        Self { file, base: range.start / PAGE * PAGE, range, sizes, next: AtomicU64::new(0), end }
-    }
-
-    /// Where the range ends, or the file, if it shrank meanwhile.
-    pub(crate) fn available(&self) -> u64 {
-        self.end.load(Ordering::Relaxed)
-    }
-
-    /// What is read of the file.
-    pub(crate) const fn range(&self) -> &Range<u64> {
-        &self.range
-    }
-
-    /// Fills `buffer` up to `wanted` bytes from `offset` of the file on, of which it holds `filled`.
-    fn fill(&self, buffer: &mut Vec<u8>, offset: u64, filled: usize, wanted: u64) -> io::Result<usize> {
-        let wanted = usize::try_from(wanted.min(self.range.end - offset)).unwrap_or(usize::MAX);
-        if buffer.len() < wanted {
-            buffer.resize(wanted, 0);
-        }
-        let mut filled = filled;
-        while filled < wanted {
-            match read_at(&self.file, &mut buffer[filled..wanted], offset + filled as u64) {
-                Ok(0) => {
-                    self.end.fetch_min(offset + filled as u64, Ordering::Relaxed);
-                    break;
-                }
-                Ok(read) => filled += read,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
-        }
-        Ok(filled)
-    }
-
-    fn read(&self, buffer: &mut Vec<u8>, number: u64) -> io::Result<Chunk> {
-        let begin = self.base + number * self.sizes.chunk as u64;
-        let mut filled = self.fill(buffer, begin, 0, self.sizes.chunk as u64)?;
-        let chunk = |lines: Range<usize>, cut| Chunk { number, offset: begin + lines.start as u64, lines, cut };
-        let empty = chunk(0..0, false);
-        let start = if begin <= self.range.start {
-            let skip = usize::try_from(self.range.start - begin).unwrap_or(usize::MAX);
-            if skip > 0 && skip >= filled {
-                return Ok(empty);
-            }
-            skip
-        } else {
-            match memchr::memchr(b'\n', &buffer[..filled]) {
-                Some(end) => end + 1,
-                None => return Ok(empty),
-            }
-        };
-        // The last line ends in a later stretch, even if it only begins with that one: it is read from there too.
-        let last_line = memchr::memrchr(b'\n', &buffer[start..filled]).map_or(start, |end| start + end + 1);
-        let mut step = (self.sizes.chunk / 512).max(1);
-        loop {
-            if begin + filled as u64 >= self.available() {
-                return Ok(if start < filled { chunk(start..filled, false) } else { empty });
-            }
-            if filled - last_line >= self.sizes.max_line {
-                return Ok(chunk(start..filled, true));
-            }
-            let searched = filled;
-            filled = self.fill(buffer, begin, filled, (filled + step) as u64)?;
-            if let Some(end) = memchr::memchr(b'\n', &buffer[searched..filled]) {
-                return Ok(chunk(start..searched + end + 1, false));
-            }
-            step *= 2;
-        }
-    }
-}
-
-impl Chunks for FileChunks {
-    fn next(&self, buffer: &mut Vec<u8>) -> Result<Option<Chunk>, (u64, io::Error)> {
-        let number = self.next.fetch_add(1, Ordering::Relaxed);
-        if self.base + number.saturating_mul(self.sizes.chunk as u64) >= self.range.end {
-            return Ok(None);
-        }
-        self.read(buffer, number).map(Some).map_err(|error| (number, error))
-    }
-}
-
-/// Reads at an offset, whatever other threads do with the same file.
-#[cfg(unix)]
-fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
-}
-
-/// Reads at an offset, whatever other threads do with the same file.
-#[cfg(windows)]
-fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
-    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
-}
-
-/// Anything that can only be read from beginning to end: one thread reads at a time, while the others count.
-pub(crate) struct StreamChunks<R> {
-    sizes: Sizes,
-    stream: Mutex<Stream<R>>,
-}
-
-struct Stream<R> {
+/// Anything that is read from one line's beginning on, in chunks.
+pub(crate) struct Lines<R> {
     input: R,
-    next: u64,
-    /// Decoded bytes before `tail`.
+    sizes: Sizes,
+    /// Bytes of the whole before `tail`.
     offset: u64,
+    /// Lines that begin here or later are not wanted.
+    until: u64,
     /// The beginning of a line whose end was not read yet.
     tail: Vec<u8>,
     /// Whether the rest of a line that was too long is being passed over.
@@ -175,30 +50,29 @@ struct Stream<R> {
     failed: Option<io::Error>,
 }
 
-impl<R: Read + Send> StreamChunks<R> {
+impl<R: Read> Lines<R> {
     /// Reads the lines of `input`, before which `offset` bytes of the whole were passed over.
-    pub(crate) fn new(input: R, offset: u64, sizes: Sizes) -> Self {
-        let stream = Stream { input, next: 0, offset, tail: Vec::new(), skipping: false, ended: false, failed: None };
-        Self { sizes, stream: Mutex::new(stream) }
+    pub(crate) const fn new(input: R, offset: u64, sizes: Sizes) -> Self {
+        Self { input, sizes, offset, until: u64::MAX, tail: Vec::new(), skipping: false, ended: false, failed: None }
     }
-}
 
-impl<R: Read + Send> Chunks for StreamChunks<R> {
-    fn next(&self, buffer: &mut Vec<u8>) -> Result<Option<Chunk>, (u64, io::Error)> {
-        let mut stream = self.stream.lock().unwrap_or_else(PoisonError::into_inner);
-        let number = stream.next;
-        let chunk = stream.read(buffer, self.sizes).map_err(|error| (number, error))?;
-        stream.next += u64::from(chunk.is_some());
-        Ok(chunk.map(|(offset, lines, cut)| Chunk { number, offset, lines, cut }))
+    /// Where the next line begins in the whole.
+    pub(crate) const fn offset(&self) -> u64 {
+        self.offset
     }
-}
 
-impl<R: Read> Stream<R> {
-    fn read(&mut self, buffer: &mut Vec<u8>, sizes: Sizes) -> io::Result<Option<(u64, Range<usize>, bool)>> {
+    /// Reads the next chunk; `None` at the end.
+    ///
+    /// # Errors
+    /// When the rest cannot be read. All before that was given.
+    pub(crate) fn next(&mut self, buffer: &mut Vec<u8>) -> io::Result<Option<Chunk>> {
+        if self.offset >= self.until {
+            return Ok(None);
+        }
         let mut filled = self.tail.len();
         // Bytes before this one hold no line feed.
         let mut searched = filled;
-        let mut wanted = sizes.chunk.max(filled + 1);
+        let mut wanted = self.sizes.chunk.max(filled + 1);
         if buffer.len() < wanted {
             buffer.resize(wanted, 0);
         }
@@ -222,6 +96,9 @@ impl<R: Read> Stream<R> {
                             buffer.copy_within(from + end + 1..filled, 0);
                             filled -= from + end + 1;
                             self.skipping = false;
+                            if self.offset >= self.until {
+                                return Ok(None);
+                            }
                         }
                         None => {
                             self.offset += (filled - from) as u64;
@@ -229,6 +106,20 @@ impl<R: Read> Stream<R> {
                         }
                     }
                 }
+            }
+            // Of the lines that begin before `until` the last one is wanted to its end, and nothing after it.
+            let before = usize::try_from(self.until - self.offset).unwrap_or(usize::MAX);
+            if before < filled {
+                // Whether a line begins at `until` itself is told by the byte before it.
+                if let Some(end) = memchr::memchr(b'\n', &buffer[before - 1..filled]) {
+                    return Ok(Some(self.hand_out(before + end, false)));
+                }
+            } else if let Some(end) = memchr::memrchr(b'\n', &buffer[searched..filled])
+                && !self.ended
+            {
+                let end = searched + end + 1;
+                self.tail.extend_from_slice(&buffer[end..filled]);
+                return Ok(Some(self.hand_out(end, false)));
             }
             if self.ended {
                 return match self.failed.take() {
@@ -239,17 +130,13 @@ impl<R: Read> Stream<R> {
                     }
                 };
             }
-            if let Some(end) = memchr::memrchr(b'\n', &buffer[searched..filled]) {
-                let end = searched + end + 1;
-                self.tail.extend_from_slice(&buffer[end..filled]);
-                return Ok(Some(self.hand_out(end, false)));
-            }
-            if filled >= sizes.max_line {
+            let last_line = memchr::memrchr(b'\n', &buffer[..filled]).map_or(0, |end| end + 1);
+            if filled - last_line >= self.sizes.max_line {
                 self.skipping = true;
                 return Ok(Some(self.hand_out(filled, true)));
             }
             searched = filled;
-            wanted = (filled * 2).min(sizes.max_line).max(filled + 1);
+            wanted = (filled * 2).min(last_line + self.sizes.max_line).max(filled + 1);
             if buffer.len() < wanted {
                 buffer.resize(wanted, 0);
             }
@@ -257,11 +144,152 @@ impl<R: Read> Stream<R> {
     }
 
     /// The first `end` bytes of the buffer, and where in the whole they begin.
-    const fn hand_out(&mut self, end: usize, cut: bool) -> (u64, Range<usize>, bool) {
+    const fn hand_out(&mut self, end: usize, cut: bool) -> Chunk {
         let offset = self.offset;
         self.offset += end as u64;
-        (offset, 0..end, cut)
+        Chunk { offset, lines: 0..end, cut }
     }
+}
+
+/// A stream that can only be read from beginning to end.
+pub(crate) struct StreamChunks(Mutex<Lines<Box<dyn Read + Send>>>);
+
+impl StreamChunks {
+    /// Reads the lines of `input`, before which `offset` bytes of the whole were passed over.
+    pub(crate) const fn new(input: Box<dyn Read + Send>, offset: u64, sizes: Sizes) -> Self {
+        Self(Mutex::new(Lines::new(input, offset, sizes)))
+    }
+
+    /// The next chunk, as [`Lines::next`].
+    pub(crate) fn next(&self, buffer: &mut Vec<u8>) -> io::Result<Option<Chunk>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).next(buffer)
+    }
+}
+
+/// A plain file: each thread reads segments of it at their own offsets.
+pub(crate) struct FileChunks {
+    file: File,
+    /// What is read of it, from one line's beginning to another's: what is written later is left for the next run.
+    range: Range<u64>,
+    sizes: Sizes,
+    /// Where the file was found to end, if that is before the end of `range`.
+    end: AtomicU64,
+}
+
+impl FileChunks {
+    /// Reads the lines of `range`, which begins and ends where lines do, or with the file's end.
+    pub(crate) const fn new(file: File, range: Range<u64>, sizes: Sizes) -> Self {
+        let end = AtomicU64::new(range.end);
+        Self { file, range, sizes, end }
+    }
+
+    /// The same file, of which less is read.
+    ///
+    /// # Errors
+    /// When the system has no more handles.
+    pub(crate) fn narrowed(&self, range: Range<u64>) -> io::Result<Self> {
+        Ok(Self::new(self.file.try_clone()?, range, self.sizes))
+    }
+
+    /// Where the range ends, or the file, if it shrank meanwhile.
+    pub(crate) fn available(&self) -> u64 {
+        self.end.load(Ordering::Relaxed)
+    }
+
+    /// Where the file was found to end before where it should have, if it was: there, and should.
+    pub(crate) fn shrunk(&self) -> Option<(u64, u64)> {
+        let (there, expected) = (self.available(), self.range.end);
+        (there < expected).then_some((there, expected))
+    }
+
+    /// What is read of the file.
+    pub(crate) const fn range(&self) -> &Range<u64> {
+        &self.range
+    }
+
+    /// How many segments there are.
+    pub(crate) fn segments(&self) -> u64 {
+        (self.range.end - self.range.start).div_ceil(self.segment_bytes())
+    }
+
+    /// Segments of a small range are smaller, so that each thread has some.
+    fn segment_bytes(&self) -> u64 {
+        let most = self.sizes.segment.max(1);
+        ((self.range.end - self.range.start) / 8).clamp(most.min(2 * self.sizes.chunk as u64), most)
+    }
+
+    /// The lines that begin in a segment; `None` where none does.
+    ///
+    /// # Errors
+    /// When the file cannot be read.
+    pub(crate) fn segment(&self, number: u64) -> io::Result<Option<Lines<At<'_>>>> {
+        let nominal = self.range.start + number * self.segment_bytes();
+        let until = (nominal + self.segment_bytes()).min(self.range.end);
+        let start = if number == 0 { Some(nominal) } else { self.line_start(nominal, until)? };
+        Ok(start.map(|start| {
+            let input = self.at(start..self.range.end);
+            Lines { until, ..Lines::new(input, start, self.sizes) }
+        }))
+    }
+
+    /// Any bytes of the file.
+    pub(crate) const fn at(&self, range: Range<u64>) -> At<'_> {
+        At { chunks: self, at: range.start, end: range.end }
+    }
+
+    /// Where the first line begins that begins in `from..until`.
+    fn line_start(&self, from: u64, until: u64) -> io::Result<Option<u64>> {
+        // The byte before may be the end of a line.
+        let mut input = self.at(from - 1..until);
+        let mut buffer = vec![0; 4096];
+        loop {
+            let at = input.at;
+            let read = input.read(&mut buffer)?;
+            if read == 0 {
+                return Ok(None);
+            }
+            if let Some(end) = memchr::memchr(b'\n', &buffer[..read]) {
+                let start = at + end as u64 + 1;
+                return Ok((start < until).then_some(start));
+            }
+            buffer.resize(self.sizes.chunk.max(4096), 0);
+        }
+    }
+}
+
+/// A file from an offset to another, whatever other threads do with the same file.
+pub(crate) struct At<'a> {
+    chunks: &'a FileChunks,
+    at: u64,
+    end: u64,
+}
+
+impl Read for At<'_> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = usize::try_from(self.end.saturating_sub(self.at)).unwrap_or(usize::MAX);
+        let wanted = buffer.len().min(left);
+        if wanted == 0 {
+            return Ok(0);
+        }
+        let read = read_at(&self.chunks.file, &mut buffer[..wanted], self.at)?;
+        if read == 0 {
+            self.chunks.end.fetch_min(self.at, Ordering::Relaxed);
+        }
+        self.at += read as u64;
+        Ok(read)
+    }
+}
+
+/// Reads at an offset, whatever other threads do with the same file.
+#[cfg(unix)]
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::unix::fs::FileExt::read_at(file, buffer, offset)
+}
+
+/// Reads at an offset, whatever other threads do with the same file.
+#[cfg(windows)]
+pub(crate) fn read_at(file: &File, buffer: &mut [u8], offset: u64) -> io::Result<usize> {
+    std::os::windows::fs::FileExt::seek_read(file, buffer, offset)
 }
 
 #[cfg(test)]
@@ -271,22 +299,30 @@ mod tests {
     use super::*;
 
     /// The lines of all chunks, a cut one with `…`.
-    fn lines(chunks: &dyn Chunks) -> Vec<String> {
-        let (mut buffer, mut all, mut expected, mut offset) = (Vec::new(), Vec::new(), 0, None);
-        while let Some(chunk) = chunks.next(&mut buffer).expect("readable") {
-            assert_eq!(chunk.number, expected);
-            expected += 1;
+    fn all_lines<R: Read>(mut lines: Lines<R>) -> Vec<String> {
+        let (mut buffer, mut all, mut offset) = (Vec::new(), Vec::new(), 0);
+        while let Some(chunk) = lines.next(&mut buffer).expect("readable") {
             let text = String::from_utf8(buffer[chunk.lines].to_vec()).expect("ASCII");
-            assert!(
-                text.is_empty()
-                    || offset.replace(chunk.offset + text.len() as u64).is_none_or(|before| before <= chunk.offset)
-            );
+            assert!(chunk.offset >= offset);
+            offset = chunk.offset + text.len() as u64;
             all.extend(text.lines().map(str::to_owned));
             if chunk.cut {
                 all.last_mut().expect("a line").push('…');
             }
         }
         all
+    }
+
+    /// The same of all segments.
+    fn lines(chunks: &FileChunks) -> Vec<String> {
+        let segments = (0..chunks.segments()).filter_map(|number| chunks.segment(number).expect("readable"));
+        segments.flat_map(all_lines).collect()
+    }
+
+    fn file(text: &[u8]) -> File {
+        let mut file = tempfile::tempfile().expect("a file");
+        file.write_all(text).expect("written");
+        file
     }
 
     /// Hands out a few bytes at a time.
@@ -302,19 +338,21 @@ mod tests {
     }
 
     #[test]
-    fn every_line_comes_once_whatever_the_chunk() {
+    fn every_line_comes_once_whatever_the_chunk_and_the_segment() {
         let texts =
             ["", "a", "\n", "a\n", "\n\na\n\n", "first\nsecond line\n\nx\na much longer line than the others\nend"];
         for text in texts {
             let expected: Vec<&str> = text.lines().collect();
             for chunk in 1..text.len() + 3 {
-                let sizes = Sizes { chunk, max_line: 100 };
-                let mut file = tempfile::tempfile().expect("a file");
-                file.write_all(text.as_bytes()).expect("written");
-                assert_eq!(lines(&FileChunks::new(file, 0..text.len() as u64, sizes)), expected, "file, {chunk}");
+                for segment in 1..text.len() as u64 + 3 {
+                    let sizes = Sizes { chunk, max_line: 100, segment };
+                    let chunks = FileChunks::new(file(text.as_bytes()), 0..text.len() as u64, sizes);
+                    assert_eq!(lines(&chunks), expected, "chunks of {chunk}, segments of {segment}");
+                }
                 for few in 1..4 {
                     let input = Trickle(text.as_bytes().to_vec(), few);
-                    assert_eq!(lines(&StreamChunks::new(input, 0, sizes)), expected, "stream, {chunk}, {few}");
+                    let sizes = Sizes { chunk, max_line: 100, segment: 1 };
+                    assert_eq!(all_lines(Lines::new(input, 0, sizes)), expected, "stream, {chunk}, {few}");
                 }
             }
         }
@@ -324,17 +362,16 @@ mod tests {
     fn a_line_without_end_is_cut_and_the_next_ones_come() {
         let text = format!("one\n{}\ntwo\nthree\n", "x".repeat(500));
         for chunk in 1..80 {
-            let sizes = Sizes { chunk, max_line: 64 };
-            let mut file = tempfile::tempfile().expect("a file");
-            file.write_all(text.as_bytes()).expect("written");
-            let size = text.len() as u64;
-            for all in [
-                lines(&FileChunks::new(file, 0..size, sizes)),
-                lines(&StreamChunks::new(Trickle(text.clone().into_bytes(), 7), 0, sizes)),
-            ] {
-                assert_eq!(all.len(), 4, "{chunk}: {all:?}");
-                assert!(all[1].starts_with(&"x".repeat(64)) && all[1].ends_with('…') && all[1].len() < 300);
-                assert_eq!([&all[0], &all[2], &all[3]], ["one", "two", "three"]);
+            for segment in [1, 7, 64, 100, 501, 9999] {
+                let sizes = Sizes { chunk, max_line: 64, segment };
+                for all in [
+                    lines(&FileChunks::new(file(text.as_bytes()), 0..text.len() as u64, sizes)),
+                    all_lines(Lines::new(Trickle(text.clone().into_bytes(), 7), 0, sizes)),
+                ] {
+                    assert_eq!(all.len(), 4, "{chunk}: {all:?}");
+                    assert!(all[1].starts_with(&"x".repeat(64)) && all[1].ends_with('…') && all[1].len() < 300);
+                    assert_eq!([&all[0], &all[2], &all[3]], ["one", "two", "three"]);
+                }
             }
         }
     }
@@ -342,32 +379,31 @@ mod tests {
     #[test]
     fn a_part_of_a_file_is_read_from_line_to_line() {
         let text = format!("{}\none\ntwo\nthree\n", "x".repeat(9000));
-        for chunk in (1..5000).step_by(37) {
-            let mut file = tempfile::tempfile().expect("a file");
-            file.write_all(text.as_bytes()).expect("written");
-            let chunks = FileChunks::new(file, 9001..9009, Sizes { chunk, max_line: 10_000 });
-            assert_eq!(lines(&chunks), ["one", "two"], "{chunk}");
+        for (chunk, segment) in (1..5000).step_by(37).zip((1..20).cycle()) {
+            let sizes = Sizes { chunk, max_line: 10_000, segment };
+            let chunks = FileChunks::new(file(text.as_bytes()), 9001..9009, sizes);
+            assert_eq!(lines(&chunks), ["one", "two"], "chunks of {chunk}, segments of {segment}");
         }
     }
 
     #[test]
     fn a_file_that_shrank_gives_what_is_left() {
-        let mut file = tempfile::tempfile().expect("a file");
-        file.write_all(b"one\ntwo\nthr").expect("written");
-        let chunks = FileChunks::new(file, 0..100, Sizes { chunk: 4, max_line: 64 });
-        assert_eq!(lines(&chunks), ["one", "two", "thr"]);
-        assert_eq!(chunks.available(), 11);
+        for segment in [5, 1000] {
+            let chunks = FileChunks::new(file(b"one\ntwo\nthr"), 0..100, Sizes { chunk: 4, max_line: 64, segment });
+            assert_eq!(lines(&chunks), ["one", "two", "thr"]);
+            assert_eq!(chunks.available(), 11);
+        }
     }
 
     #[test]
     fn what_was_read_before_an_error_counts() {
         let broken = b"one\ntwo".chain(Broken);
-        let chunks = StreamChunks::new(broken, 0, Sizes { chunk: 64, max_line: 64 });
+        let mut lines = Lines::new(broken, 0, Sizes { chunk: 64, max_line: 64, segment: 64 });
         let mut buffer = Vec::new();
-        let chunk = chunks.next(&mut buffer).expect("readable").expect("a chunk");
+        let chunk = lines.next(&mut buffer).expect("readable").expect("a chunk");
         assert_eq!(&buffer[chunk.lines], b"one\ntwo");
-        assert_eq!(chunks.next(&mut buffer).expect_err("broken").0, 1);
-        assert_eq!(chunks.next(&mut buffer).expect("the end"), None);
+        lines.next(&mut buffer).expect_err("broken");
+        assert_eq!(lines.next(&mut buffer).expect("the end"), None);
     }
 
     struct Broken;

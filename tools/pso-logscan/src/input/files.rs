@@ -16,7 +16,17 @@ pub(crate) const STDIN: &str = "-";
 pub(crate) enum Found {
     Stdin,
     File(PathBuf),
-    Not { path: PathBuf, severity: Severity, reason: String },
+    /// A file whose content another one holds too; it is read only if that one vanishes.
+    Twin {
+        path: PathBuf,
+        of: PathBuf,
+        is_part: bool,
+    },
+    Not {
+        path: PathBuf,
+        severity: Severity,
+        reason: String,
+    },
 }
 
 impl Found {
@@ -24,14 +34,16 @@ impl Found {
     pub(crate) fn shown(&self) -> String {
         match self {
             Self::Stdin => STDIN.to_owned(),
-            Self::File(path) | Self::Not { path, .. } => path.display().to_string(),
+            Self::File(path) | Self::Twin { path, .. } | Self::Not { path, .. } => path.display().to_string(),
         }
     }
 
     /// The size on disk, for a file whose content cannot be read.
     pub(crate) fn size(&self) -> Option<u64> {
         match self {
-            Self::File(path) => path.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len()),
+            Self::File(path) | Self::Twin { path, .. } => {
+                path.metadata().ok().filter(std::fs::Metadata::is_file).map(|metadata| metadata.len())
+            }
             Self::Stdin | Self::Not { .. } => None,
         }
     }
@@ -61,7 +73,7 @@ pub(crate) fn find(paths: &[PathBuf]) -> Vec<Found> {
         Found::Stdin => seen.insert(PathBuf::from(STDIN)),
         // A pipe has no other name, and none is better than its own.
         Found::File(path) => seen.insert(path.canonicalize().unwrap_or_else(|_| path.clone())),
-        Found::Not { .. } => true,
+        Found::Twin { .. } | Found::Not { .. } => true,
     });
     found
 }

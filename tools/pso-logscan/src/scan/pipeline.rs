@@ -1,19 +1,17 @@
 //! One input, counted by several threads and put together in order.
 
 use std::collections::BTreeMap;
-use std::io;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::io::{self, Read as _};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::mpsc::{Receiver, sync_channel};
 use std::sync::{Condvar, Mutex, PoisonError};
 
 use pso_common::io::{Cancel, Cancelled};
 
-use crate::input::chunks::{Chunk, Chunks};
-use crate::scan::tally::{ChunkTally, Counts, FileTally};
-use crate::scan::{Rules, scan};
+use crate::input::chunks::{Chunk, FileChunks, StreamChunks};
+use crate::scan::tally::{Carried, Counts, FileTally};
+use crate::scan::{MAX_RECORD_BYTES, MAX_RECORD_LINES, Rules, Scanner};
 use crate::stamps::reader::Reader;
-
-/// How much may wait in memory for the thread that is behind; bytes.
-const MAX_WAITING_BYTES: usize = 16 << 20;
 
 /// What came of one input.
 #[derive(Debug, Default)]
@@ -23,21 +21,17 @@ pub(crate) struct Outcome {
     pub(crate) cut_lines: u64,
     /// Whether the first bytes hold a NUL.
     pub(crate) has_nul: bool,
+    /// Where the last line that was counted ends, in bytes of the (decoded) input.
+    pub(crate) end: u64,
+    /// Bytes of that line, if it has no line feed.
+    pub(crate) open_line: u64,
     /// Why the rest could not be read.
     pub(crate) error: Option<io::Error>,
 }
 
-/// What a thread made of a chunk. Its lines are still where they were read to.
-struct Counted {
-    buffer: Vec<u8>,
-    chunk: Chunk,
-    tally: ChunkTally,
-    has_nul: bool,
-}
-
 /// An input that is to be counted.
 pub(crate) struct Job<'a> {
-    pub(crate) chunks: &'a dyn Chunks,
+    pub(crate) chunks: Chunks<'a>,
     /// Which input it is.
     pub(crate) file: usize,
     pub(crate) rules: &'a Rules,
@@ -48,110 +42,248 @@ pub(crate) struct Job<'a> {
     pub(crate) threads: usize,
 }
 
+/// Where lines come from.
+#[derive(Clone, Copy)]
+pub(crate) enum Chunks<'a> {
+    /// Several threads can read at their own offsets.
+    File(&'a FileChunks),
+    Stream(&'a StreamChunks),
+}
+
 /// Counts an input; what it holds goes to `counts`.
 ///
 /// # Errors
 /// When a signal asked to stop. An input that cannot be read is no error here.
 pub(crate) fn count(job: Job<'_>, cancel: &Cancel, counts: &mut Counts) -> Result<Outcome, Cancelled> {
-    let Job { chunks, threads, before, .. } = job;
-    let state = State {
-        next: 0,
-        waiting: BTreeMap::new(),
-        waiting_bytes: 0,
-        blocked: 0,
-        spare: Vec::new(),
-        outcome: Outcome { tally: before, ..Outcome::default() },
-        counts,
-    };
-    let Job { file, rules, reader, .. } = job;
-    let shared =
-        Shared { file, rules, reader, state: Mutex::new(state), moved: Condvar::new(), stop: AtomicBool::new(false) };
-    std::thread::scope(|scope| {
-        for _ in 1..threads {
-            scope.spawn(|| shared.work(chunks, cancel));
+    let whole =
+        Part { outcome: Outcome { tally: job.before.clone(), ..Outcome::default() }, counts: Counts::default() };
+    let whole = match job.chunks {
+        Chunks::Stream(chunks) => {
+            let scanner = Scanner::new(job.rules, job.reader, job.file, job.before.record);
+            let part = if job.threads > 1 {
+                count_ahead(scanner, chunks, cancel)
+            } else {
+                count_lines(scanner, |buffer| chunks.next(buffer), &mut Vec::new(), cancel)
+            };
+            whole.with(part, job.rules)
         }
-        shared.work(chunks, cancel);
-    });
+        Chunks::File(chunks) => count_file(&job, chunks, whole, cancel),
+    };
     cancel.check()?;
-    Ok(shared.state.into_inner().unwrap_or_else(PoisonError::into_inner).outcome)
+    counts.absorb(whole.counts, job.rules);
+    Ok(whole.outcome)
 }
 
-struct Shared<'a> {
-    file: usize,
-    rules: &'a Rules,
-    reader: &'a Reader,
-    state: Mutex<State<'a>>,
-    /// Signalled when a chunk was put in its place.
-    moved: Condvar,
-    stop: AtomicBool,
-}
-
-struct State<'a> {
-    /// The chunk that is put in its place next.
-    next: u64,
-    waiting: BTreeMap<u64, io::Result<Counted>>,
-    waiting_bytes: usize,
-    /// Threads that wait for room in `waiting`.
-    blocked: usize,
-    /// Buffers of chunks that waited.
-    spare: Vec<Vec<u8>>,
+/// A part of an input that was counted.
+#[derive(Default)]
+struct Part {
     outcome: Outcome,
-    counts: &'a mut Counts,
+    counts: Counts,
 }
 
-impl Shared<'_> {
-    fn work(&self, chunks: &dyn Chunks, cancel: &Cancel) {
-        let _guard = StopOnPanic(self);
-        let mut buffer = Vec::new();
-        while !self.stop.load(Ordering::Relaxed) && !cancel.is_cancelled() {
-            match chunks.next(&mut buffer) {
-                Ok(Some(chunk)) => {
-                    let text = &buffer[chunk.lines.clone()];
-                    let has_nul = chunk.number == 0 && memchr::memchr(0, &text[..text.len().min(8 << 10)]).is_some();
-                    let tally = scan(text, self.rules, self.reader, None);
-                    let number = chunk.number;
-                    buffer = self.hand_in(number, Ok(Counted { buffer, chunk, tally, has_nul }), cancel);
-                }
-                Ok(None) => return,
-                Err((number, error)) => {
-                    self.hand_in(number, Err(error), cancel);
+impl Part {
+    /// This part, and the one after it.
+    fn with(mut self, mut later: Self, rules: &Rules) -> Self {
+        let (own, other) = (&mut self.outcome, later.outcome);
+        if other.tally.lines > 0 {
+            later.counts.shift(own.tally.lines);
+            self.counts.absorb(later.counts, rules);
+            own.tally.absorb(other.tally);
+            (own.end, own.open_line) = (other.end, other.open_line);
+        }
+        own.cut_lines += other.cut_lines;
+        own.has_nul |= other.has_nul;
+        own.error = other.error;
+        self
+    }
+}
+
+/// Counts chunks one after the other.
+fn count_lines(
+    mut scanner: Scanner<'_>,
+    mut next: impl FnMut(&mut Vec<u8>) -> io::Result<Option<Chunk>>,
+    buffer: &mut Vec<u8>,
+    cancel: &Cancel,
+) -> Part {
+    let mut outcome = Outcome::default();
+    while !cancel.is_cancelled() {
+        match next(buffer) {
+            Ok(Some(Chunk { offset, lines, cut })) => {
+                let text = &buffer[lines];
+                outcome.has_nul |= offset < 3 && memchr::memchr(0, &text[..text.len().min(8 << 10)]).is_some();
+                outcome.cut_lines += u64::from(cut);
+                outcome.end = offset + text.len() as u64;
+                let last = memchr::memrchr(b'\n', text).map_or(0, |end| end + 1);
+                outcome.open_line = (text.len() - last) as u64;
+                scanner.feed(text, offset);
+            }
+            Ok(None) => break,
+            Err(error) => {
+                outcome.error = Some(error);
+                break;
+            }
+        }
+    }
+    let (tally, counts) = scanner.finish();
+    Part { outcome: Outcome { tally, ..outcome }, counts }
+}
+
+/// Counts chunks while another thread reads, and unpacks, the next ones.
+fn count_ahead(scanner: Scanner<'_>, chunks: &StreamChunks, cancel: &Cancel) -> Part {
+    let (sender, filled) = sync_channel(2);
+    let (giver, empty) = sync_channel::<Vec<u8>>(4);
+    std::thread::scope(|scope| {
+        scope.spawn(move || {
+            loop {
+                let mut buffer = empty.try_recv().unwrap_or_default();
+                let chunk = chunks.next(&mut buffer);
+                let is_last = !matches!(chunk, Ok(Some(_)));
+                // Nobody listens any more after a signal.
+                if sender.send((chunk, buffer)).is_err() || is_last {
                     return;
                 }
             }
+        });
+        let filled: Receiver<(io::Result<Option<Chunk>>, Vec<u8>)> = filled;
+        let next = |buffer: &mut Vec<u8>| {
+            let Ok((chunk, full)) = filled.recv() else { return Ok(None) };
+            // The other thread makes itself a new one where there is no room for this.
+            let _ = giver.try_send(std::mem::replace(buffer, full));
+            chunk
+        };
+        let part = count_lines(scanner, next, &mut Vec::new(), cancel);
+        drop(filled);
+        part
+    })
+}
+
+fn count_file(job: &Job<'_>, chunks: &FileChunks, whole: Part, cancel: &Cancel) -> Part {
+    let state = State { next: 0, waiting: BTreeMap::new(), whole };
+    let threads = usize::try_from(chunks.segments()).unwrap_or(usize::MAX).clamp(1, job.threads);
+    let shared = Shared {
+        job,
+        chunks,
+        cancel,
+        next: AtomicU64::new(0),
+        state: Mutex::new(state),
+        moved: Condvar::new(),
+        stop: AtomicBool::new(false),
+        // A tally may be large where the input is hostile.
+        ahead: 2 * threads as u64,
+    };
+    std::thread::scope(|scope| {
+        for _ in 1..threads {
+            scope.spawn(|| shared.work());
         }
-        // Whoever waits for a chunk of this thread waits no longer.
+        shared.work();
+    });
+    shared.state.into_inner().unwrap_or_else(PoisonError::into_inner).whole
+}
+
+struct Shared<'a> {
+    job: &'a Job<'a>,
+    chunks: &'a FileChunks,
+    cancel: &'a Cancel,
+    /// The segment that is counted next.
+    next: AtomicU64,
+    state: Mutex<State>,
+    /// Signalled when a segment was put in its place.
+    moved: Condvar,
+    stop: AtomicBool,
+    /// So many segments may be counted ahead of the one that is still missing.
+    ahead: u64,
+}
+
+struct State {
+    /// The segment that is put in its place next.
+    next: u64,
+    waiting: BTreeMap<u64, Part>,
+    whole: Part,
+}
+
+impl Shared<'_> {
+    fn work(&self) {
+        let _guard = StopOnPanic(self);
+        let mut buffer = Vec::new();
+        while !self.stop.load(Ordering::Relaxed) && !self.cancel.is_cancelled() {
+            let number = self.next.fetch_add(1, Ordering::Relaxed);
+            if number >= self.chunks.segments() {
+                return;
+            }
+            let part = self.count(number, &mut buffer);
+            let failed = |error| Outcome { error: Some(error), ..Outcome::default() };
+            self.hand_in(number, part.unwrap_or_else(|error| Part { outcome: failed(error), ..Part::default() }));
+        }
+        // Whoever waits for a segment of this thread waits no longer.
         self.stop_all();
     }
 
-    /// Puts a chunk in its place, or aside until it is its turn; gives a buffer for the next one.
-    fn hand_in(&self, number: u64, counted: io::Result<Counted>, cancel: &Cancel) -> Vec<u8> {
-        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
-        while number > state.next
-            && state.waiting_bytes >= MAX_WAITING_BYTES
-            && !self.stop.load(Ordering::Relaxed)
-            && !cancel.is_cancelled()
-        {
-            state.blocked += 1;
-            state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
-            state.blocked -= 1;
-        }
-        state.waiting_bytes += counted.as_ref().map_or(0, |counted| counted.buffer.len());
-        state.waiting.insert(number, counted);
-        while let Some(counted) = state.take_next() {
-            match counted {
-                Ok(counted) => state.put(counted, self),
-                Err(error) => {
-                    state.outcome.error = Some(error);
-                    // What follows an error has no line numbers.
-                    state.waiting.clear();
-                    self.stop.store(true, Ordering::Relaxed);
+    fn count(&self, number: u64, buffer: &mut Vec<u8>) -> io::Result<Part> {
+        let Job { rules, reader, file, before, .. } = self.job;
+        let Some(mut lines) = self.chunks.segment(number)? else { return Ok(Part::default()) };
+        let carried = if number == 0 { before.record } else { self.record_before(lines.offset(), buffer)? };
+        let scanner = Scanner::new(rules, reader, *file, carried);
+        Ok(count_lines(scanner, |buffer| lines.next(buffer), buffer, self.cancel))
+    }
+
+    /// The record that a line at `offset` may belong to, found by reading backwards.
+    fn record_before(&self, offset: u64, buffer: &mut Vec<u8>) -> io::Result<Option<Carried>> {
+        let Job { reader, before: FileTally { record: carried, .. }, .. } = self.job;
+        let first = self.chunks.range().start;
+        let mut back = 4 << 10;
+        loop {
+            let begin = offset.saturating_sub(back).max(first);
+            buffer.clear();
+            self.chunks.at(begin..offset).read_to_end(buffer)?;
+            let is_whole = begin == first;
+            // What stands before the first line feed is a line only where the range begins.
+            let start = if is_whole { 0 } else { memchr::memchr(b'\n', buffer).map_or(buffer.len(), |end| end + 1) };
+            let mut found = Carried { at: None, inside: true, lines: 0, bytes: 0 };
+            let text = buffer[start..].strip_suffix(b"\n").unwrap_or(&buffer[start..]);
+            for line in text.rsplit(|&byte| byte == b'\n') {
+                if start == buffer.len() || found.lines > MAX_RECORD_LINES || found.bytes > MAX_RECORD_BYTES {
+                    break;
                 }
+                if let Some(stamp) = reader.stamp_of_line(line) {
+                    let inside = self.job.rules.window.contains(stamp.at);
+                    return Ok(Some(Carried { at: Some(stamp.at), inside, ..found }));
+                }
+                found.lines += 1;
+                found.bytes += line.len() as u64 + 1;
+            }
+            let is_detached = found.lines > MAX_RECORD_LINES || found.bytes > MAX_RECORD_BYTES;
+            if is_detached || (is_whole && carried.is_none()) {
+                return Ok(is_detached.then_some(found));
+            }
+            if is_whole {
+                let carried = carried.map(|before| Carried {
+                    lines: before.lines + found.lines,
+                    bytes: before.bytes + found.bytes,
+                    ..before
+                });
+                return Ok(carried);
+            }
+            back *= 8;
+        }
+    }
+
+    /// Puts a segment in its place, or aside until it is its turn.
+    fn hand_in(&self, number: u64, part: Part) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        while number > state.next + self.ahead && !self.stop.load(Ordering::Relaxed) && !self.cancel.is_cancelled() {
+            state = self.moved.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+        state.waiting.insert(number, part);
+        while let Some(part) = state.take_next() {
+            let is_last = part.outcome.error.is_some();
+            state.whole = std::mem::take(&mut state.whole).with(part, self.job.rules);
+            if is_last {
+                // What follows an error has no line numbers.
+                state.waiting.clear();
+                self.stop.store(true, Ordering::Relaxed);
             }
         }
-        if state.blocked > 0 {
-            self.moved.notify_all();
-        }
-        state.spare.pop().unwrap_or_default()
+        self.moved.notify_all();
     }
 
     fn stop_all(&self) {
@@ -162,28 +294,15 @@ impl Shared<'_> {
     }
 }
 
-impl State<'_> {
-    fn take_next(&mut self) -> Option<io::Result<Counted>> {
-        let counted = self.waiting.remove(&self.next)?;
+impl State {
+    fn take_next(&mut self) -> Option<Part> {
+        let part = self.waiting.remove(&self.next)?;
         self.next += 1;
-        Some(counted)
-    }
-
-    fn put(&mut self, counted: Counted, shared: &Shared<'_>) {
-        let Counted { buffer, chunk, tally, has_nul } = counted;
-        self.waiting_bytes -= buffer.len();
-        let text = &buffer[chunk.lines.clone()];
-        let file = &mut self.outcome.tally;
-        // Which of the lines still belong to the record can be said only now. Such chunks are rare.
-        let tally = if file.overflows(&tally) { scan(text, shared.rules, shared.reader, file.record) } else { tally };
-        file.add(tally, text, (shared.file, chunk.offset), self.counts, &shared.rules.keep);
-        self.outcome.cut_lines += u64::from(chunk.cut);
-        self.outcome.has_nul |= has_nul;
-        self.spare.push(buffer);
+        Some(part)
     }
 }
 
-/// A thread that panics must not leave the others waiting for its chunk.
+/// A thread that panics must not leave the others waiting for its segment.
 struct StopOnPanic<'s, 'a>(&'s Shared<'a>);
 
 impl Drop for StopOnPanic<'_, '_> {

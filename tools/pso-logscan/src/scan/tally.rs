@@ -1,27 +1,21 @@
 //! What was counted, and how counts of parts become counts of the whole.
 
 use std::collections::{HashMap, VecDeque};
-use std::ops::Range;
 
-use crate::scan::{MAX_RECORD_BYTES, MAX_RECORD_LINES};
+use crate::scan::Rules;
+use crate::scan::buckets::{Histogram, MAX_CELLS};
 use crate::search::class::{Class, PerClass};
 use crate::stamps::{Moment, StampFormat};
+use crate::templates::Gathered;
 
 /// Bytes of an event's line that are kept.
 pub(crate) const MAX_EVENT_BYTES: usize = 8 << 10;
 /// Bytes of an example that are kept.
 pub(crate) const MAX_EXAMPLE_BYTES: usize = 512;
 /// Types of a class that are counted one by one; words that are really numbers or names must not fill the memory.
-const MAX_TYPES: usize = 10_000;
+pub(super) const MAX_TYPES: usize = 10_000;
 /// The type that counts what comes after [`MAX_TYPES`].
-const OTHER_TYPES: &str = "(other)";
-
-impl Carried {
-    /// Whether lines have no record any more, because they are too far behind the last stamp.
-    const fn is_detached(&self) -> bool {
-        self.at.is_none() && self.inside
-    }
-}
+pub(crate) const OTHER_TYPES: &str = "(other)";
 
 /// The beginning of a line, and how long it was.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -53,9 +47,9 @@ pub(crate) struct Position {
     pub(crate) at: Option<Moment>,
     /// Index of the file.
     pub(crate) file: usize,
-    /// Line number, from 0 within a chunk and from 1 within what is read of a file.
+    /// Line number, from 1 within the file; 0 where that is not known.
     pub(crate) line: u64,
-    /// Where the line begins, in bytes: within a chunk, or within the decoded file.
+    /// Where the line begins in the decoded file, in bytes.
     pub(crate) offset: u64,
 }
 
@@ -105,6 +99,18 @@ impl Latest {
         }
         self.events.insert(place - usize::from(full), event);
     }
+
+    /// The same for an event that was kept before.
+    pub(super) fn add(&mut self, keep: usize, event: Event) {
+        let place =
+            self.events.iter().rposition(|other| other.position <= event.position).map_or(0, |before| before + 1);
+        if self.events.len() < keep {
+            self.events.insert(place, event);
+        } else if place > 0 {
+            self.events.insert(place, event);
+            self.events.pop_front();
+        }
+    }
 }
 
 /// How often, from when to when.
@@ -121,15 +127,6 @@ impl Count {
         self.first = [self.first, other.first].into_iter().flatten().min();
         self.last = self.last.max(other.last);
     }
-
-    fn one(at: Option<Moment>) -> Self {
-        Self { count: 1, first: at, last: at }
-    }
-
-    /// The same, for lines that belong to a record whose stamp was not known when they were counted.
-    fn dated(self, at: Option<Moment>) -> Self {
-        Self { first: self.first.or(at), last: self.last.or(at), ..self }
-    }
 }
 
 /// One class.
@@ -138,217 +135,109 @@ pub(crate) struct ClassTally {
     pub(crate) sum: Count,
     pub(crate) types: HashMap<String, (Count, Excerpt)>,
     pub(crate) latest: Latest,
+    /// Empty unless it was asked for.
+    pub(crate) histogram: Histogram,
 }
 
 /// All classes.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Counts {
     pub(crate) classes: PerClass<ClassTally>,
+    /// Cells that the histograms may still have.
+    pub(crate) room: usize,
+    /// The first lines of records, where templates were asked for.
+    pub(crate) gathered: Gathered,
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        Self { classes: PerClass::default(), room: MAX_CELLS, gathered: Gathered::default() }
+    }
 }
 
 impl Counts {
-    /// Adds the counts of a part of `text` that began with line `first_line` of file `file`; `at` dates what has no
-    /// stamp.
-    fn add(&mut self, part: PartCounts, text: &[u8], place: Place, keep: &PerClass<usize>) {
-        let Place { file, first_line, offset, at } = place;
-        for (class, part) in part.classes.into_pairs() {
-            if part.sum.count == 0 {
-                continue;
-            }
-            let tally = self.classes.get_mut(class);
-            tally.sum.add(part.sum.dated(at));
-            let names = part.names();
-            for (&name, (count, example)) in names.iter().zip(&part.types) {
-                let full = tally.types.len() >= MAX_TYPES && !tally.types.contains_key(name);
-                let name = if full { OTHER_TYPES } else { name };
-                match tally.types.get_mut(name) {
-                    Some((total, _)) => total.add(count.dated(at)),
-                    None => {
-                        let example = Excerpt::of(&text[example.clone()], MAX_EXAMPLE_BYTES);
-                        tally.types.insert(name.to_owned(), (count.dated(at), example));
-                    }
-                }
-            }
-            for event in &part.latest {
-                let own = event.position;
-                let (line, offset) = (own.line + first_line, own.offset + offset);
-                let position = Position { at: own.at.or(at), file, line, offset };
-                let r#type = event.r#type.map(|number| names[number]);
-                tally.latest.insert(*keep.get(class), position, r#type, &text[event.line.clone()]);
-            }
-        }
-    }
-}
-
-/// Where a part begins, and when, if that was known only when all before it was.
-#[derive(Clone, Copy, Debug)]
-struct Place {
-    file: usize,
-    first_line: u64,
-    offset: u64,
-    at: Option<Moment>,
-}
-
-/// A line of a class, as it stands in a chunk.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct EventRef {
-    position: Position,
-    /// Index of its type.
-    r#type: Option<usize>,
-    line: Range<usize>,
-}
-
-/// One class within a chunk. Lines are where they are until it is known which of them are kept.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-struct PartTally {
-    sum: Count,
-    /// Index of each type.
-    numbers: HashMap<String, usize>,
-    /// Count and example of each type.
-    types: Vec<(Count, Range<usize>)>,
-    /// The last events, in order.
-    latest: Vec<EventRef>,
-}
-
-impl PartTally {
-    /// The types' names by their index.
-    fn names(&self) -> Vec<&str> {
-        let mut names = vec![""; self.types.len()];
-        for (name, &number) in &self.numbers {
-            names[number] = name;
-        }
-        names
-    }
-}
-
-/// All classes within a chunk.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct PartCounts {
-    classes: PerClass<PartTally>,
-}
-
-impl PartCounts {
-    /// Counts the line that stands at `line` of the chunk.
-    pub(crate) fn hit(
-        &mut self,
-        class: Class,
-        r#type: Option<&str>,
-        position: Position,
-        line: Range<usize>,
-        keep: usize,
-    ) {
+    /// Counts a line.
+    pub(crate) fn hit(&mut self, class: Class, r#type: Option<&str>, position: Position, line: &[u8], rules: &Rules) {
         let tally = self.classes.get_mut(class);
-        let one = Count::one(position.at);
+        let one = Count { count: 1, first: position.at, last: position.at };
         tally.sum.add(one);
-        let r#type = r#type.map(|name| match tally.numbers.get(name) {
-            Some(&number) => {
-                tally.types[number].0.add(one);
-                number
-            }
-            None => {
-                let number = tally.types.len();
-                tally.types.push((one, line.clone()));
-                tally.numbers.insert(name.to_owned(), number);
-                number
-            }
-        });
-        let latest = &mut tally.latest;
-        let place = latest.iter().rposition(|other| other.position <= position).map_or(0, |before| before + 1);
-        if latest.len() < keep || place > 0 {
-            latest.insert(place, EventRef { position, r#type, line });
-            if latest.len() > keep {
-                latest.remove(0);
-            }
+        let r#type = r#type.map(|name| tally.add_type(name, one, || Excerpt::of(line, MAX_EXAMPLE_BYTES)));
+        if let Some(by) = rules.by {
+            tally.histogram.add(r#type, position.at.map(|at| by.of(at)), 1, &mut self.room);
         }
+        tally.latest.insert(rules.keep.value(class), position, r#type, line);
+    }
+
+    /// Says that nobody knows how many lines come before: they were not read.
+    pub(crate) fn forget_line_numbers(&mut self) {
+        for tally in self.classes.values_mut() {
+            tally.latest.events.iter_mut().for_each(|event| event.position.line = 0);
+        }
+        self.gathered.lines.iter_mut().for_each(|gist| gist.line = 0);
+    }
+
+    /// Says that all lines come after so many others.
+    pub(crate) fn shift(&mut self, lines: u64) {
+        for tally in self.classes.values_mut() {
+            tally.latest.events.iter_mut().for_each(|event| event.position.line += lines);
+        }
+        self.gathered.lines.iter_mut().for_each(|gist| gist.line += lines);
     }
 }
 
-/// What one chunk of whole lines holds. The lines before its first stamp belong to a record of an earlier chunk, so
-/// whether they are within the window is known only when that chunk is.
+impl ClassTally {
+    /// Counts lines of a type; gives the type that they are counted as.
+    pub(super) fn add_type<'n>(&mut self, name: &'n str, count: Count, example: impl FnOnce() -> Excerpt) -> &'n str {
+        if let Some((total, _)) = self.types.get_mut(name) {
+            total.add(count);
+        } else if self.types.len() < MAX_TYPES || name == OTHER_TYPES {
+            self.types.insert(name.to_owned(), (count, example()));
+        } else {
+            return self.add_type(OTHER_TYPES, count, example);
+        }
+        name
+    }
+}
+
+/// What was read of an input, or of a part of one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct ChunkTally {
-    /// Lines before the first stamp.
-    pub(crate) lead_lines: u64,
-    /// Their bytes.
-    pub(crate) lead_bytes: u64,
-    /// What they hold.
-    pub(crate) lead: PartCounts,
-    /// Lines from the first stamp on.
-    pub(crate) body_lines: u64,
-    /// What those within the window hold.
-    pub(crate) body: PartCounts,
-    /// Lines from the first stamp on that have none of their own.
-    pub(crate) body_unparsed: u64,
-    /// Lines from the first stamp on that the window leaves out.
-    pub(crate) body_outside: u64,
+pub(crate) struct FileTally {
+    pub(crate) lines: u64,
+    /// Lines without a stamp of their own.
+    pub(crate) unparsed: u64,
+    /// Lines that the window leaves out.
+    pub(crate) outside: u64,
     /// Lines too far behind the last stamp to belong to its record.
     pub(crate) detached: u64,
-    /// The last record; `None` when no line has a stamp.
-    pub(crate) last_record: Option<Carried>,
     /// How the first stamp is written.
     pub(crate) format: Option<StampFormat>,
     /// Whether some stamp names no zone.
     pub(crate) zoneless: bool,
-}
-
-/// What was read of one file.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct FileTally {
-    pub(crate) lines: u64,
-    pub(crate) unparsed: u64,
-    pub(crate) outside: u64,
-    pub(crate) detached: u64,
-    pub(crate) format: Option<StampFormat>,
-    pub(crate) zoneless: bool,
-    /// The record that the next line without a stamp belongs to; lines before a file's first stamp have none.
+    /// Whether some stamp is more than a minute before another one that comes before it.
+    pub(crate) disorder: bool,
+    /// The record that the next line without a stamp belongs to; `None` before the first stamp.
     pub(crate) record: Option<Carried>,
 }
 
 impl FileTally {
-    /// Whether the lines before the first stamp of the next chunk reach beyond the record that they would belong to.
-    pub(crate) fn overflows(&self, chunk: &ChunkTally) -> bool {
-        self.record.filter(|record| !record.is_detached()).is_some_and(|record| {
-            record.lines + chunk.lead_lines > MAX_RECORD_LINES || record.bytes + chunk.lead_bytes > MAX_RECORD_BYTES
-        })
-    }
-
-    /// Adds the next chunk of file `file`, whose lines are `text` and begin at `offset` of the file: how many here, and
-    /// what they hold to `counts`.
-    pub(crate) fn add(
-        &mut self,
-        chunk: ChunkTally,
-        text: &[u8],
-        (file, offset): (usize, u64),
-        counts: &mut Counts,
-        keep: &PerClass<usize>,
-    ) {
-        // Lines before a file's first stamp cannot be dated. They count, because an error must not vanish for it.
-        let (at, inside) = self.record.map_or((None, true), |record| (record.at, record.inside));
-        let first_line = self.lines + 1;
-        if inside {
-            counts.add(chunk.lead, text, Place { file, first_line, offset, at }, keep);
-        } else {
-            self.outside += chunk.lead_lines;
-        }
-        counts.add(chunk.body, text, Place { file, first_line, offset, at: None }, keep);
-        self.lines += chunk.lead_lines + chunk.body_lines;
-        self.unparsed += chunk.lead_lines + chunk.body_unparsed;
-        self.outside += chunk.body_outside;
-        self.detached += chunk.detached;
-        if let Some(record) = &mut self.record {
-            self.detached += if record.is_detached() { chunk.lead_lines } else { 0 };
-            record.lines += chunk.lead_lines;
-            record.bytes += chunk.lead_bytes;
-        }
-        self.record = chunk.last_record.or(self.record);
-        self.format = self.format.or(chunk.format);
-        self.zoneless |= chunk.zoneless;
+    /// Adds what was read after this.
+    pub(crate) fn absorb(&mut self, later: Self) {
+        self.lines += later.lines;
+        self.unparsed += later.unparsed;
+        self.outside += later.outside;
+        self.detached += later.detached;
+        self.format = self.format.or(later.format);
+        self.zoneless |= later.zoneless;
+        self.disorder |= later.disorder;
+        self.record = later.record;
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::scan::marks::Machine;
+    use crate::search::class::Classes;
+    use crate::stamps::window::Window;
 
     fn latest(keep: usize, order: &[(i64, u64)]) -> Vec<u64> {
         let mut latest = Latest::default();
@@ -371,14 +260,20 @@ mod tests {
     #[test]
     fn types_without_end_are_counted_together() {
         let mut counts = Counts::default();
-        let keep = PerClass::default();
+        let rules = Rules {
+            machine: Machine::detect(),
+            window: Window::default(),
+            keep: PerClass::default(),
+            classes: Classes::default(),
+            by: None,
+            templates: false,
+            assign: false,
+        };
         for number in 0..MAX_TYPES + 5 {
-            let mut part = PartCounts::default();
             let position = Position { at: None, file: 0, line: 0, offset: 0 };
-            part.hit(Class::Error, Some(&format!("T{number}")), position, 0..4, 0);
-            counts.add(part, b"line", Place { file: 0, first_line: 1, offset: 0, at: None }, &keep);
+            counts.hit(Class::Error, Some(&format!("T{number}")), position, b"line", &rules);
         }
-        let errors = counts.classes.get(Class::Error);
+        let errors = counts.classes.take(Class::Error);
         assert_eq!(errors.sum.count, 10_005);
         assert_eq!(errors.types.len(), MAX_TYPES + 1);
         assert_eq!(errors.types[OTHER_TYPES].0.count, 5);

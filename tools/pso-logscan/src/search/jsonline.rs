@@ -2,16 +2,16 @@
 
 use std::borrow::Cow;
 
-use crate::search::finder::UNTYPED;
 use crate::search::json::{Value, fields};
+use crate::search::judge::UNTYPED;
 use crate::stamps::reader::Reader;
-use crate::stamps::{Moment, SECOND, Stamp, StampFormat};
+use crate::stamps::{Stamp, StampFormat, of_number};
 
 /// A JSON line's stamp, and whether its level is an error's.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct JsonLine {
-    /// From `time`, `ts`, `timestamp` or `@timestamp`: a text like those at the beginning of a line, or a number since
-    /// 1970 whose size tells seconds, milliseconds, microseconds and nanoseconds apart.
+    /// From `time`, `ts`, `timestamp` or `@timestamp`, the first of them that is one: a text like those at the beginning
+    /// of a line, or a number since 1970 whose size tells seconds, milliseconds, microseconds and nanoseconds apart.
     pub(crate) stamp: Option<Stamp>,
     /// Whether `level`, `severity` or `lvl` is `error` or worse; `None` where there is none of them.
     pub(crate) is_error: Option<bool>,
@@ -36,39 +36,15 @@ impl JsonLine {
 }
 
 fn stamp_of(value: Value<'_>, reader: &Reader) -> Option<Stamp> {
-    match value {
+    let (at, zoned) = match value {
         Value::Text(_) => {
             let stamp = reader.read(value.text()?.trim_ascii(), None)?;
-            Some(Stamp { format: StampFormat::Json, ..stamp })
+            (stamp.at, stamp.zoned)
         }
-        Value::Bare(raw) => {
-            let at = epoch(std::str::from_utf8(raw).ok()?)?;
-            Some(Stamp { at, format: StampFormat::Json, zoned: true, end: 0 })
-        }
-        Value::Nested => None,
-    }
-}
-
-/// A number since 1970: below 10^11 seconds (until the year 5138), below 10^14 milliseconds, below 10^17 microseconds,
-/// else nanoseconds.
-fn epoch(text: &str) -> Option<Moment> {
-    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
-    let (Ok(whole), true) = (whole.parse::<i64>(), fraction.bytes().all(|byte| byte.is_ascii_digit())) else {
-        // Such as 1.7497188e9; a float holds today's seconds to the microsecond.
-        let seconds = text.parse::<f64>().ok().filter(|seconds| seconds.abs() < 1e11)?;
-        #[expect(clippy::cast_possible_truncation, reason = "below 10^17 after the filter")]
-        return Some(Moment((seconds * 1e6) as i64));
+        Value::Bare(raw) => (of_number(raw)?, true),
+        Value::Nested => return None,
     };
-    Some(Moment(match whole.unsigned_abs() {
-        0..100_000_000_000 => {
-            let digits = fraction.bytes().chain(std::iter::repeat(b'0')).take(6);
-            let micros = digits.fold(0, |micros, digit| micros * 10 + i64::from(digit - b'0'));
-            whole * SECOND + if text.starts_with('-') { -micros } else { micros }
-        }
-        100_000_000_000..100_000_000_000_000 => whole * 1000,
-        100_000_000_000_000..100_000_000_000_000_000 => whole,
-        _ => whole / 1000,
-    }))
+    Some(Stamp { at, format: StampFormat::Json, zoned, start: 0, end: 0 })
 }
 
 /// Whether the level is an error's; `None` for what is no level.
@@ -111,9 +87,11 @@ fn first_word(text: Cow<'_, [u8]>) -> Option<Cow<'_, [u8]>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::stamps::zone::Zone;
+    use crate::stamps::{Moment, SECOND};
 
     fn read(line: &str) -> (Option<String>, bool) {
-        let read = JsonLine::read(line.as_bytes(), &Reader { zone: 3600 });
+        let read = JsonLine::read(line.as_bytes(), &Reader::new(Zone::Fixed(3600), Moment(1_750_000_000 * SECOND)));
         (read.stamp.map(|stamp| stamp.at.timestamp().expect("in range").to_string()), read.is_error.unwrap_or(false))
     }
 
@@ -128,6 +106,13 @@ mod tests {
             (r#"{"ts":1749718800123456789}"#, (at("2025-06-12T09:00:00.123Z"), false)),
             (r#"{"ts":1.7497188e9}"#, (at("2025-06-12T09:00:00.000Z"), false)),
             (r#"{"time":"2025-06-12 09:00:00"}"#, (at("2025-06-12T08:00:00.000Z"), false)),
+            (r#"{"time":"Jun 12 2025 09:00:00"}"#, (at("2025-06-12T08:00:00.000Z"), false)),
+            (r#"{"time":"Jun 20 09:00:00"}"#, (at("2024-06-20T08:00:00.000Z"), false)),
+            (r#"{"timestamp":"1749718800.5"}"#, (at("2025-06-12T09:00:00.500Z"), false)),
+            (r#"{"timestamp":"12\/Jun\/2025:09:00:00 +0200"}"#, (at("2025-06-12T07:00:00.000Z"), false)),
+            // How long something took is no moment; the next field may be one.
+            (r#"{"time":0.25,"ts":1749718800}"#, (at("2025-06-12T09:00:00.000Z"), false)),
+            (r#"{"time":-5,"ts":1e30,"timestamp":99999999999999999999999999}"#, (None, false)),
             (r#"{"time":null,"ts":"later","o":{"time":1}}"#, (None, false)),
             (r#"{"time":"2025-06-12T09:00:00Z","lvl":"Err""#, (at("2025-06-12T09:00:00.000Z"), true)),
         ] {

@@ -24,7 +24,7 @@ fn is_word(character: char) -> bool {
 
 /// How many bytes from the beginning are characters that `is` takes.
 fn run(bytes: &[u8], is: fn(char) -> bool) -> usize {
-    let mut at = 0;
+    let mut at = bytes.iter().take_while(|byte| byte.is_ascii() && is(char::from(**byte))).count();
     while let Some((character, length)) = next_char(&bytes[at..])
         && is(character)
     {
@@ -51,6 +51,31 @@ pub(crate) fn first(bytes: &[u8]) -> Option<Range<usize>> {
         at += next_char(&bytes[at..]).map_or(1, |(_, length)| length);
     }
     None
+}
+
+/// `text` without the colours that it ends in: the escapes `ESC [ … m` of a terminal.
+pub(crate) fn before_colours(mut text: &[u8]) -> &[u8] {
+    while let Some(rest) = text.strip_suffix(b"m") {
+        let numbers = rest.iter().rev().take_while(|&&byte| is_colour(byte)).count();
+        let Some(before) = rest[..rest.len() - numbers].strip_suffix(b"\x1b[") else { break };
+        text = before;
+    }
+    text
+}
+
+/// `text` without the colours that it begins with.
+pub(crate) fn after_colours(mut text: &[u8]) -> &[u8] {
+    while let Some(rest) = text.strip_prefix(b"\x1b[") {
+        let numbers = rest.iter().take_while(|&&byte| is_colour(byte)).count();
+        let Some(after) = rest[numbers..].strip_prefix(b"m") else { break };
+        text = after;
+    }
+    text
+}
+
+/// What stands between `ESC [` and `m`.
+const fn is_colour(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b';' | b':')
 }
 
 /// Whether what stands between `before` and `after` is not part of a longer word, as `\b` has it.
@@ -90,5 +115,21 @@ mod tests {
             assert!(!stands_alone(before.as_bytes(), after.as_bytes()), "{before:?} {after:?}");
         }
         assert!(stands_alone(b"caf\xe9", b"\xe9"));
+    }
+
+    #[test]
+    fn colours_are_no_text() {
+        for (text, before, after) in [
+            ("\u{1b}[31m", "", ""),
+            ("x\u{1b}[0m\u{1b}[1;31m", "x", "x\u{1b}[0m\u{1b}[1;31m"),
+            ("\u{1b}[0m\u{1b}[m: x", "\u{1b}[0m\u{1b}[m: x", ": x"),
+            ("m", "m", "m"),
+            ("[31m", "[31m", "[31m"),
+            ("\u{1b}[2J", "\u{1b}[2J", "\u{1b}[2J"),
+            ("\u{1b}[", "\u{1b}[", "\u{1b}["),
+        ] {
+            assert_eq!(before_colours(text.as_bytes()), before.as_bytes(), "{text:?}");
+            assert_eq!(after_colours(text.as_bytes()), after.as_bytes(), "{text:?}");
+        }
     }
 }

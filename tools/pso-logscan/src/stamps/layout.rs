@@ -22,11 +22,17 @@ pub(crate) struct Layout {
     no_zone_at: Option<usize>,
     /// The first moment of the minute.
     pub(crate) minute: Moment,
+    /// How many digits the fraction of a second has.
+    fraction: usize,
+    end: usize,
 }
 
 impl Layout {
     /// The shape of the stamp with which `line` begins; `None` where the stamp is too long, or the line too short.
     pub(crate) fn of(line: &[u8], stamp: &Stamp) -> Option<Self> {
+        if !stamp.is_plain() {
+            return None;
+        }
         let (head, rest) = line.split_first_chunk::<16>()?;
         let mut tail = *rest.first_chunk::<16>()?;
         // One byte more than the stamp, because that byte decides whether it is one, and where it ends.
@@ -56,14 +62,29 @@ impl Layout {
             slack: u8x16::new(slack),
             no_zone_at: (!stamp.zoned && line[stamp.end] == b' ').then_some(stamp.end + 1),
             minute: Moment(stamp.at.0.div_euclid(SECOND) * SECOND - second * SECOND),
+            fraction: counting.saturating_sub(1),
+            end: stamp.end,
         })
+    }
+
+    /// Where such a stamp ends in its line.
+    pub(crate) const fn end(&self) -> usize {
+        self.end
+    }
+
+    /// The moment of a line that [fits](Self::fits).
+    pub(crate) fn moment(&self, line: &[u8]) -> Moment {
+        let digit = |at: usize| line.get(at).map_or(0, |digit| i64::from(digit & 0x0f));
+        let digits = (20..20 + self.fraction.min(6)).map(digit).chain(std::iter::repeat(0)).take(6);
+        let micros = digits.fold(0, |micros, digit| micros * 10 + digit);
+        Moment(self.minute.0 + (digit(17) * 10 + digit(18)) * SECOND + micros)
     }
 
     /// Whether `rest`, a line and what follows it, certainly begins with such a stamp of the same minute.
     #[inline(always)]
     pub(crate) fn fits(&self, rest: &[u8]) -> bool {
-        let Some((head, rest_of)) = rest.split_first_chunk::<16>() else { return false };
-        let Some(tail) = rest_of.first_chunk::<16>() else { return false };
+        let Some(begin) = rest.first_chunk::<WIDTH>() else { return false };
+        let [head, tail] = begin.as_chunks::<16>().0 else { return false };
         // A digit is 0x30 to 0x39: without 0x30 it is 0 to 9, and any other byte is more.
         let beyond = (u8x16::new(*tail) ^ self.tail).saturating_sub(self.slack);
         let differs = (u8x16::new(*head) ^ self.head) | beyond;
@@ -111,6 +132,7 @@ mod tests {
                         let again = again.unwrap_or_else(|| panic!("no stamp: {:?}", changed.escape_ascii()));
                         assert_eq!((again.zoned, again.format, again.end), (stamp.zoned, stamp.format, stamp.end));
                         assert!((0..61 * SECOND).contains(&(again.at.0 - layout.minute.0)));
+                        assert_eq!(layout.moment(&changed), again.at, "{:?}", changed.escape_ascii());
                     }
                 }
             }

@@ -5,40 +5,56 @@ use std::time::Duration;
 use pso_common::Timestamp;
 use pso_common::config::ConfigValue;
 
-use crate::stamps::{Moment, parse};
+use crate::stamps::calendar::DAY;
+use crate::stamps::formats::{Says, whole_iso};
+use crate::stamps::zone::Zone;
+use crate::stamps::{Moment, SECOND};
 
 /// The value of `--since` and `--until`: a span back from now, or a moment.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum When {
     /// So long ago.
     Ago(Duration),
+    /// The beginning of the day that is so many days before today; what today is depends on `--tz`.
+    Day(u8),
     /// A date, or a date and a time; what it means without a zone depends on `--tz`.
     At(String),
 }
 
 impl When {
-    /// The moment, for a stamp without a zone `zone` seconds east of UTC.
-    pub(crate) fn moment(&self, now: Timestamp, zone: i32) -> Option<Moment> {
+    /// The moment, at `now`; days, and times without a zone, are of `zone`.
+    pub(crate) fn moment(&self, now: Timestamp, zone: &Zone) -> Option<Moment> {
         match self {
             Self::Ago(span) => Some(now.minus(*span).into()),
-            Self::At(text) => moment(text, zone),
+            Self::Day(back) => {
+                let now = Moment::from(now).0.div_euclid(SECOND);
+                let today = (now + i64::from(zone.offset_at(now))).div_euclid(DAY);
+                Some(Moment(zone.to_utc((today - i64::from(*back)) * DAY) * SECOND))
+            }
+            Self::At(text) => {
+                let (says, micros) = whole_iso(text)?;
+                let second = match says {
+                    Says::Utc(second) => second,
+                    Says::Local(local) => zone.to_utc(local),
+                    Says::Yearless { .. } => return None,
+                };
+                Some(Moment(second * SECOND + micros))
+            }
         }
     }
 }
 
-/// The moment that `text` names, all of it.
-fn moment(text: &str, zone: i32) -> Option<Moment> {
-    let whole = if text.len() == 10 { format!("{text}T00:00:00") } else { text.to_owned() };
-    parse(whole.as_bytes(), zone).filter(|stamp| stamp.end == whole.len()).map(|stamp| stamp.at)
-}
-
 impl ConfigValue for When {
-    const EXPECTED: &'static str = "a span such as 24h or 7d, or a time such as 2025-06-12T09:00:00Z or 2025-06-12";
+    const EXPECTED: &'static str =
+        "a span such as 24h or 7d, a time such as 2025-06-12T09:00:00Z or 2025-06-12, today or yesterday";
 
     fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        if moment(text, 0).is_some() {
-            return Some(Self::At(text.to_owned()));
+        match text {
+            "today" => return Some(Self::Day(0)),
+            "yesterday" => return Some(Self::Day(1)),
+            _ if whole_iso(text).is_some() => return Some(Self::At(text.to_owned())),
+            _ => {}
         }
         // A bare number is refused: nobody could tell hours from seconds.
         humantime::parse_duration(text).ok().filter(|_| text != "0").map(Self::Ago)
@@ -47,6 +63,8 @@ impl ConfigValue for When {
     fn show(&self) -> String {
         match self {
             Self::Ago(span) => humantime::format_duration(*span).to_string(),
+            Self::Day(0) => "today".to_owned(),
+            Self::Day(_) => "yesterday".to_owned(),
             Self::At(text) => text.clone(),
         }
     }
@@ -83,16 +101,34 @@ mod tests {
 
     #[test]
     fn spans_and_moments() {
-        let now: Timestamp = "2025-06-12T09:00:00Z".parse().expect("a time");
-        let shown = |text: &str| Some(When::parse(text)?.moment(now, 3600)?.timestamp()?.to_string());
-        assert_eq!(shown("24h").as_deref(), Some("2025-06-11T09:00:00.000Z"));
-        assert_eq!(shown("7d").as_deref(), Some("2025-06-05T09:00:00.000Z"));
-        assert_eq!(shown("2025-06-10T12:00:00+02:00").as_deref(), Some("2025-06-10T10:00:00.000Z"));
-        assert_eq!(shown("2025-06-10 12:00:00").as_deref(), Some("2025-06-10T11:00:00.000Z"));
-        assert_eq!(shown("2025-06-10").as_deref(), Some("2025-06-09T23:00:00.000Z"));
-        for bad in ["24", "0", "yesterday", "2025-06-31", "2025-06-10T12:00:00Z ", ""] {
-            assert_eq!(When::parse(bad).is_none(), !bad.ends_with(' '), "{bad}");
+        let now: Timestamp = "2025-06-12T23:30:00Z".parse().expect("a time");
+        let shown = |text: &str, zone: &str| {
+            let zone = Zone::parse(zone).expect("a zone");
+            Some(When::parse(text)?.moment(now, &zone)?.timestamp()?.to_string())
+        };
+        for (text, zone, expected) in [
+            ("24h", "UTC", "2025-06-11T23:30:00.000Z"),
+            ("7d", "Europe/Paris", "2025-06-05T23:30:00.000Z"),
+            ("2025-06-10T12:00:00+02:00", "UTC", "2025-06-10T10:00:00.000Z"),
+            ("2025-06-10T12:00:00.250Z", "UTC", "2025-06-10T12:00:00.250Z"),
+            ("2025-06-10 12:00:00", "+01:00", "2025-06-10T11:00:00.000Z"),
+            ("2025-06-10 12:00", "+01:00", "2025-06-10T11:00:00.000Z"),
+            ("2025-06-10", "+01:00", "2025-06-09T23:00:00.000Z"),
+            ("2025-06-10", "Europe/Paris", "2025-06-09T22:00:00.000Z"),
+            ("2025-01-10", "Europe/Paris", "2025-01-09T23:00:00.000Z"),
+            ("today", "UTC", "2025-06-12T00:00:00.000Z"),
+            ("today", "Europe/Paris", "2025-06-12T22:00:00.000Z"),
+            ("yesterday", "Europe/Paris", "2025-06-11T22:00:00.000Z"),
+            ("yesterday", "America/New_York", "2025-06-11T04:00:00.000Z"),
+            ("2025-06-10T12:00:00Z ", "UTC", "2025-06-10T12:00:00.000Z"),
+            ("9999-12-31", "-23:59", "9999-12-31T23:59:00.000Z"),
+        ] {
+            assert_eq!(shown(text, zone).as_deref(), Some(expected), "{text} {zone}");
         }
+        for bad in ["24", "0", "tomorrow", "2025-06-31", "2025-06-10T12", "2025-06-10T12:00:00Zx", "12:00", "", "é"] {
+            assert_eq!(When::parse(bad), None, "{bad}");
+        }
+        assert_eq!(When::parse("yesterday").map(|when| when.show()).as_deref(), Some("yesterday"));
     }
 
     #[test]

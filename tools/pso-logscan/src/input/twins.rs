@@ -1,0 +1,272 @@
+//! The same content under two names: a log that was rotated, and then packed or copied, counts once.
+//!
+//! Two files are compared when their first bytes are alike and they belong to the same log (by folder and name), or
+//! hold [`MIN_FOREIGN`] bytes or more. They are compared to the end, byte by byte, so what is called a twin is one. If one
+//! is the beginning of the other, then it is being packed or copied, or was left behind by that.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use pso_common::io::{Cancel, Cancelled};
+
+use crate::input::files::Found;
+use crate::input::logfile::{Identity, LogFile, fill};
+use crate::input::rotation;
+
+/// Shorter contents of files that do not belong together may well be alike by chance: `started`.
+const MIN_FOREIGN: usize = 1 << 10;
+
+/// Bytes that are compared at a time.
+const PIECE: usize = 128 << 10;
+
+/// What is known of a file before it is compared.
+struct Candidate {
+    /// Its place among the inputs.
+    number: usize,
+    path: PathBuf,
+    log: LogFile,
+    group: (PathBuf, String),
+    head: Vec<u8>,
+    /// Whether the text breaks off within its head.
+    broken: bool,
+    /// What is read rather than another with the same content: plain files, and rather rotated ones, because a growing
+    /// one may be truncated at any moment.
+    rank: (bool, bool),
+}
+
+/// Turns files whose content another one holds into [`Found::Twin`]. Gives which file each path was at that moment: rotation
+/// may give it to another one at any time. `None` for what is no file, or cannot be read.
+///
+/// # Errors
+/// When a signal asked to stop. What cannot be read is left for the scan to tell.
+pub(crate) fn mark(found: &mut [Found], cancel: &Cancel) -> Result<Vec<Option<Identity>>, Cancelled> {
+    let mut kept: Vec<Candidate> = Vec::new();
+    let (mut groups, mut heads) = (HashMap::<_, Vec<usize>>::new(), HashMap::<_, Vec<usize>>::new());
+    let mut inodes = HashMap::<(u64, u64), usize>::new();
+    let mut identities = vec![None; found.len()];
+    for number in 0..found.len() {
+        cancel.check()?;
+        let Found::File(path) = &found[number] else { continue };
+        let Some(candidate) = Candidate::of(number, path) else { continue };
+        identities[number] = Some(candidate.log.identity);
+        let start = candidate.head.get(..MIN_FOREIGN).map(<[u8]>::to_vec);
+        let mut alike: Vec<usize> = groups.get(&candidate.group).cloned().unwrap_or_default();
+        let identity = candidate.log.identity;
+        alike.extend(inodes.get(&(identity.device, identity.inode)));
+        alike.extend(start.as_ref().and_then(|start| heads.get(start)).into_iter().flatten());
+        alike.sort_unstable();
+        alike.dedup();
+        let mut is_twin = false;
+        for at in alike {
+            let other = &kept[at];
+            if matches!(found[other.number], Found::Twin { .. }) {
+                continue;
+            }
+            let (twin, of, is_part) = match candidate.compare(other, cancel)? {
+                Relation::Different => continue,
+                Relation::Equal if candidate.rank > other.rank => (other, &candidate, false),
+                Relation::Equal => (&candidate, other, false),
+                Relation::Beginning => (&candidate, other, true),
+                Relation::Longer => (other, &candidate, true),
+            };
+            found[twin.number] = Found::Twin { path: twin.path.clone(), of: of.path.clone(), is_part };
+            is_twin = twin.number == number;
+            if is_twin {
+                break;
+            }
+        }
+        if !is_twin {
+            inodes.insert((identity.device, identity.inode), kept.len());
+            groups.entry(candidate.group.clone()).or_default().push(kept.len());
+            if let Some(start) = start {
+                heads.entry(start).or_default().push(kept.len());
+            }
+            kept.push(candidate);
+        }
+    }
+    name_what_is_read(found);
+    Ok(identities)
+}
+
+/// A twin of a twin is one of what is read in the end.
+fn name_what_is_read(found: &mut [Found]) {
+    let twins = found.iter().filter_map(|found| match found {
+        Found::Twin { path, of, .. } => Some((path.clone(), of.clone())),
+        _ => None,
+    });
+    let twins: HashMap<PathBuf, PathBuf> = twins.collect();
+    for found in found {
+        if let Found::Twin { of, .. } = found {
+            // Each step leads to a file that was found to be the better one, so there is an end.
+            while let Some(better) = twins.get(of) {
+                of.clone_from(better);
+            }
+        }
+    }
+}
+
+/// What one text is to another.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Relation {
+    Different,
+    Equal,
+    /// It is the beginning of the other.
+    Beginning,
+    /// The other is its beginning.
+    Longer,
+}
+
+impl Candidate {
+    /// `None` for what is no file, or cannot be read: the scan tells that.
+    fn of(number: usize, path: &Path) -> Option<Self> {
+        let log = LogFile::open(path).ok()?;
+        let (head, error) = log.head().ok()?;
+        let name = path.file_name()?.to_string_lossy().into_owned();
+        let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+        let folder = folder.canonicalize().unwrap_or(folder);
+        let rank = (!log.is_packed(), !rotation::may_grow(&name));
+        let group = (folder, rotation::any(&name).0);
+        Some(Self { number, path: path.to_path_buf(), log, group, head, broken: error.is_some(), rank })
+    }
+
+    fn compare(&self, other: &Self, cancel: &Cancel) -> Result<Relation, Cancelled> {
+        if self.log.identity.is_file(&other.log.identity) {
+            return Ok(Relation::Equal);
+        }
+        // Nothing has come out of the packer yet.
+        let is_new = |new: &Self, old: &Self| {
+            new.head.is_empty()
+                && new.broken
+                && rotation::unpacked(&new.path.to_string_lossy()) == old.path.to_string_lossy()
+        };
+        if is_new(self, other) {
+            return Ok(Relation::Beginning);
+        }
+        if is_new(other, self) {
+            return Ok(Relation::Longer);
+        }
+        let common = self.head.len().min(other.head.len());
+        if common == 0 || self.head[..common] != other.head[..common] {
+            return Ok(Relation::Different);
+        }
+        // Files of different logs count as alike only if that much is.
+        if self.group != other.group && common < MIN_FOREIGN {
+            return Ok(Relation::Different);
+        }
+        self.compare_texts(other, cancel)
+    }
+
+    /// Compares all of both. A text that breaks off is the beginning of one that goes on.
+    fn compare_texts(&self, other: &Self, cancel: &Cancel) -> Result<Relation, Cancelled> {
+        let (Ok(own), Ok(others)) = (self.log.text(), other.log.text()) else { return Ok(Relation::Different) };
+        let (mut own, mut others) = (own.text, others.text);
+        let (mut left, mut right) = (vec![0; PIECE], vec![0; PIECE]);
+        loop {
+            cancel.check()?;
+            let ((left_end, left_error), (right_end, right_error)) =
+                (fill(&mut own, &mut left), fill(&mut others, &mut right));
+            let common = left_end.min(right_end);
+            if left[..common] != right[..common] {
+                return Ok(Relation::Different);
+            }
+            match left_end.cmp(&right_end) {
+                std::cmp::Ordering::Less => return Ok(Relation::Beginning),
+                std::cmp::Ordering::Greater => return Ok(Relation::Longer),
+                std::cmp::Ordering::Equal if left_end < PIECE => {
+                    return Ok(match (left_error.is_some(), right_error.is_some()) {
+                        (true, false) => Relation::Beginning,
+                        (false, true) => Relation::Longer,
+                        _ => Relation::Equal,
+                    });
+                }
+                std::cmp::Ordering::Equal => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write as _;
+
+    use flate2::{Compression, write::GzEncoder};
+
+    use super::*;
+
+    fn gz(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::default());
+        encoder.write_all(bytes).expect("in memory");
+        encoder.finish().expect("in memory")
+    }
+
+    fn lines(from: u32, to: u32) -> Vec<u8> {
+        (from..to)
+            .flat_map(|n| format!("{n} 2025-06-12T09:00:00Z {:x}\n", n.wrapping_mul(2_654_435_761)).into_bytes())
+            .collect()
+    }
+
+    /// Of files with these contents, what is not read, and why.
+    fn twins(files: &[(&str, &[u8])]) -> Vec<String> {
+        let folder = tempfile::tempdir().expect("a folder");
+        let mut found = Vec::new();
+        for (name, bytes) in files {
+            let path = folder.path().join(name);
+            std::fs::create_dir_all(path.parent().expect("a folder")).expect("created");
+            std::fs::write(&path, bytes).expect("written");
+            found.push(Found::File(path));
+        }
+        mark(&mut found, &Cancel::default()).expect("not cancelled");
+        let short = |path: &Path| path.strip_prefix(folder.path()).expect("below").display().to_string();
+        let twins = found.iter().filter_map(|found| match found {
+            Found::Twin { path, of, is_part } => {
+                Some(format!("{} {} {}", short(path), if *is_part { "<" } else { "=" }, short(of)))
+            }
+            _ => None,
+        });
+        twins.collect()
+    }
+
+    #[test]
+    fn the_same_content_is_read_once() {
+        let long = lines(0, 20_000);
+        let (short, packed, zst) = (lines(0, 3), gz(&long), zstd::encode_all(&long[..], 1).expect("in memory"));
+        let mut other = long.clone();
+        other[700_000] ^= 1;
+        let none: [&str; 0] = [];
+        // Rotated, then packed; a copy that is about to be truncated; packing under way, and just begun.
+        assert_eq!(twins(&[("a.log.1", &long), ("a.log.1.gz", &packed)]), ["a.log.1.gz = a.log.1"]);
+        assert_eq!(
+            twins(&[("a.log.2.gz", &packed), ("a.log.1.zst", &zst), ("a.log", &long)]),
+            ["a.log.2.gz = a.log", "a.log.1.zst = a.log"]
+        );
+        assert_eq!(twins(&[("a.log", &short), ("a.log.1", &short)]), ["a.log = a.log.1"]);
+        assert_eq!(twins(&[("a.log.1", &long), ("a.log.1.gz", &packed[..packed.len() / 2])]), ["a.log.1.gz < a.log.1"]);
+        assert_eq!(twins(&[("a.log.1.gz", &packed[..11]), ("a.log.1", &long)]), ["a.log.1.gz < a.log.1"]);
+        assert_eq!(twins(&[("a.log.1.gz", &packed[..packed.len() - 4]), ("a.log.1", &long)]), ["a.log.1.gz < a.log.1"]);
+        assert_eq!(twins(&[("a.log.1", &long[..500_000]), ("a.log", &long)]), ["a.log.1 < a.log"]);
+        // Alike at first, but not all of it.
+        assert_eq!(twins(&[("a.log.1", &long), ("a.log", &other)]), none);
+        assert_eq!(twins(&[("a.log.1", b"x\n"), ("a.log", b"y\n"), ("a.log.2", b""), ("a.log.3", b"")]), none);
+        // Other names, and other folders.
+        assert_eq!(twins(&[("a.log", &long), ("b.log", &long)]), ["b.log = a.log"]);
+        assert_eq!(twins(&[("a.log", &long), ("old/a.log.gz", &packed)]), ["old/a.log.gz = a.log"]);
+        assert_eq!(twins(&[("a.log", &short), ("b.log", &short), ("old/a.log", &short)]), none);
+        // One content under many names.
+        assert_eq!(
+            twins(&[("a.log", &short), ("a.log.1", &long), ("a.log.2.gz", &packed)]),
+            ["a.log < a.log.1", "a.log.2.gz = a.log.1"]
+        );
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn a_hard_link_is_no_second_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let (one, two) = (folder.path().join("a.log"), folder.path().join("b.log"));
+        std::fs::write(&one, "short\n").expect("written");
+        std::fs::hard_link(&one, &two).expect("linked");
+        let mut found = [Found::File(one.clone()), Found::File(two.clone())];
+        mark(&mut found, &Cancel::default()).expect("not cancelled");
+        assert_eq!(found[1], Found::Twin { path: two, of: one, is_part: false });
+    }
+}
