@@ -1,25 +1,31 @@
 //! Generated input; made once, the same every time, kept in `target/bench`.
 
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
+use std::io::{BufRead as _, BufReader, BufWriter, Read as _, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result};
+use flate2::Compression;
+use flate2::write::GzEncoder;
 use pso_common::Timestamp;
 use time::macros::datetime;
 use time::{Duration, OffsetDateTime};
 
 const ERRORS: [&str; 5] = ["SyncTimeout", "ConnectionLost", "ChecksumMismatch", "ParseFailure", "DatabaseError"];
 
-/// A log in the main form of the maintained system's own, sorted by time: of 100 lines about two are errors, and one in
-/// 500 is a conflict, a validation error or a security event.
-pub(crate) fn log(folder: &Path, bytes: u64) -> Result<PathBuf> {
-    made(&folder.join(format!("sync-engine-{bytes}.log")), |out| {
+/// The mean length of a line of [`log`].
+const LINE_BYTES: u64 = 106;
+
+/// A log in the main form of the maintained system's own, sorted by time, over about so many hours: of 100 lines about
+/// two are errors, and one in 500 is a conflict, a validation error or a security event.
+pub(crate) fn log(folder: &Path, bytes: u64, hours: u32) -> Result<PathBuf> {
+    made(&folder.join(format!("sync-engine-{bytes}-{hours}h.log")), |out| {
         let mut random = fastrand::Rng::with_seed(4);
         let mut at = datetime!(2026-11-01 00:00 UTC);
         let mut written = 0;
+        let step = i64::from(hours) * 3_600_000_000 / i64::try_from(bytes / LINE_BYTES)?;
         while written < bytes {
-            at += Duration::milliseconds(random.i64(1..2000));
+            at += Duration::microseconds(random.i64(0..2 * step));
             let line = log_line(&mut random, at);
             out.write_all(line.as_bytes())?;
             written += line.len() as u64;
@@ -48,6 +54,26 @@ fn log_line(random: &mut fastrand::Rng, at: OffsetDateTime) -> String {
             random.u32(3..900)
         ),
     }
+}
+
+/// A folder with ten logs, as rotation leaves them: each `bytes` of `log`, packed.
+pub(crate) fn rotated(folder: &Path, log: &Path, bytes: u64) -> Result<PathBuf> {
+    let folder = folder.join(format!("rotated-{bytes}"));
+    fs::create_dir_all(&folder).with_context(|| format!("create {}", folder.display()))?;
+    let mut lines = BufReader::new(File::open(log).with_context(|| format!("open {}", log.display()))?);
+    for number in (1..=10).rev() {
+        made(&folder.join(format!("sync.log.{number}.gz")), |out| {
+            let mut packed = GzEncoder::new(out, Compression::new(6));
+            std::io::copy(&mut lines.by_ref().take(bytes), &mut packed)?;
+            // To the end of the line.
+            let mut rest = Vec::new();
+            lines.read_until(b'\n', &mut rest)?;
+            packed.write_all(&rest)?;
+            packed.finish()?;
+            Ok(())
+        })?;
+    }
+    Ok(folder)
 }
 
 /// A file that is one line.

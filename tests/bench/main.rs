@@ -1,11 +1,13 @@
 //! `make bench`: the tools against what people use today, in the same run, on this machine. Ratios are printed; nothing
 //! is asserted, because machines differ and are shared. `pso-bench PART…` measures only these parts: `start`, `logs`,
-//! `memory`, `backup`.
+//! `templates` (with `LOGHUB`, a folder of labelled logs, their grouping too), `memory`, `backup`.
 
 mod backup;
 mod database;
 mod input;
+mod logs;
 mod measure;
+mod templates;
 mod watch;
 
 use std::io::Write as _;
@@ -22,9 +24,6 @@ use time::OffsetDateTime;
 use measure::{Peak, peak, seconds};
 
 const TOOLS: [&str; 6] = ["pso-health", "pso-logscan", "pso-pgstats", "pso-backup", "pso-restore", "pso-alert"];
-
-/// Size of the generated log.
-const LOG_BYTES: u64 = 256 << 20;
 
 /// Records on the standard input of pso-alert.
 const RECORDS: u64 = 1_000_000;
@@ -44,9 +43,11 @@ fn run() -> Result<()> {
     let folder = Path::new("target/bench");
     std::fs::create_dir_all(folder).context("create target/bench")?;
     let wanted: Vec<String> = std::env::args().skip(1).collect();
-    let parts: [(&str, &dyn Fn() -> Result<()>); 4] = [
+    let loghub = std::env::var_os("LOGHUB").map(PathBuf::from);
+    let parts: [(&str, &dyn Fn() -> Result<()>); 5] = [
         ("start", &start_up),
-        ("logs", &|| log_scan(folder)),
+        ("logs", &|| logs::logs(folder)),
+        ("templates", &|| templates::templates(folder, loghub.as_deref())),
         ("memory", &|| memory(folder)),
         ("backup", &backup::backup_and_restore),
     ];
@@ -87,35 +88,16 @@ fn start_up() -> Result<()> {
     Ok(())
 }
 
-fn log_scan(folder: &Path) -> Result<()> {
-    let log = input::log(folder, LOG_BYTES)?;
-    let log = log.display();
-    say("\nerrors by type in a log of 256 MiB, page cache warm, mean of 10 runs (goal: ratio 1.0 or less)")?;
-    let scan = tool("pso-logscan")?;
-    let means = seconds(
-        &[
-            format!("rg -oN 'ERROR\\s+(\\w+)' {log}"),
-            format!("{} {log}", scan.display()),
-            format!("{} --since 24h {log}", scan.display()),
-        ],
-        10,
-    )?;
-    say(&format!("  rg -oN 'ERROR\\s+(\\w+)'     {:>7.1} ms  1.00", means[0] * 1000.0))?;
-    for (what, mean) in ["pso-logscan", "pso-logscan --since 24h"].iter().zip(&means[1..]) {
-        say(&format!("  {what:<25} {:>7.1} ms  {:.2}", mean * 1000.0, mean / means[0]))?;
-    }
-    Ok(())
-}
-
 fn memory(folder: &Path) -> Result<()> {
     say(
         "\npeak resident memory (goal: 64 MiB); of pg_dump, pg_restore or psql where the tool waited for one that needed more",
     )?;
     let show =
         |what: &str, peak: Peak| say(&format!("  {what:<58} {:>6.1} MiB  exit code {}", mib(peak.kib), peak.exit_code));
-    let log = input::log(folder, LOG_BYTES)?;
+    let log = logs::log(folder)?;
     let scan = tool("pso-logscan")?;
-    show("pso-logscan, a log of 256 MiB", peak(&scan, &[path(&log)?], &[], None)?)?;
+    show("pso-logscan, a log of 1 GiB", peak(&scan, &[path(&log)?], &[], None)?)?;
+    show("pso-logscan --templates, the same", peak(&scan, &["--templates", path(&log)?], &[], None)?)?;
     let line = input::one_line(folder, 1 << 30)?;
     // Only the first MiB of a line is searched, and a run that has not looked at everything ends in 3.
     show("pso-logscan, one line of 1 GiB", peak(&scan, &[path(&line)?], &[], None)?)?;

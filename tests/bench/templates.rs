@@ -46,7 +46,7 @@ pub(crate) fn templates(folder: &Path, loghub: Option<&Path>) -> Result<()> {
         accuracy(loghub, python.as_ref())?;
     }
     say("\ntemplates, lines per second on one core, page cache warm, mean of 5 runs (goal: 1,000,000)")?;
-    speed("generated log", &input::log(folder, LOG_BYTES)?, python.as_ref())?;
+    speed("generated log", &input::log(folder, LOG_BYTES, 10)?, python.as_ref())?;
     if let Some(loghub) = loghub {
         for name in names(loghub)? {
             speed(&format!("{name}, repeated"), &repeated(folder, &raw_log(loghub, &name), &name)?, python.as_ref())?;

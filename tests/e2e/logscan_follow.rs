@@ -234,7 +234,8 @@ fn a_truncation_without_a_copy_is_told() {
     assert_eq!(following.numbers(1), [20]);
     let (code, records) = following.stop();
     assert_eq!(code, Some(3));
-    let told = |record: &&Value| record["message"].as_str().is_some_and(|message| message.starts_with("it was truncated"));
+    let told =
+        |record: &&Value| record["message"].as_str().is_some_and(|message| message.starts_with("it was truncated"));
     assert_eq!(records.iter().filter(told).count(), 1, "{records:#?}");
 }
 
@@ -280,7 +281,8 @@ fn what_is_there_already_is_told_when_it_is_asked_for() {
 fn a_bookmark_goes_with_it() {
     let (folder, log) = logs();
     let scan = || {
-        let outcome = Tool::new("pso-logscan").expect("built").folder(folder.path()).args(["--bookmark", "state", "logs"]);
+        let outcome =
+            Tool::new("pso-logscan").expect("built").folder(folder.path()).args(["--bookmark", "state", "logs"]);
         outcome.run().expect("ends")
     };
     let count = |outcome: &pso_tests::tool::Outcome| outcome.record("log.count", "error")["count"].as_u64();
@@ -341,7 +343,10 @@ fn every_line_is_told_once_whatever_happens() {
             match random.u8(0..8) {
                 0 => {
                     rotations += 1;
-                    sh(folder.path(), &format!("mv logs/sync.log logs/sync.log.{}; touch logs/sync.log", 900 - rotations));
+                    sh(
+                        folder.path(),
+                        &format!("mv logs/sync.log logs/sync.log.{}; touch logs/sync.log", 900 - rotations),
+                    );
                 }
                 1 => {
                     rotations += 1;
@@ -369,9 +374,19 @@ fn every_line_is_told_once_whatever_happens() {
             seen.push(number(&following.event()));
         }
         let (code, records) = following.stop();
-        seen.extend(records.iter().filter(|record| record["kind"] == "log.event").map(|event| number(event["message"].as_str().expect("a text"))));
+        seen.extend(
+            records
+                .iter()
+                .filter(|record| record["kind"] == "log.event")
+                .map(|event| number(event["message"].as_str().expect("a text"))),
+        );
         seen.sort_unstable();
-        assert!(seen == Vec::from_iter(0..written), "seed {seed}: {} of {written}: {:?}", seen.len(), told_wrongly(&seen, written));
+        assert!(
+            seen == Vec::from_iter(0..written),
+            "seed {seed}: {} of {written}: {:?}",
+            seen.len(),
+            told_wrongly(&seen, written)
+        );
         assert_eq!(code, Some(2), "{records:#?}");
     }
 }
@@ -381,4 +396,19 @@ fn told_wrongly(seen: &[u64], written: u64) -> (Vec<u64>, Vec<u64>) {
     let missing = (0..written).filter(|number| seen.binary_search(number).is_err()).take(20);
     let again = seen.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).take(20);
     (missing.collect(), again.collect())
+}
+
+#[test]
+fn templates_and_histograms_come_in_the_end() {
+    let (folder, log) = logs();
+    let mut following = Following::begun(folder.path(), &log, &["--templates", "--by", "day", "logs"]);
+    append(&log, &lines(0, 5));
+    assert_eq!(following.numbers(5), [0, 1, 2, 3, 4]);
+    let (code, records) = following.stop();
+    assert_eq!(code, Some(0), "{records:#?}");
+    let kinds: Vec<&str> = records.iter().map(|record| record["kind"].as_str().expect("a text")).collect();
+    assert!(kinds.contains(&"log.template"), "{kinds:?}");
+    assert!(records.iter().any(|record| record["bucket_at"] == "2025-06-12T00:00:00.000Z"), "{records:#?}");
+    let outcome = Tool::new("pso-logscan").expect("built").folder(folder.path()).args(["--follow", "--assign", "logs"]);
+    outcome.run().expect("ends").assert_code(3);
 }

@@ -1,24 +1,28 @@
-//! What do the logs say: errors by type, unresolved conflicts, validation errors, security events.
+//! What do the logs say: errors by type, unresolved conflicts, validation errors, security events, and what lines have
+//! in common.
 //!
-//! Reads files, folders (`*.log` and their rotations, gzip too, UTF-8 or UTF-16) or, with `-`, lines on standard
-//! input; without any of these the configured logs folder. It changes nothing.
+//! Reads files, folders (`*.log` and their rotations, gzip and zstd too, UTF-8 or UTF-16) or, with `-`, lines on standard
+//! input; without any of these the configured logs folder. It changes nothing but its own bookmark file.
 //!
 //! Writes `log.coverage` for each input (what was read of it, and what was not), `log.event` for the last lines of
-//! each class, and `log.count` for each class and each of its types. "0 errors" and "read nothing" do not look alike.
+//! each class, `log.count` for each class, each of its types and, with `--by`, each span of time, and with `--templates`
+//! `log.template` and `log.line`. "0 errors" and "read nothing" do not look alike. `merge` folds the records of many runs.
 //!
-//! Exit codes: 0 ok or info · 1 unresolved conflicts · 2 more errors than `--max-errors` · 3 something that was asked
-//! for was not read, or a usage or configuration error.
+//! Exit codes: 0 ok or info · 1 unresolved conflicts, a class of its own beyond its threshold, a new template of errors ·
+//! 2 more errors than `--max-errors` · 3 something that was asked for was not read, or a usage or configuration error.
 //!
 //! ```text
 //! { pso-health; pso-pgstats advice; pso-logscan --since 24h logs; } | pso-alert
 //! ```
 //!
-//! How it works: `files` finds the inputs, `open` makes `chunks` of whole lines of each, `pipeline` has several threads
-//! `scan` them and adds up their `tally` in order, `report` turns that into records.
+//! How it works: `pass` has `input` find and open the logs (`bookmark` says from where on), `scan` counts their lines with
+//! what `stamps` and `search` know, `report` turns the tallies into records. `follow` does the same with lines as they come.
 
 mod bookmark;
 mod cli;
 mod follow;
+#[cfg(any(fuzzing, test))]
+pub mod fuzzing;
 mod input;
 mod merge;
 mod pass;

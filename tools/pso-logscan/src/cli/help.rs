@@ -48,6 +48,15 @@ zone are of --tz or maintenance.logscan.tz.
 A stamp without a year is of the latest year in which it is not more than a day after the file was last written, or \
 after the month that follows the date in the file's name; so a file must not go back further than a year from there.
 
+Bookmark: a file is known again by its content (its first bytes, and those before the place up to which it was read), so \
+it may be renamed, packed or copied and truncated between the runs. Every line is told at least once: the bookmark is \
+moved on when all records were written, so those of a run that was killed, or whose reader went away, come again. What \
+was truncated or removed before it was read is a log.coverage of severity unknown. A last line without an end waits for \
+the next run, unless its file was rotated away. One run at a time can use a bookmark.
+Follow: begins at the bookmark, else at --since, else at the end of each file. A line is told when it is finished. \
+SIGINT and SIGTERM end it with the counts of all that it has told; the bookmark is moved on every few seconds too.
+The same content under two names (rotated and then packed, copied, linked) is counted once.
+
 Records: one log.coverage a file (what was read of it, and what was not), log.event for the last lines of each class, \
 log.count for each class and for each of its types, the most frequent first. With --by a log.count also for each class \
 and type and each span of UTC in which there are any (bucket_at, bucket_seconds); lines without a time, and all beyond \

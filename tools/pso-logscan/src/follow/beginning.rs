@@ -32,18 +32,18 @@ impl Follow<'_> {
         match &planned.found {
             Found::Not { severity, reason, .. } => {
                 self.extent.unread += u64::from(*severity == Severity::Unknown);
-                return report::unread(run, shown, None, *severity, reason.clone());
+                report::unread(run, shown, None, *severity, reason.clone())
             }
             Found::Twin { path, of, .. } => {
                 self.begin_twin(run, path, &shown);
                 let reason = format!("its content is in {}, and is counted there", of.display());
-                return report::unread(run, shown, planned.found.size(), Severity::Info, reason);
+                report::unread(run, shown, planned.found.size(), Severity::Info, reason)
             }
             Found::Stdin => {
                 let stdin = run.take_stdin();
                 let input = self.input(run, shown, None, FileTally::default());
                 self.streams.add(Path::new(STDIN), input, self.sizes.max_line, move || Ok(Box::new(stdin)));
-                return Ok(());
+                Ok(())
             }
             Found::File(path) => match LogFile::open(path) {
                 Ok(log) => self.begin_file(run, &planned, path, log),

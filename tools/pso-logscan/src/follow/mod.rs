@@ -15,6 +15,7 @@ mod teller;
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use anyhow::bail;
 use pso_common::{Run, Severity};
 
 use crate::bookmark::entry::Entry;
@@ -73,6 +74,11 @@ pub(crate) fn follow(
     sizes: Sizes,
     at_once: bool,
 ) -> anyhow::Result<Option<Bookmark>> {
+    if settings.assign {
+        bail!(
+            "--assign cannot be used with --follow: the templates are known only in the end, and all lines would have to wait"
+        );
+    }
     let teller = Teller::new(settings, pass::rules(settings)?);
     let mut extent = Extent::default();
     let Start { plan, bookmark } = pass::start(run, settings, &mut extent)?;
@@ -199,7 +205,10 @@ impl Follow<'_> {
             let severity = report::coverage(run, shown, &read, settings)?;
             extent.unread += u64::from(severity == Severity::Unknown);
         }
-        report::classes(run, teller.counts, &[], extent, settings)?;
+        let mut counts = teller.counts;
+        let gathered = std::mem::take(&mut counts.gathered);
+        report::classes(run, counts, &[], extent, settings)?;
+        let templates = pass::tell_templates(run, gathered, templates, &[], settings)?;
         if let Some(bookmark) = &bookmark {
             bookmark.prepare(&Saved::new(run.now(), entries, templates))?;
         }

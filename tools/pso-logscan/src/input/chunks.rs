@@ -96,14 +96,14 @@ impl<R: Read> Lines<R> {
                             buffer.copy_within(from + end + 1..filled, 0);
                             filled -= from + end + 1;
                             self.skipping = false;
-                            if self.offset >= self.until {
-                                return Ok(None);
-                            }
                         }
                         None => {
                             self.offset += (filled - from) as u64;
                             filled = from;
                         }
+                    }
+                    if self.offset >= self.until {
+                        return Ok(None);
                     }
                 }
             }
@@ -200,6 +200,11 @@ impl FileChunks {
     pub(crate) fn shrunk(&self) -> Option<(u64, u64)> {
         let (there, expected) = (self.available(), self.range.end);
         (there < expected).then_some((there, expected))
+    }
+
+    /// How it is read.
+    pub(crate) const fn sizes(&self) -> Sizes {
+        self.sizes
     }
 
     /// What is read of the file.
@@ -373,6 +378,16 @@ mod tests {
                     assert_eq!([&all[0], &all[2], &all[3]], ["one", "two", "three"]);
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_file_that_is_one_line_is_cut_too() {
+        for (chunk, segment) in (1..80).zip([1, 7, 64, 100, 500, 9999].into_iter().cycle()) {
+            let sizes = Sizes { chunk, max_line: 64, segment };
+            let all = lines(&FileChunks::new(file(&[b'x'; 500]), 0..500, sizes));
+            assert_eq!(all.len(), 1, "{chunk}: {all:?}");
+            assert!(all[0].ends_with('…'));
         }
     }
 

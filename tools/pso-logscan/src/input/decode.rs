@@ -61,10 +61,7 @@ pub(crate) fn decode(input: Box<dyn Read + Send>) -> io::Result<Decoded> {
 fn unpacked(mut input: impl Read + Send + 'static) -> io::Result<Box<dyn Read + Send>> {
     let mut first = Vec::with_capacity(8);
     // An error is told when it is reached again, after what can be read before it.
-    let error = match head_of(&mut input, &mut first) {
-        Ok(()) => None,
-        Err(error) => Some(error),
-    };
+    let error = head_of(&mut input, &mut first).err();
     let lead = Lead::of(&first);
     let rest: Box<dyn Read + Send> = match error {
         Some(error) => Box::new(Broken(Some(error))),

@@ -4,7 +4,7 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
@@ -59,7 +59,6 @@ impl Identity {
 pub(crate) struct LogFile {
     file: Arc<File>,
     pub(crate) identity: Identity,
-    pub(crate) modified: Option<SystemTime>,
     lead: Lead,
 }
 
@@ -80,7 +79,7 @@ impl LogFile {
         let file = Arc::new(File::open(path)?);
         let metadata = file.metadata()?;
         let lead = Lead::of(&head(&mut Positioned { file: Arc::clone(&file), at: 0 })?);
-        Ok(Self { file, identity: Identity::of(&metadata), modified: metadata.modified().ok(), lead })
+        Ok(Self { file, identity: Identity::of(&metadata), lead })
     }
 
     /// Where its text begins, if its bytes are its text: then an offset of the text is one of the file.

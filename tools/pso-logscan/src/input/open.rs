@@ -5,7 +5,6 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::SystemTime;
 
 use pso_common::io::{Cancel, Interruptible};
 
@@ -38,8 +37,6 @@ pub(crate) struct Opened {
     pub(crate) input: Input,
     /// Its size on disk, where it has one.
     pub(crate) size: Option<u64>,
-    /// When it was last written to, where the system tells.
-    pub(crate) modified: Option<SystemTime>,
     /// The file, unless it is a pipe.
     pub(crate) log: Option<LogFile>,
 }
@@ -150,7 +147,7 @@ pub(crate) fn file(path: &Path, how: How, cancel: &Cancel) -> io::Result<Opened>
             // A pipe, such as `<(journalctl)`. Opening one waits for its writer, so that is left to the reading thread.
             let late = Late { path: path.to_path_buf(), file: None };
             let input = Interruptible::new(Box::new(late), cancel.clone());
-            return Ok(Opened { input: stream(Box::new(input), how.sizes)?, size: None, modified: None, log: None });
+            return Ok(Opened { input: stream(Box::new(input), how.sizes)?, size: None, log: None });
         }
         log => log?,
     };
@@ -168,7 +165,7 @@ pub(crate) fn file(path: &Path, how: How, cancel: &Cancel) -> io::Result<Opened>
         }
         None => text_stream(log.text()?, how)?,
     };
-    Ok(Opened { input, size: Some(size), modified: log.modified, log: Some(log) })
+    Ok(Opened { input, size: Some(size), log: Some(log) })
 }
 
 fn shorter() -> io::Error {
@@ -316,6 +313,24 @@ mod tests {
         assert_eq!([end(0), end(4), end(5)], [4, 4, 5]);
         writeln!(log).expect("written");
         assert_eq!(end(0), 200_005);
+    }
+
+    #[test]
+    fn a_file_that_shrinks_is_noticed_and_one_that_is_removed_is_read() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.log");
+        std::fs::write(&path, "one\ntwo\nthree\n").expect("written");
+        let open = || file(&path, How::all(Sizes::default()), &Cancel::default()).expect("opened");
+        let (kept, shrunk) = (open(), open());
+        assert_eq!((text(&kept.input).len(), kept.input.shrunk()), (14, None));
+        File::options().write(true).open(&path).and_then(|log| log.set_len(6)).expect("truncated");
+        assert_eq!(text(&shrunk.input), b"one\ntw");
+        assert_eq!((shrunk.input.shrunk(), shrunk.end()), (Some((6, 14)), 6));
+        // What is not there any more cannot be known again.
+        assert!(shrunk.prints(14).is_none() && shrunk.prints(6).is_some());
+        let removed = open();
+        std::fs::remove_file(&path).expect("removed");
+        assert_eq!((text(&removed.input), removed.input.shrunk()), (b"one\ntw".to_vec(), None));
     }
 
     #[test]

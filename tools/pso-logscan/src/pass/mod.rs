@@ -156,7 +156,10 @@ pub(crate) fn scan_all(
 
 /// Writes the templates of what was gathered, and gives those that the next run knows. Nothing is new to the first run,
 /// which has no past.
-fn tell_templates(
+///
+/// # Errors
+/// When stdout is closed or cannot be written.
+pub(crate) fn tell_templates(
     run: &mut Run<'_>,
     gathered: Gathered,
     known: Option<Known>,

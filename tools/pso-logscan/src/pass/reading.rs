@@ -108,7 +108,7 @@ pub(super) fn read(
                 return Ok(Result::Not { severity: Severity::Info, reason, size: None });
             };
             let input = open::stream(Box::new(stdin), kit.sizes);
-            (input.map(|input| Opened { input, size: None, modified: None, log: None }), None, None)
+            (input.map(|input| Opened { input, size: None, log: None }), None, None)
         }
         Found::File(path) => {
             if let (true, Some(entry)) = (input.untouched, &input.entry) {

@@ -4,6 +4,7 @@ use pso_common::record::{LogLineRecord, LogTemplateRecord};
 use pso_common::{Run, Severity};
 
 use crate::report::{many, text};
+use crate::scan::tally::Count;
 use crate::stamps::Moment;
 use crate::templates::{Gist, Level, Mined, Template};
 
@@ -21,33 +22,54 @@ pub(crate) struct Limits {
 /// # Errors
 /// When stdout is closed or cannot be written.
 pub(crate) fn templates(run: &mut Run<'_>, mined: &Mined, limits: Limits) -> anyhow::Result<()> {
-    let shown = limits.top.unwrap_or(usize::MAX);
-    // What is new is what people are woken for: it is told however rare it is.
-    let is_told = |(number, template): &(usize, &Template)| *number < shown || (template.new && limits.has_past);
-    let told: Vec<&Template> =
-        mined.templates.iter().enumerate().filter(is_told).map(|(_, template)| template).collect();
-    for &template in &told {
+    let mut others = Others::default();
+    for (number, template) in mined.templates.iter().enumerate() {
         let new = template.new && limits.has_past;
+        // What is new is what people are woken for: it is told however rare it is.
+        if !new && limits.top.is_some_and(|top| number >= top) {
+            others.templates += 1;
+            others.count.add(template.count);
+            continue;
+        }
         let (severity, message) = judged(template, new);
         let (example, example_raw) = text(&template.example);
         let body = LogTemplateRecord {
             template_id: template.id.clone(),
             template: template.text.clone(),
-            count: template.count.count,
-            first_at: template.count.first.and_then(Moment::timestamp),
-            last_at: template.count.last.and_then(Moment::timestamp),
             example,
             example_raw,
             level: template.level.map(|level| level.name().to_owned()),
             new,
+            ..counted(template.count)
         };
         run.emit(severity, template.id.clone(), message, body)?;
     }
-    let left = mined.templates.len() - told.len();
-    if left > 0 {
-        run.warn(format_args!("{} not shown: --top", many(left as u64, "more template")));
+    if others.templates > 0 {
+        let message = format!("{}, none of them new", many(others.templates, "more template"));
+        let body =
+            LogTemplateRecord { template_id: OTHERS.to_owned(), template: OTHERS.to_owned(), ..counted(others.count) };
+        run.emit(Severity::Info, OTHERS, message, body)?;
     }
     Ok(())
+}
+
+/// The template that stands for those behind `--top`.
+const OTHERS: &str = "(other)";
+
+/// Templates that are not told one by one.
+#[derive(Default)]
+struct Others {
+    templates: u64,
+    count: Count,
+}
+
+fn counted(count: Count) -> LogTemplateRecord {
+    LogTemplateRecord {
+        count: count.count,
+        first_at: count.first.and_then(Moment::timestamp),
+        last_at: count.last.and_then(Moment::timestamp),
+        ..LogTemplateRecord::default()
+    }
 }
 
 /// How bad a template is: a new one of errors is worth a look.

@@ -113,6 +113,12 @@ impl<'a> Scanner<'a> {
         }
     }
 
+    /// Says that a line was cut: what follows it belongs to no record, as if too much had come without a stamp.
+    pub(crate) const fn end_record(&mut self) {
+        self.state.record = Record::Known { at: None, inside: true };
+        self.state.unstamped = (0, 0);
+    }
+
     /// What was counted.
     pub(crate) fn finish(self) -> (FileTally, Counts) {
         let (lines, bytes) = self.state.unstamped;

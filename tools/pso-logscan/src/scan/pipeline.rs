@@ -10,7 +10,7 @@ use pso_common::io::{Cancel, Cancelled};
 
 use crate::input::chunks::{Chunk, FileChunks, StreamChunks};
 use crate::scan::tally::{Carried, Counts, FileTally};
-use crate::scan::{MAX_RECORD_BYTES, MAX_RECORD_LINES, Rules, Scanner};
+use crate::scan::{Rules, Scanner};
 use crate::stamps::reader::Reader;
 
 /// What came of one input.
@@ -116,6 +116,9 @@ fn count_lines(
                 let last = memchr::memrchr(b'\n', text).map_or(0, |end| end + 1);
                 outcome.open_line = (text.len() - last) as u64;
                 scanner.feed(text, offset);
+                if cut {
+                    scanner.end_record();
+                }
             }
             Ok(None) => break,
             Err(error) => {
@@ -230,19 +233,24 @@ impl Shared<'_> {
     fn record_before(&self, offset: u64, buffer: &mut Vec<u8>) -> io::Result<Option<Carried>> {
         let Job { reader, before: FileTally { record: carried, .. }, .. } = self.job;
         let first = self.chunks.range().start;
+        let longest = self.chunks.sizes().max_line as u64;
         let mut back = 4 << 10;
         loop {
             let begin = offset.saturating_sub(back).max(first);
             buffer.clear();
             self.chunks.at(begin..offset).read_to_end(buffer)?;
             let is_whole = begin == first;
+            let text = buffer.strip_suffix(b"\n").unwrap_or(buffer);
             // What stands before the first line feed is a line only where the range begins.
-            let start = if is_whole { 0 } else { memchr::memchr(b'\n', buffer).map_or(buffer.len(), |end| end + 1) };
+            let partial = if is_whole { 0 } else { memchr::memchr(b'\n', text).map_or(text.len(), |end| end + 1) };
             let mut found = Carried { at: None, inside: true, lines: 0, bytes: 0 };
-            let text = buffer[start..].strip_suffix(b"\n").unwrap_or(&buffer[start..]);
-            for line in text.rsplit(|&byte| byte == b'\n') {
-                if start == buffer.len() || found.lines > MAX_RECORD_LINES || found.bytes > MAX_RECORD_BYTES {
+            for line in text[partial..].rsplit(|&byte| byte == b'\n') {
+                if partial == text.len() || found.is_too_long() {
                     break;
+                }
+                // A line that was cut ends the record that it belongs to.
+                if line.len() as u64 >= longest {
+                    return Ok(Some(found));
                 }
                 if let Some(stamp) = reader.stamp_of_line(line) {
                     let inside = self.job.rules.window.contains(stamp.at);
@@ -251,17 +259,15 @@ impl Shared<'_> {
                 found.lines += 1;
                 found.bytes += line.len() as u64 + 1;
             }
-            let is_detached = found.lines > MAX_RECORD_LINES || found.bytes > MAX_RECORD_BYTES;
-            if is_detached || (is_whole && carried.is_none()) {
-                return Ok(is_detached.then_some(found));
+            if found.is_too_long() || partial as u64 > longest {
+                return Ok(Some(found));
             }
             if is_whole {
-                let carried = carried.map(|before| Carried {
+                return Ok(carried.map(|before| Carried {
                     lines: before.lines + found.lines,
                     bytes: before.bytes + found.bytes,
                     ..before
-                });
-                return Ok(carried);
+                }));
             }
             back *= 8;
         }

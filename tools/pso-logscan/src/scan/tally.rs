@@ -2,8 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
-use crate::scan::Rules;
 use crate::scan::buckets::{Histogram, MAX_CELLS};
+use crate::scan::{MAX_RECORD_BYTES, MAX_RECORD_LINES, Rules};
 use crate::search::class::{Class, PerClass};
 use crate::stamps::{Moment, StampFormat};
 use crate::templates::Gathered;
@@ -64,6 +64,13 @@ pub(crate) struct Carried {
     pub(crate) lines: u64,
     /// Their bytes.
     pub(crate) bytes: u64,
+}
+
+impl Carried {
+    /// Whether the lines are too many to belong to one record.
+    pub(crate) const fn is_too_long(&self) -> bool {
+        self.lines > MAX_RECORD_LINES || self.bytes > MAX_RECORD_BYTES
+    }
 }
 
 /// A line of a class.

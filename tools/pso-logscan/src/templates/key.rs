@@ -8,56 +8,53 @@ use crate::templates::level::Level;
 use crate::templates::tokens::{Kind, MAX_BYTES, Token, tokenise};
 
 /// Stands between two tokens without a blank.
-pub(super) const GLUE: char = '\u{1f}';
+pub(super) const GLUE: u8 = 0x1f;
 /// Stands between two tokens with a blank.
-pub(super) const SPACE: char = ' ';
+pub(super) const SPACE: u8 = b' ';
 /// A parameter.
-pub(super) const PARAMETER: char = '\u{1}';
+pub(super) const PARAMETER: u8 = 1;
 /// An empty value.
-pub(super) const EMPTY: char = '\u{2}';
+pub(super) const EMPTY: u8 = 2;
 
 /// Fields of a JSON line that are looked at.
 const MAX_FIELDS: usize = 64;
+/// Bytes of a field's name that are kept.
+const MAX_NAME: usize = 100;
+/// Bytes of a JSON line that are looked at: more than of others, since its message may stand behind long values.
+const MAX_JSON: usize = 16 << 10;
 
 /// Makes keys; keeps its buffers from line to line.
 #[derive(Default)]
 pub(super) struct Keys {
     tokens: Vec<Token>,
-    key: String,
+    key: Vec<u8>,
 }
 
 impl Keys {
-    /// The key of `text`, and the level that it names. The key is never empty. The first `fields` words are known to
-    /// be no part of the message.
-    pub(super) fn key(&mut self, text: &[u8], fields: usize) -> (&str, Option<Level>) {
+    /// The key of `text`, and the level that it names. It is UTF-8 and
+    /// never empty. The first `fields` words are known to be no part of the message.
+    pub(super) fn key(&mut self, text: &[u8], fields: usize) -> (&[u8], Option<Level>) {
         self.key.clear();
-        let text = &text[..text.len().min(MAX_BYTES)];
-        let text = text_of(text);
-        let trimmed = text.trim_ascii_start();
-        let level = if trimmed.first() == Some(&b'{') { self.json(trimmed) } else { None };
-        let level = if self.key.is_empty() { self.message(&text, fields) } else { level };
+        let text = text.trim_ascii_start();
+        let level = if text.first() == Some(&b'{') { self.json(&text[..text.len().min(MAX_JSON)]) } else { None };
+        let level = if self.key.is_empty() { self.message(text, fields) } else { level };
         if self.key.is_empty() {
             self.key.push(EMPTY);
         }
         (&self.key, level)
     }
 
-    /// Appends the key of a message. `text` is UTF-8.
+    /// Appends the key of a message.
     fn message(&mut self, text: &[u8], fields: usize) -> Option<Level> {
+        let text = beginning(text);
+        let text = &*text;
         tokenise(text, &mut self.tokens);
         let header = header(text, &self.tokens, fields);
         for (number, token) in self.tokens[header.end..].iter().enumerate() {
             if number > 0 {
                 self.key.push(if token.spaced { SPACE } else { GLUE });
             }
-            // Tokens end at ASCII bytes, so that what is between is UTF-8 as well; a line may be cut within a character.
-            match std::str::from_utf8(token.literal(text)) {
-                Ok(literal) => self.key.push_str(literal),
-                Err(error) => {
-                    let valid = &token.literal(text)[..error.valid_up_to()];
-                    self.key.push_str(std::str::from_utf8(valid).unwrap_or_default());
-                }
-            }
+            self.key.extend_from_slice(token.literal(text));
             match token.kind {
                 Kind::Masked => self.key.push(PARAMETER),
                 Kind::Empty => self.key.push(EMPTY),
@@ -91,35 +88,47 @@ impl Keys {
         }
         let mut named = None;
         if let Some((_, text)) = message {
-            named = self.message(&text_of(&text), 0);
+            named = self.message(&text, 0);
         }
         if !self.key.is_empty() {
             self.key.push(SPACE);
         }
         // One token: the names are no text in which a column could be a parameter.
-        self.key.push('{');
+        self.key.push(b'{');
         for (number, (name, _)) in fields(line).take(MAX_FIELDS).enumerate() {
             if self.key.len() > MAX_BYTES * 2 {
                 break;
             }
             if number > 0 {
-                self.key.push(',');
+                self.key.push(b',');
             }
-            let name = String::from_utf8_lossy(name);
-            self.key.extend(name.chars().filter(|letter| !letter.is_control() && *letter != SPACE));
+            let name = String::from_utf8_lossy(&name[..name.len().min(MAX_NAME)]);
+            self.key.extend(name.bytes().filter(|byte| !byte.is_ascii_control() && *byte != SPACE));
         }
-        self.key.push('}');
+        self.key.push(b'}');
         level.or(named)
     }
 }
 
-/// The text without what is not UTF-8.
-fn text_of(bytes: &[u8]) -> Cow<'_, [u8]> {
-    if bytes.is_ascii() {
-        return Cow::Borrowed(bytes);
+/// The first [`MAX_BYTES`] of a text, as UTF-8: what is none becomes replacement characters. A longer text ends with a
+/// whole word, where it has any.
+fn beginning(text: &[u8]) -> Cow<'_, [u8]> {
+    let text = match text.get(..MAX_BYTES) {
+        Some(cut) if text.len() > MAX_BYTES => {
+            let blank = cut.iter().rposition(u8::is_ascii_whitespace).filter(|&blank| blank > MAX_BYTES / 2);
+            &cut[..blank.unwrap_or(MAX_BYTES)]
+        }
+        _ => text,
+    };
+    if text.is_ascii() {
+        return Cow::Borrowed(text);
     }
-    match String::from_utf8_lossy(bytes) {
-        Cow::Borrowed(_) => Cow::Borrowed(bytes),
-        Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+    match String::from_utf8_lossy(text) {
+        Cow::Borrowed(_) => Cow::Borrowed(text),
+        Cow::Owned(mut text) => {
+            let end = (0..=MAX_BYTES.min(text.len())).rev().find(|&end| text.is_char_boundary(end));
+            text.truncate(end.unwrap_or(0));
+            Cow::Owned(text.into_bytes())
+        }
     }
 }

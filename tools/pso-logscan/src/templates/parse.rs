@@ -84,13 +84,18 @@ impl<'a> Words<'a> {
 
     /// Whether it is a parameter, has one, or is an empty value: where words stand in the same column, they are values.
     pub(super) fn is_value(&self, word: Word) -> bool {
-        self.text(word).ends_with([PARAMETER, EMPTY])
+        ends_in_value(self.text(word))
     }
+}
+
+/// Whether a token is a parameter, has one, or is an empty value.
+fn ends_in_value(text: &str) -> bool {
+    matches!(text.as_bytes().last(), Some(&PARAMETER | &EMPTY))
 }
 
 /// Whether a token is a word or a value, and not a mark.
 pub(super) fn is_cell(text: &str) -> bool {
-    if text.ends_with([PARAMETER, EMPTY]) {
+    if ends_in_value(text) {
         return true;
     }
     match text.as_bytes() {
@@ -111,10 +116,10 @@ pub(super) fn split(key: &str) -> impl Iterator<Item = (&str, bool)> {
     std::iter::from_fn(move || {
         let text = rest?;
         let bytes = text.as_bytes();
-        match bytes.iter().position(|byte| matches!(*byte, GLUE_BYTE | SPACE_BYTE)) {
+        match bytes.iter().position(|byte| matches!(*byte, GLUE | SPACE)) {
             Some(end) => {
                 let token = (&text[..end], spaced);
-                spaced = bytes[end] == SPACE_BYTE;
+                spaced = bytes[end] == SPACE;
                 rest = Some(&text[end + 1..]);
                 Some(token)
             }
@@ -126,15 +131,12 @@ pub(super) fn split(key: &str) -> impl Iterator<Item = (&str, bool)> {
     })
 }
 
-const GLUE_BYTE: u8 = GLUE as u8;
-const SPACE_BYTE: u8 = SPACE as u8;
-
 /// The key that has these tokens.
 pub(super) fn join<'t>(tokens: impl Iterator<Item = (&'t str, bool)>) -> String {
     let mut key = String::new();
     for (number, (token, spaced)) in tokens.enumerate() {
         if number > 0 {
-            key.push(if spaced { SPACE } else { GLUE });
+            key.push(char::from(if spaced { SPACE } else { GLUE }));
         }
         key.push_str(token);
     }
@@ -145,11 +147,11 @@ pub(super) fn join<'t>(tokens: impl Iterator<Item = (&'t str, bool)>) -> String 
 pub(super) fn shown(key: &str) -> String {
     let mut text = String::with_capacity(key.len() + 16);
     for letter in key.chars() {
-        match letter {
-            GLUE | EMPTY => {}
-            OTHER => text.push_str("(other)"),
-            PARAMETER => text.push_str("<*>"),
-            other => text.push(other),
+        match u8::try_from(letter) {
+            Ok(GLUE | EMPTY) => {}
+            Ok(OTHER) => text.push_str("(other)"),
+            Ok(PARAMETER) => text.push_str("<*>"),
+            _ => text.push(letter),
         }
     }
     text

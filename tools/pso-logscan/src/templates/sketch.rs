@@ -23,7 +23,7 @@ const PATIENCE: u32 = 30;
 /// Only one thread groups at a time, since that takes several times the memory of the keys.
 static GROUPING: Mutex<()> = Mutex::new(());
 /// The key of what comes after all limits.
-pub(super) const OTHER: char = '\u{3}';
+pub(super) const OTHER: u8 = 3;
 
 /// What a line was counted as, the same in all sketches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -112,16 +112,17 @@ impl Sketch {
     pub(crate) fn add(&mut self, line: Line<'_>) -> Slot {
         let text = line.bytes.get(line.stamp_end..).unwrap_or_default();
         let (key, level) = self.keys.key(text, line.fields);
-        let slot = hash(key.as_bytes());
+        let slot = hash(key);
         if let Some(entry) = self.entries.get_mut(&slot) {
             entry.seen(line, level);
             return Slot(slot);
         }
+        let key = String::from_utf8_lossy(key);
         let grouped = if self.cover.is_empty() {
             None
         } else {
             let alias = self.aliases.contains_key(&slot).then(|| resolve(&self.aliases, slot));
-            alias.or_else(|| self.cover.find(key).copied())
+            alias.or_else(|| self.cover.find(&key).copied())
         };
         if let Some(entry) = grouped.and_then(|slot| self.entries.get_mut(&slot)) {
             entry.seen(line, level);
@@ -224,7 +225,7 @@ impl Sketch {
                 if !self.entries.contains_key(&hash(key.as_bytes())) {
                     first_words += 1;
                     if first_words > MAX_KEYS / 8 {
-                        key = OTHER.to_string();
+                        key = char::from(OTHER).to_string();
                     }
                 }
                 entry.key = key.into();
@@ -275,7 +276,7 @@ fn resolve(aliases: &HashMap<u64, u64, Same>, mut slot: u64) -> u64 {
 /// A key's first word, and a parameter for the rest.
 fn first_word(key: &str) -> String {
     let first = split(key).map(|(token, _)| token).find(|token| is_cell(token)).unwrap_or_default();
-    format!("{first}{SPACE}{PARAMETER}")
+    format!("{first}{}{}", char::from(SPACE), char::from(PARAMETER))
 }
 
 /// Hashes what is a hash already.

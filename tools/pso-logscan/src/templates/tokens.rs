@@ -67,15 +67,17 @@ pub(super) fn tokenise(line: &[u8], tokens: &mut Vec<Token>) {
                 at += 1;
             }
             _ => {
+                let (length, plain) = word(&line[at..]);
                 let rest = &line[at..];
-                let word = &rest[..run(rest, |class| !matches!(class, Class::Blank | Class::Mark))];
-                if let Some(length) = address(rest, word) {
-                    pushing.push(Kind::Masked, spaced, at, at);
-                    at += length;
-                } else {
-                    pushing.word(word, spaced, at);
-                    at += word.len();
+                let next = rest.get(length);
+                let address =
+                    if next == Some(&b':') || rest[0] == b'/' { address(rest, &rest[..length]) } else { None };
+                match address {
+                    Some(_) => pushing.push(Kind::Masked, spaced, at, at),
+                    None if plain => pushing.push(Kind::Word, spaced, at, at + length),
+                    None => pushing.word(&rest[..length], spaced, at),
                 }
+                at += address.unwrap_or(length);
             }
         }
         spaced = false;
@@ -87,6 +89,20 @@ pub(super) fn tokenise(line: &[u8], tokens: &mut Vec<Token>) {
 fn escape(bytes: &[u8]) -> usize {
     let Some(rest) = bytes.strip_prefix(b"\x1b[") else { return 1 };
     rest.iter().position(|byte| !matches!(byte, b'0'..=b'9' | b';' | b'?')).map_or(bytes.len(), |end| end + 3)
+}
+
+/// Length of the word with which `bytes` begin, and whether it has nothing but letters.
+#[inline]
+fn word(bytes: &[u8]) -> (usize, bool) {
+    let mut plain = true;
+    for (at, byte) in bytes.iter().enumerate() {
+        match CLASS[usize::from(*byte)] {
+            Class::Letter => {}
+            Class::Digit | Class::Inner => plain = false,
+            Class::Blank | Class::Mark => return (at, plain),
+        }
+    }
+    (bytes.len(), plain)
 }
 
 /// How many bytes from the beginning are of classes that `is` takes.
@@ -151,8 +167,11 @@ impl Pushing<'_> {
     fn word(&mut self, word: &[u8], spaced: bool, at: usize) {
         let masked = mask(word);
         if !masked.masked && run(word, |class| class == Class::Inner) == word.len() {
+            // `GET / HTTP/1.1`: the root is a path like others.
+            if word == b"/" && (spaced || self.is_mark(self.before(1), b"=\"")) {
+                self.push(Kind::Masked, spaced, at, at);
             // `user=-`, `"-"`: nothing.
-            if word == b"-" && !spaced && self.is_mark(self.before(1), b"=\"") {
+            } else if word == b"-" && !spaced && self.is_mark(self.before(1), b"=\"") {
                 self.push(Kind::Empty, spaced, at, at);
             } else {
                 self.push(Kind::Mark, spaced, at, at + word.len());
