@@ -5,6 +5,10 @@ CARGO  ?= cargo
 TOOLS  := $(notdir $(wildcard tools/pso-*))
 # Where cargo puts what it builds; the tests and the demo look for the tools beside their own binaries.
 TARGET := $(or $(CARGO_TARGET_DIR),target)
+# What fuzzing builds, the inputs that it has found to reach more code, and those that break a promise. No sanitizer: the
+# code has nothing unsafe, and so the stable toolchain will do.
+FUZZ    := $(abspath $(TARGET))/fuzz
+SECONDS ?= 600
 
 .PHONY: help
 help: ## List the targets
@@ -46,6 +50,17 @@ torture: ## Kill backup and restore at random moments, 200 each; PSO_TORTURE_SEE
 	seed=$${PSO_TORTURE_SEED:-$$(date +%s)}; echo "PSO_TORTURE_SEED=$$seed"; \
 	PSO_TORTURE_SEED=$$seed PSO_TORTURE_ROUNDS=$${PSO_TORTURE_ROUNDS:-200} \
 		$(CARGO) test --locked -p pso-tests --test e2e -- --include-ignored backup_restore::torture
+
+.PHONY: fuzz
+fuzz: ## Feed pso-logscan's readers bytes that nobody wrote, all or PART=stamps, SECONDS=600 each; needs cargo-fuzz
+	@command -v cargo-fuzz >/dev/null || { echo 'cargo-fuzz is missing; run:  cargo install --locked cargo-fuzz' >&2; exit 3; }
+	@cp Cargo.lock tests/fuzz/Cargo.lock
+	@set -e; for part in $(or $(PART),$(notdir $(wildcard tests/fuzz/seeds/*))); do \
+		mkdir -p "$(FUZZ)/corpus/$$part" "$(FUZZ)/findings/$$part"; \
+		$(CARGO) fuzz run --fuzz-dir tests/fuzz --target-dir '$(FUZZ)' --sanitizer none $$part \
+			"$(FUZZ)/corpus/$$part" tests/fuzz/seeds/$$part -- -dict=tests/fuzz/dictionary -max_len=4096 \
+			-artifact_prefix="$(FUZZ)/findings/$$part/" -timeout=10 -max_total_time=$(SECONDS) -print_final_stats=1; \
+	done
 
 .PHONY: bench
 bench: build ## Measure against what people use today, all or PART=backup; prints ratios, asserts nothing

@@ -102,7 +102,7 @@ fn every_kind_of_rotation_is_read_the_oldest_first() {
 fn packed_files_are_read_as_their_programs_read_them() {
     let folder = logs();
     let write = |name: &str, parts: &[&[u8]]| {
-        fs::write(folder.path().join("logs").join(name), parts.concat()).expect("written")
+        fs::write(folder.path().join("logs").join(name), parts.concat()).expect("written");
     };
     let (one, two) = (lines(0, 100), lines(100, 100));
     write("members.log.1.gz", &[&gz(one.as_bytes()), &gz(two.as_bytes())]);

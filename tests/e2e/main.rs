@@ -11,5 +11,6 @@ mod logscan_classes;
 mod logscan_follow;
 mod logscan_input;
 mod logscan_merge;
+mod logscan_templates;
 mod logscan_time;
 mod pgstats;

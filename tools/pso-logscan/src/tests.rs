@@ -1,5 +1,7 @@
 //! The whole tool: every kind of line through every size of chunk, and runs whose records were written out by hand.
 
+mod windows;
+
 use std::io::{Cursor, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex};

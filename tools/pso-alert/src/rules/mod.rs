@@ -5,18 +5,20 @@
 //! | `cpu_usage`, `memory_usage`, … | a `health.metric` beyond its own limit; beyond our threshold if it has none ([`metric`]) |
 //! | `health.check` | a `health.check` that is not well ([`check`]) |
 //! | `log.errors` | an error count that the scan calls high; more than 50 if nobody judged ([`log_count`]) |
+//! | `log.new` | a template of errors that was never seen before ([`log_template`]) |
 //! | `run.failed`, `run.unfinished` | a tool that failed, or died ([`runs`]) |
 //! | `record.severity` | any other record from `--min-severity` up |
 
 mod check;
 mod log_count;
+mod log_template;
 mod metric;
 mod runs;
 
 use pso_common::Severity;
 use pso_common::record::{
-    AlertNoticeRecord, AnyRecord, HealthCheckRecord, HealthMetricRecord, Kind, Labels, LogCountRecord, RunEndRecord,
-    RunStartRecord,
+    AlertNoticeRecord, AnyRecord, HealthCheckRecord, HealthMetricRecord, Kind, Labels, LogCountRecord,
+    LogTemplateRecord, RunEndRecord, RunStartRecord,
 };
 use serde::Deserialize;
 
@@ -84,6 +86,7 @@ impl Rules {
             HealthMetricRecord::KIND => metric::judge(header, &record.fields()?, &self.thresholds),
             HealthCheckRecord::KIND => check::judge(header, &record.fields()?),
             LogCountRecord::KIND => log_count::judge(header, &record.fields()?),
+            LogTemplateRecord::KIND => log_template::judge(header, &record.fields()?),
             RunStartRecord::KIND => {
                 self.runs.begin(header, &record.fields()?);
                 Some(Verdict::silent(Severity::Ok))

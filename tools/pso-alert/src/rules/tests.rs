@@ -129,6 +129,21 @@ fn as_many_errors_as_the_scan_calls_high_are_told() {
 }
 
 #[test]
+fn an_error_that_was_never_seen_before_is_told() {
+    let mut rules = rules(Thresholds::default());
+    let mut template = |severity, new: bool| {
+        let fields = format!(
+            r#","template_id":"8d4d","template":"DiskOnFire <*>","count":2,"example":"ERROR DiskOnFire sda1","new":{new}"#
+        );
+        judge(&mut rules, &record("log.template", "8d4d", severity, &fields))
+    };
+    let told = (Severity::Warning, "New error in the logs, 2 times so far: ERROR DiskOnFire sda1".to_owned());
+    assert_eq!(template("warning", true), (told.0, Some(("log.new", told.0, told.1))));
+    assert_eq!(template("info", true), (Severity::Info, None));
+    assert_eq!(template("info", false), (Severity::Info, None));
+}
+
+#[test]
 fn anything_else_fires_from_the_minimal_severity_up() {
     let mut judged = rules(Thresholds::default());
     let advice = record("pg.advice", "unused_index:i", "warning", "");

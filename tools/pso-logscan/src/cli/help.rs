@@ -4,11 +4,11 @@
 pub(super) const SCAN: &str = "\
 Classes, each as the specification greps for it (a line may belong to several):
   error       ERROR\\s+(\\w+), as it is written; the type is the word. Also a JSON line whose level,
-              severity or lvl is error, fatal or worse; the type is the first word of its type, error,
-              code, msg or message. Beyond the specification: ERROR as a word of its own (`ERROR: disk
-              full`, `[ERROR] …`; not ERRORS, NO_ERROR) without a word to follow, unless a JSON line's
-              level says otherwise; the type is (untyped), as it is for a JSON line without a word.
-              Colours of a terminal around ERROR are no text.
+              severity or lvl is error, fatal or worse; the type is the first word of its type,
+              error, code, msg or message. Beyond the specification: ERROR as a word of its own
+              (`ERROR: disk full`, `[ERROR] …`; not ERRORS, NO_ERROR) without a word to follow,
+              unless a JSON line's level says otherwise; the type is (untyped), as it is for a JSON
+              line without a word. Colours of a terminal around ERROR are no text.
   conflict    conflict.*unresolved, in any case
   validation  ValidationError, in any case; the type is the word that follows, if one does
   security    authentication, authorization or security, in any case; the type is that word
@@ -47,6 +47,21 @@ first of the two, one that they leave out in spring is counted on by the old off
 zone are of --tz or maintenance.logscan.tz.
 A stamp without a year is of the latest year in which it is not more than a day after the file was last written, or \
 after the month that follows the date in the file's name; so a file must not go back further than a year from there.
+
+Windows: with --since or --until a plain file of 4 MiB or more that is in the order of time is not read whole. \
+The ends of the window are searched for, and only what lies between them is read, with the lines before the file's first \
+stamp; log.coverage has the rest as skipped_bytes, and the numbers of lines are not known (log.event has an offset then). \
+Whether a file is in order is judged by 128 places spread over it, by those that the search looks at, and by all that is \
+read: where a stamp is more than a minute before an earlier one, all of the file is read. A line out of place where \
+nothing was looked at is not seen, nor is a line there without a stamp that is too far behind one (2,000 lines or 1 MiB) \
+to belong to its record; such lines count in any window where they are read. --whole reads everything, and so does \
+--bookmark; packed files, UTF-16 and standard input are always read from end to end.
+
+Templates: --templates groups records by what they have in common. <*> stands for what differs: numbers, names, paths, or \
+several words. A log.template has the count, the first and the last moment, an example, and as level the word for it that \
+its lines have (error, warn, I, …), if they have one. With --bookmark, new is true for what no run with that bookmark has seen \
+before, except in the first; new errors are a warning, so that they wake somebody. --assign adds a log.line for each \
+record: its path, the number and offset of its first line, and its template.
 
 Bookmark: a file is known again by its content (its first bytes, and those before the place up to which it was read), so \
 it may be renamed, packed or copied and truncated between the runs. Every line is told at least once: the bookmark is \

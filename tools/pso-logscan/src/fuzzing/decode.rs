@@ -65,7 +65,13 @@ fn packed(text: &[u8], mut bytes: Vec<u8>, few: usize, cut: usize, flip: usize) 
     }
     if let Some(byte) = bytes.get_mut(flip) {
         *byte ^= 1 << (cut % 8);
-        assert_eq!(read(&bytes, few), read(&bytes, usize::MAX), "damaged");
+        // How much comes of what is before the damage depends on how much is unpacked at a time.
+        match (read(&bytes, few), read(&bytes, usize::MAX)) {
+            (Some((one, Some(_))), Some((other, Some(_)))) => {
+                assert!(one.starts_with(&other) || other.starts_with(&one))
+            }
+            (one, other) => assert_eq!(one, other, "damaged"),
+        }
     }
 }
 

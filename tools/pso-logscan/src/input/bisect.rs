@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::input::chunks::FileChunks;
 use crate::stamps::reader::Reader;
 use crate::stamps::window::Window;
-use crate::stamps::{Moment, SECOND};
+use crate::stamps::{Moment, SECOND, Stamp};
 
 /// Below this size a file is read whole: that is as quick.
 const MIN_BYTES: u64 = 4 << 20;
@@ -23,6 +23,10 @@ pub(crate) const MARGIN: i64 = 60 * SECOND;
 /// What has to be read of a file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Part {
+    /// The file's first stamp.
+    pub(crate) first: Stamp,
+    /// The lines before it, which nothing dates.
+    pub(crate) undated: Range<u64>,
     /// From a line with a stamp to the end of a line.
     pub(crate) range: Range<u64>,
     /// Bytes that were read to find it.
@@ -42,18 +46,22 @@ pub(crate) fn part(chunks: &FileChunks, reader: &Reader, window: &Window) -> io:
     if window.is_open() || all.end - all.start < MIN_BYTES {
         return Ok(None);
     }
-    let mut search = Search { chunks, reader, buffer: Vec::new(), looked_at: 0 };
+    let mut search = Search { chunks, reader, buffer: Vec::new(), looked_at: 0, first: None };
     let Some(places) = search.places()? else { return Ok(None) };
-    let back = window.since.map(|since| Moment(since.0.saturating_sub(MARGIN)));
-    let ahead = window.until.map(|until| Moment(until.0.saturating_add(MARGIN)));
+    // Lines of an hour that the clocks have shown twice do not stand in the order of the moments that they are taken for.
+    let back = window.since.map(|since| reader.shown_twice(since).map_or(since, |twice| twice.start));
+    let ahead = window.until.map(|until| reader.shown_twice(until).map_or(until, |twice| twice.end));
+    let back = back.map(|since| Moment(since.0.saturating_sub(MARGIN)));
+    let ahead = ahead.map(|until| Moment(until.0.saturating_add(MARGIN)));
     let edges = match (search.edge(&places, back)?, search.edge(&places, ahead)?) {
         (Some(start), Some(end)) => (start, end),
         _ => return Ok(None),
     };
-    let start = if back.is_some() { edges.0.start } else { all.start };
-    let end = if ahead.is_some() { edges.1.end } else { all.end };
-    let looked_at = search.looked_at;
-    Ok((start > all.start || end < all.end).then_some(Part { range: start..end.max(start), looked_at }))
+    let (Some(first), Some(dated)) = (search.first, places.first().map(|place| place.start)) else { return Ok(None) };
+    let start = edges.0.start.max(dated);
+    let range = start..edges.1.end.max(start);
+    let part = Part { first, undated: all.start..dated, range, looked_at: search.looked_at };
+    Ok((part.range.start > dated || part.range.end < all.end).then_some(part))
 }
 
 /// A line with a stamp.
@@ -70,6 +78,8 @@ struct Search<'a> {
     reader: &'a Reader,
     buffer: Vec<u8>,
     looked_at: u64,
+    /// The first stamp that was seen.
+    first: Option<Stamp>,
 }
 
 impl Search<'_> {
@@ -96,7 +106,7 @@ impl Search<'_> {
     }
 
     /// Around `moment`: the start of a line before which all stamps are earlier, and that of one from which on none is,
-    /// or the file's end. `None` where disorder was seen.
+    /// or the file's end; all of it where there is no `moment`. `None` where disorder was seen.
     fn edge(&mut self, places: &[Place], moment: Option<Moment>) -> io::Result<Option<Range<u64>>> {
         let all = self.chunks.range().clone();
         let Some(moment) = moment else { return Ok(Some(all)) };
@@ -152,7 +162,7 @@ impl Search<'_> {
     }
 
     /// What the buffer shows, which begins at `begin` of the file.
-    fn seen(&self, begin: u64, mid_line: bool, to_the_end: bool) -> Seen {
+    fn seen(&mut self, begin: u64, mid_line: bool, to_the_end: bool) -> Seen {
         let feed = |end: Option<usize>| end.map_or(self.buffer.len(), |end| end + 1);
         let first = if mid_line { feed(memchr::memchr(b'\n', &self.buffer)) } else { 0 };
         let whole = if to_the_end { self.buffer.len() } else { memchr::memrchr(b'\n', &self.buffer).unwrap_or(0) };
@@ -163,6 +173,7 @@ impl Search<'_> {
                 break;
             }
             if let Some(stamp) = self.reader.stamp_of_line(line) {
+                self.first.get_or_insert(stamp);
                 let seen = place.get_or_insert(Place { start: begin + start as u64, first: stamp.at, last: stamp.at });
                 if stamp.at.0 < seen.last.0.saturating_sub(MARGIN) {
                     return Seen::Disorder;
@@ -197,6 +208,8 @@ enum Seen {
 mod tests {
     use std::io::Write as _;
 
+    use pso_common::config::ConfigValue as _;
+
     use super::*;
     use crate::input::chunks::Sizes;
     use crate::stamps::zone::Zone;
@@ -223,7 +236,7 @@ mod tests {
     fn of(text: &str, since: Option<i64>, until: Option<i64>) -> Option<(String, u64)> {
         let window = Window { since: since.map(moment), until: until.map(moment) };
         let reader = Reader::new(Zone::UTC, moment(0));
-        let Part { range, looked_at } = part(&chunks(text), &reader, &window).expect("readable")?;
+        let Part { range, looked_at, .. } = part(&chunks(text), &reader, &window).expect("readable")?;
         let range = usize::try_from(range.start).expect("small")..usize::try_from(range.end).expect("small");
         Some((text[range].to_owned(), looked_at))
     }
@@ -308,5 +321,45 @@ mod tests {
             assert_eq!(of(&text, Some(20_000), None), None, "{}", &text[..40]);
         }
         assert_eq!(of(&hours(0, 80_000), None, None), None);
+    }
+
+    #[test]
+    fn lines_before_the_first_stamp_are_a_part_of_their_own() {
+        let text = "no stamp\nat all\n".to_owned() + &(0..80_000).map(line).collect::<String>();
+        for (since, until) in [(Some(70_000), None), (None, Some(10_000)), (None, Some(-90))] {
+            let window = Window { since: since.map(moment), until: until.map(moment) };
+            let reader = Reader::new(Zone::UTC, moment(0));
+            let part = part(&chunks(&text), &reader, &window).expect("readable").expect("sorted");
+            assert_eq!((part.undated, part.first.at), (0..16, moment(0)));
+            assert!(part.range.start >= 16 && part.range.end <= text.len() as u64);
+        }
+    }
+
+    /// Half a year in one file: what the search looks at does not show that an hour comes twice.
+    #[test]
+    fn an_hour_that_is_shown_twice_is_read_as_a_whole() {
+        let zone = Zone::parse("Europe/Paris").expect("a zone");
+        // 2025-10-26T01:00:00Z
+        let change = 1_761_440_400;
+        let text: String = (-40_000..40_000)
+            .map(|number| {
+                let utc = change + number * 200;
+                let shown = Moment((utc + i64::from(zone.offset_at(utc))) * SECOND).timestamp().expect("in range");
+                format!("{} INFO a line of some length that says nothing\n", shown.to_string().replace('Z', ""))
+            })
+            .collect();
+        let reader = Reader::new(zone, moment(0));
+        for minute in (0..60).step_by(7) {
+            let edge = Some(Moment((change - 3600 + minute * 60) * SECOND));
+            for window in [Window { since: edge, until: None }, Window { since: None, until: edge }] {
+                let part = part(&chunks(&text), &reader, &window).expect("readable").expect("sorted");
+                let mut offset = 0;
+                for line in text.split_inclusive('\n') {
+                    let at = reader.stamp_of_line(line.trim_end().as_bytes()).expect("a stamp").at;
+                    assert!(part.range.contains(&offset) || !window.contains(at), "{line} at {offset}, {part:?}");
+                    offset += line.len() as u64;
+                }
+            }
+        }
     }
 }

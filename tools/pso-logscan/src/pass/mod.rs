@@ -4,6 +4,7 @@
 //! quicker. Packed files can be unpacked by one thread only, so several of them are read at a time; a large plain file
 //! keeps all threads busy, so one of them is read at a time.
 
+mod narrowed;
 pub(crate) mod reading;
 mod workers;
 

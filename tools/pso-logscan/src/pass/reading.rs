@@ -9,14 +9,14 @@ use pso_common::{Severity, Timestamp};
 
 use crate::bookmark::entry::{Entry, absolute, name};
 use crate::bookmark::plan::Planned;
-use crate::input::bisect;
-use crate::input::chunks::{FileChunks, Sizes};
+use crate::input::chunks::Sizes;
 use crate::input::files::Found;
 use crate::input::logfile::Identity;
 use crate::input::open::{self, How, Input, Opened};
 use crate::input::rotation;
+use crate::pass::narrowed::Narrowed;
 use crate::scan::Rules;
-use crate::scan::pipeline::{self, Chunks, Job, Outcome};
+use crate::scan::pipeline::{self, Job, Outcome};
 use crate::scan::tally::{Counts, FileTally};
 use crate::settings::Settings;
 use crate::stamps::reader::Reader;
@@ -146,43 +146,31 @@ pub(super) fn read(
         Input::Stream { .. } => (if kit.alone { kit.threads } else { 1 }, None),
     };
     let before = before.unwrap_or_default();
-    let narrowed = narrow(kit, &opened.input, &reader);
-    let job = |chunks| Job { chunks, file: number, rules: kit.rules, reader: &reader, before: before.clone(), threads };
+    let narrowed = Narrowed::of(kit, &opened.input, &reader);
+    let job = |chunks, before| Job { chunks, file: number, rules: kit.rules, reader: &reader, before, threads };
     let mut in_order = None;
-    if let Some((chunks, looked_at)) = &narrowed {
-        let outcome = pipeline::count(job(Chunks::File(chunks)), &kit.cancel, &mut read.counts)?;
-        let length = chunks.range().end - chunks.range().start;
-        read.read_bytes = looked_at + chunks.available().saturating_sub(chunks.range().start);
+    if let Some(narrowed) = &narrowed {
+        let outcome = narrowed.count(job, &kit.cancel, &mut read.counts)?;
+        read.read_bytes = narrowed.read_bytes();
         // A file that turns out not to be sorted is read again, all of it.
-        in_order = (!outcome.tally.disorder).then_some((outcome, opened.input.bytes().saturating_sub(length)));
+        let skipped = opened.input.bytes().saturating_sub(narrowed.length());
+        in_order = (!outcome.tally.disorder).then_some((outcome, skipped));
     }
     if let Some((outcome, skipped)) = in_order {
         read.counts.forget_line_numbers();
         (read.outcome, read.skipped) = (outcome, skipped);
     } else {
         read.counts = Counts::default();
-        read.outcome = pipeline::count(job(opened.input.chunks()), &kit.cancel, &mut read.counts)?;
+        read.outcome = pipeline::count(job(opened.input.chunks(), before), &kit.cancel, &mut read.counts)?;
         read.read_bytes += opened.input.read_bytes();
     }
     read.left = opened.input.left_bytes();
     read.garbage = opened.input.garbage_bytes();
-    read.shrunk = narrowed.as_ref().and_then(|(chunks, _)| chunks.shrunk()).or_else(|| opened.input.shrunk());
+    read.shrunk = narrowed.as_ref().and_then(Narrowed::shrunk).or_else(|| opened.input.shrunk());
     if let (true, Some(path)) = (kit.bookmarked, &path) {
         read.entry = remembered(kit, input, &read, &opened, path);
     }
     Ok(Result::Read(Box::new(read)))
-}
-
-/// The part of a plain file in which the window may be, and how many bytes were read to find it; `None` where all of it
-/// is to be read. With a bookmark it is, because the next run must know how many lines there were.
-fn narrow(kit: &Kit<'_>, input: &Input, reader: &Reader) -> Option<(FileChunks, u64)> {
-    let Input::File { chunks, .. } = input else { return None };
-    if kit.bookmarked || kit.settings.whole {
-        return None;
-    }
-    // Whatever goes wrong is told when the file is read.
-    let part = bisect::part(chunks, reader, &kit.rules.window).ok()??;
-    Some((chunks.narrowed(part.range).ok()?, part.looked_at))
 }
 
 fn how(kit: &Kit<'_>, input: &Planned, path: &Path) -> How {

@@ -67,6 +67,7 @@ fn verdict(read: &Read, settings: &Settings) -> (Severity, String) {
     };
     match (read.lines(), read.before) {
         (0, Some(_)) if left.is_empty() => (Severity::Ok, "nothing new was written to it".to_owned()),
+        (0, None) if read.skipped > 0 => (Severity::Ok, "none of its lines is within the window".to_owned()),
         (0, None) if left.is_empty() => (Severity::Info, "it is empty".to_owned()),
         (0, _) => (Severity::Ok, left),
         _ if tally.format.is_none() && !settings.window.is_open() => {

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use regex_syntax::is_word_character;
+
 /// The character with which `bytes` begin and its length; `None` where they do not begin with UTF-8.
 fn next_char(bytes: &[u8]) -> Option<(char, usize)> {
     let &first = bytes.first()?;
@@ -19,7 +21,11 @@ fn next_char(bytes: &[u8]) -> Option<(char, usize)> {
 }
 
 fn is_word(character: char) -> bool {
-    character == '_' || character.is_alphanumeric()
+    if character.is_ascii() {
+        character == '_' || character.is_ascii_alphanumeric()
+    } else {
+        is_word_character(character)
+    }
 }
 
 /// How many bytes from the beginning are characters that `is` takes.
@@ -99,6 +105,9 @@ mod tests {
         assert_eq!(after("SyncTimeout"), None);
         assert_eq!(after(" [sync]"), None);
         assert_eq!(after(" – dash"), None);
+        // An accent of its own belongs to the word, and so do other marks that join; fractions are no digits.
+        assert_eq!(after(" E\u{301}chec\u{203f}x½").as_deref(), Some("E\u{301}chec\u{203f}x"));
+        assert_eq!(after(" ½"), None);
         assert_eq!(after_blanks(b" caf\xe9"), Some(1..4));
         assert_eq!(first(b"\xff\xe9 (plan) x"), Some(4..8));
         assert_eq!(first(b"--\xe2\x80"), None);

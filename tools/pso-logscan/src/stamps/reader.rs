@@ -1,5 +1,7 @@
 //! How the stamps of one input are read.
 
+use std::ops::Range;
+
 use crate::scan::lines::without_return;
 use crate::search::jsonline::JsonLine;
 use crate::stamps::formats::{self, Says};
@@ -23,6 +25,13 @@ impl Reader {
         let second = reference.0.div_euclid(SECOND);
         let years = Years::until(second.saturating_add(zone.offset_at(second).into()));
         Self { zone, years }
+    }
+
+    /// The moments that the clocks of the zone show twice, if `at` is one of them: all these stamps are taken for the first
+    /// time that they were shown.
+    pub(crate) fn shown_twice(&self, at: Moment) -> Option<Range<Moment>> {
+        let twice = self.zone.shown_twice(at.0.div_euclid(SECOND))?;
+        Some(Moment(twice.start * SECOND)..Moment(twice.end * SECOND))
     }
 
     /// Reads the stamp of `line`, which may be a JSON line.

@@ -1,5 +1,6 @@
 //! The zone of stamps that name none.
 
+use std::ops::Range;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -32,7 +33,7 @@ pub(crate) struct Named {
 }
 
 /// 1973-01-01 and 2100-01-01: between them a conversion is a search in a table; the rules are asked for all others.
-const TABLE: std::ops::Range<i64> = 94_694_400..4_102_444_800;
+const TABLE: Range<i64> = 94_694_400..4_102_444_800;
 
 /// About half a year, as a number of bits: few zones have more than one change in it.
 const STRETCH: u32 = 24;
@@ -57,6 +58,17 @@ impl Zone {
             Self::Fixed(offset) => *offset,
             Self::Named(named) => offset_at(&named.rules, second),
         }
+    }
+
+    /// The span of moments that the clocks here show again when they are put back, if `second` is in it.
+    pub(crate) fn shown_twice(&self, second: i64) -> Option<Range<i64>> {
+        let Self::Named(named) = self else { return None };
+        let mut before = named.first;
+        named.changes.iter().find_map(|&(shown, offset)| {
+            let (from, back) = (shown - i64::from(before.max(offset)), i64::from(before - offset));
+            before = offset;
+            Some(from - back..from).filter(|twice| twice.contains(&second))
+        })
     }
 
     fn named(name: String, rules: TimeZone) -> Self {
@@ -219,6 +231,23 @@ mod tests {
         ] {
             assert_eq!(utc(&zone(name), local), expected, "{local} {name}");
         }
+    }
+
+    #[test]
+    fn an_hour_is_shown_twice_when_clocks_are_put_back() {
+        let second = |text: &str| text.parse::<Timestamp>().expect("a time").as_second();
+        let (from, until) = (second("2025-10-26T00:00:00Z"), second("2025-10-26T01:00:00Z"));
+        let paris = zone("Europe/Paris");
+        assert_eq!(paris.shown_twice(from), Some(from..until));
+        assert_eq!(paris.shown_twice(until - 1), Some(from..until));
+        for none in
+            [from - 1, until, second("2025-03-30T00:30:00Z"), second("2025-03-30T01:30:00Z"), i64::MIN, i64::MAX]
+        {
+            assert_eq!(paris.shown_twice(none), None, "{none}");
+        }
+        let half = second("2025-04-05T14:40:00Z");
+        assert_eq!(zone("Australia/Lord_Howe").shown_twice(half).map(|twice| twice.end - twice.start), Some(1800));
+        assert_eq!(zone("+01:00").shown_twice(from), None);
     }
 
     /// Every change of every zone, and the times around it: the table says what the rules say, and changes at whole

@@ -8,6 +8,9 @@ const MAX_GROUP: usize = 24;
 /// Tokens that may stand before the level, where they are only numbers, marks and words in capitals.
 const MAX_BEFORE_LEVEL: usize = 24;
 
+/// Tokens before a stamp in seconds since 1970.
+const MAX_BEFORE_EPOCH: usize = 10;
+
 /// What the header of a line says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Header {
@@ -26,7 +29,7 @@ pub(super) struct Header {
 /// `fields` words are known to belong to it from the format of the stamp: syslog's host, and what follows it there.
 pub(super) fn header(line: &[u8], tokens: &[Token], fields: usize) -> Header {
     let mut reading = Reading { line, tokens, level: None };
-    let start = reading.fields(fields);
+    let start = reading.fields(fields).max(reading.epoch());
     let mut end = reading.header(start);
     if fields > 0 && end == start && reading.is_word(end) && reading.is_mark(end + 1, b':') {
         end += 2;
@@ -77,6 +80,21 @@ impl Reading<'_> {
         let begins = |token: &Token| token.spaced;
         let rest = self.tokens.get(1..).unwrap_or_default();
         rest.iter().enumerate().filter(|(_, token)| begins(token)).nth(count - 1).map_or(0, |(at, _)| at + 1)
+    }
+
+    /// Where a stamp in seconds since 1970 ends that stands behind fields of other kinds; 0 where there is none. One
+    /// among the first words of a line that begins with a number is no part of its message.
+    fn epoch(&self) -> usize {
+        let is_epoch = |token: &Token| {
+            let rest = &self.line[token.start as usize..];
+            let digits = rest.iter().take_while(|byte| byte.is_ascii_digit()).count();
+            let fraction = rest.get(digits) == Some(&b'.');
+            let ends = fraction || rest.get(digits).is_some_and(u8::is_ascii_whitespace);
+            token.is_parameter() && token.spaced && digits == 10 && rest[0] == b'1' && ends
+        };
+        let begins_with_number = self.tokens.first().is_some_and(Token::is_parameter);
+        let first = self.tokens.iter().take(MAX_BEFORE_EPOCH).skip(1);
+        first.enumerate().find(|(_, token)| begins_with_number && is_epoch(token)).map_or(0, |(at, _)| at + 2)
     }
 
     fn header(&mut self, start: usize) -> usize {
@@ -130,10 +148,10 @@ impl Reading<'_> {
             self.level = self.level.or(Some(level));
             return Ok(at + 1);
         }
-        // Android's and others' letter, behind the numbers and before a name.
+        // Android's letter behind the numbers and before a name, and Ruby's before a comma.
         if let [letter] = word
             && let Some(level) = Level::of_letter(*letter)
-            && at > 0
+            && (at > 0 || self.is_mark(1, b','))
             && self.level.is_none()
             && self.tokens[..at].iter().all(|token| token.kind != Kind::Word)
         {

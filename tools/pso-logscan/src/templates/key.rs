@@ -2,9 +2,11 @@
 
 use std::borrow::Cow;
 
-use crate::search::json::{Value, fields};
+use crate::search::json::fields;
+use crate::templates::fields::{MAX_FIELDS, Said};
 use crate::templates::header::header;
 use crate::templates::level::Level;
+use crate::templates::mask::{CLASS, Class};
 use crate::templates::tokens::{Kind, MAX_BYTES, Token, tokenise};
 
 /// Stands between two tokens without a blank.
@@ -16,8 +18,6 @@ pub(super) const PARAMETER: u8 = 1;
 /// An empty value.
 pub(super) const EMPTY: u8 = 2;
 
-/// Fields of a JSON line that are looked at.
-const MAX_FIELDS: usize = 64;
 /// Bytes of a field's name that are kept.
 const MAX_NAME: usize = 100;
 /// Bytes of a JSON line that are looked at: more than of others, since its message may stand behind long values.
@@ -44,13 +44,37 @@ impl Keys {
         (&self.key, level)
     }
 
-    /// Appends the key of a message.
+    /// Appends the key of a message, or of what the message of a line of `key=value` pairs says.
     fn message(&mut self, text: &[u8], fields: usize) -> Option<Level> {
+        let beginning = beginning(text);
+        tokenise(&beginning, &mut self.tokens);
+        let header = header(&beginning, &self.tokens, fields);
+        if let [key, equals, ..] = &self.tokens[header.end..]
+            && equals.kind == Kind::Mark
+            && equals.literal(&beginning) == b"="
+            // Up to there nothing that is not UTF-8 was replaced, if it is the same in both.
+            && let Some(pairs) = text.get(key.start as usize..).filter(|pairs| pairs.starts_with(key.literal(&beginning)))
+            && let Some(Said { level, message: Some(message), .. }) = Said::of_pairs(pairs)
+        {
+            let named = self.sentence(&message);
+            return level.or(header.level).or(named);
+        }
+        self.append(&beginning, header.end);
+        header.level
+    }
+
+    /// Appends the key of a message that is known to be no line of pairs.
+    fn sentence(&mut self, text: &[u8]) -> Option<Level> {
         let text = beginning(text);
-        let text = &*text;
-        tokenise(text, &mut self.tokens);
-        let header = header(text, &self.tokens, fields);
-        for (number, token) in self.tokens[header.end..].iter().enumerate() {
+        tokenise(&text, &mut self.tokens);
+        let header = header(&text, &self.tokens, 0);
+        self.append(&text, header.end);
+        header.level
+    }
+
+    /// Appends the tokens from `start` on.
+    fn append(&mut self, text: &[u8], start: usize) {
+        for (number, token) in self.tokens[start..].iter().enumerate() {
             if number > 0 {
                 self.key.push(if token.spaced { SPACE } else { GLUE });
             }
@@ -61,34 +85,16 @@ impl Keys {
                 Kind::Word | Kind::Mark => {}
             }
         }
-        header.level
     }
 
-    /// Appends the key of a JSON line: what its message says, then the names of its fields. The values are parameters.
+    /// Appends the key of a JSON line: what its message says, or, where that says nothing, the names of its fields. All
+    /// other values are parameters, and so is whether there are any.
     fn json(&mut self, line: &[u8]) -> Option<Level> {
-        let (mut level, mut message) = (None, None);
-        for (name, value) in fields(line).take(MAX_FIELDS) {
-            match name {
-                b"level" | b"severity" | b"lvl" | b"levelname" | b"log.level" if level.is_none() => {
-                    level = match value {
-                        Value::Bare(number) => Level::of_number(number),
-                        _ => value.text().and_then(|text| Level::of(&text)),
-                    };
-                }
-                b"msg" | b"message" | b"error" | b"err" | b"event" | b"log" | b"text" => {
-                    let rank = u8::from(!matches!(name, b"msg" | b"message"));
-                    if let Some(text) = value.text()
-                        && message.as_ref().is_none_or(|(other, _)| rank < *other)
-                    {
-                        message = Some((rank, text));
-                    }
-                }
-                _ => {}
-            }
-        }
-        let mut named = None;
-        if let Some((_, text)) = message {
-            named = self.message(&text, 0);
+        let said = Said::of(fields(line));
+        let named = said.message.and_then(|text| self.message(&text, 0));
+        let level = said.level.or(named);
+        if self.key.iter().any(|byte| CLASS[usize::from(*byte)] == Class::Letter) {
+            return level;
         }
         if !self.key.is_empty() {
             self.key.push(SPACE);
@@ -106,7 +112,7 @@ impl Keys {
             self.key.extend(name.bytes().filter(|byte| !byte.is_ascii_control() && *byte != SPACE));
         }
         self.key.push(b'}');
-        level.or(named)
+        level
     }
 }
 

@@ -112,6 +112,8 @@ pub(super) fn mask(word: &[u8]) -> Masked {
 fn is_class(word: &[u8]) -> bool {
     let mut last: &[u8] = b"";
     let mut names = 0;
+    // `*v1.Pod` points to one.
+    let word = word.strip_prefix(b"*").unwrap_or(word);
     for name in word.split(|byte| *byte == b'.') {
         if !name.first().is_some_and(u8::is_ascii_alphabetic) {
             return false;

@@ -10,9 +10,12 @@
 //!
 //! What earlier runs found is [`Known`]: a key that one of its templates covers belongs to that one.
 
+mod address;
 mod cover;
+mod fields;
 mod gathered;
 mod header;
+mod joining;
 mod key;
 mod known;
 mod level;
@@ -24,6 +27,7 @@ mod quotes;
 mod sketch;
 mod split;
 mod tokens;
+mod vocabulary;
 
 #[cfg(test)]
 mod tests;
