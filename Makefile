@@ -12,7 +12,7 @@ SECONDS ?= 600
 
 .PHONY: help
 help: ## List the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 12
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 16
 
 .PHONY: build
 build: ## Build the tools, optimised, into target/release
@@ -34,6 +34,19 @@ playground: ## Start the demo's deployment and keep it up until Ctrl-C, to try t
 test: lint ## All checks: format, lints, docs, scripts, unit and end-to-end tests
 	$(CARGO) build --locked --workspace --bins
 	$(CARGO) test --locked --workspace
+
+.PHONY: test-pg-matrix
+test-pg-matrix: ## Test pso-pgstats against the PostgreSQL versions of tests/pg-versions.txt, and the installed one
+	@tests/prepare.sh test-pg-matrix
+	$(CARGO) build --locked -p pso-pgstats
+	@failed=; for version in $$(sed -n 's/^\([0-9]*\)\.[^ ]* [^ ]*$$/\1/p' tests/pg-versions.txt); do \
+		echo "PostgreSQL $$version"; \
+		PSO_TEST_PG_VERSION=$$version $(CARGO) test --locked -p pso-tests --test e2e -- pgstats --skip pgstats_versions \
+			|| failed="$$failed $$version"; \
+	done; \
+	echo 'PostgreSQL as installed, and what holds for all versions'; \
+	PSO_TEST_PG_VERSIONS=all $(CARGO) test --locked -p pso-tests --test e2e -- pgstats || failed="$$failed installed"; \
+	[ -z "$$failed" ] || { echo "failed:$$failed" >&2; exit 1; }
 
 .PHONY: lint
 lint: ## Formatting, clippy, rustdoc and shellcheck, all with warnings denied

@@ -27,10 +27,36 @@ need_postgresql() {
     need postgresql postgres
 }
 
+# The other versions of PostgreSQL, the newest or all, come through npm.
+need_versions() {
+    "$here/pg-versions.sh" --check "$1" || need npm npm
+}
+
+install() {
+    if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
+        echo "installing$missing" >&2
+        export DEBIAN_FRONTEND=noninteractive
+        # Debian would create a cluster and start it; the tests start servers of their own.
+        clusters=/etc/postgresql-common/createcluster.conf
+        if [ ! -e "$clusters" ]; then
+            mkdir -p "${clusters%/*}"
+            echo 'create_main_cluster = false' >"$clusters"
+            trap 'rm -f "$clusters"' EXIT
+        fi
+        apt-get update -qq >&2
+        # shellcheck disable=SC2086 # a list of packages
+        apt-get install -y -qq --no-install-recommends $missing >/dev/null
+    else
+        echo "these packages are missing; as root, run:  apt-get install --no-install-recommends$missing" >&2
+        exit 3
+    fi
+}
+
+here=$(dirname "$0")
 case ${1:-} in
-demo | test | bench) ;;
+demo | test | test-pg-matrix | bench) ;;
 *)
-    echo "usage: $0 demo|test|bench" >&2
+    echo "usage: $0 demo|test|test-pg-matrix|bench" >&2
     exit 3
     ;;
 esac
@@ -41,6 +67,10 @@ need_postgresql
 case $1 in
 test)
     need shellcheck shellcheck
+    need_versions newest
+    ;;
+test-pg-matrix)
+    need_versions all
     ;;
 bench)
     need hyperfine hyperfine
@@ -50,21 +80,14 @@ bench)
     ;;
 esac
 
-[ -n "$missing" ] || exit 0
-if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
-    echo "installing$missing" >&2
-    export DEBIAN_FRONTEND=noninteractive
-    # Debian would create a cluster and start it; the tests start servers of their own.
-    clusters=/etc/postgresql-common/createcluster.conf
-    if [ ! -e "$clusters" ]; then
-        mkdir -p "${clusters%/*}"
-        echo 'create_main_cluster = false' >"$clusters"
-        trap 'rm -f "$clusters"' EXIT
-    fi
-    apt-get update -qq >&2
-    # shellcheck disable=SC2086 # a list of packages
-    apt-get install -y -qq --no-install-recommends $missing >/dev/null
-else
-    echo "these packages are missing; as root, run:  apt-get install --no-install-recommends$missing" >&2
-    exit 3
-fi
+[ -z "$missing" ] || install
+
+case $1 in
+test)
+    # Without it one can still test all the rest.
+    "$here/pg-versions.sh" newest || echo 'the tests that need it will fail' >&2
+    ;;
+test-pg-matrix)
+    "$here/pg-versions.sh" all
+    ;;
+esac

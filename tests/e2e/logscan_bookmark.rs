@@ -217,6 +217,9 @@ fn a_bookmark_that_cannot_be_used_is_refused() {
     fs::write(&state, &good).expect("written");
     assert_eq!(errors(&run(folder.path(), &["logs"])), 1);
     run(folder.path(), &["-"]).assert_code(3);
+    let inside = Tool::new("pso-logscan").expect("built").folder(folder.path());
+    let inside = inside.args(["--bookmark", "logs/state.log", "logs"]).run().expect("ends");
+    inside.assert_code(3).assert_stderr_has("would be read as one of the logs");
     run(folder.path(), &["--until", "1h", "logs"]).assert_code(3);
 }
 
@@ -315,6 +318,95 @@ fn utf16_goes_on_too() {
     add("OR Late\n");
     assert_eq!(errors(&run(folder.path(), &["logs"])), 1);
     assert_eq!(errors(&run(folder.path(), &["logs"])), 0);
+}
+
+#[test]
+fn what_comes_back_goes_on_where_it_was_left() {
+    let (folder, log) = begun();
+    sh(folder.path(), "mv logs/sync.log away; touch logs/other.log");
+    run(folder.path(), &["logs"]).assert_code(3);
+    run(folder.path(), &["logs"]).assert_code(0);
+    sh(folder.path(), "mv away logs/sync.log");
+    append(&log, &lines(10, 2));
+    let back = run(folder.path(), &["logs"]);
+    back.assert_code(0);
+    assert_eq!(errors(&back), 2, "{back}");
+}
+
+#[test]
+fn a_renamed_log_is_found_whatever_its_name_is() {
+    let (folder, log) = begun();
+    append(&log, &lines(10, 3));
+    sh(folder.path(), "mv logs/sync.log logs/before-the-update");
+    append(&log, &lines(20, 2));
+    let outcome = run(folder.path(), &["logs"]);
+    outcome.assert_code(0);
+    assert_eq!(errors(&outcome), 5, "{outcome}");
+}
+
+#[test]
+fn the_same_short_text_after_each_rotation_counts_each_time() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("logs")).expect("created");
+    let log = folder.path().join("logs/sync.log");
+    let mut sum = 0;
+    for round in 0..4 {
+        append(&log, "ERROR started\n");
+        sum += errors(&run(folder.path(), &["logs"]));
+        assert_eq!(sum, round + 1);
+        sh(folder.path(), &format!("mv logs/sync.log logs/sync.log.{}", 9 - round));
+    }
+}
+
+#[test]
+fn a_last_line_that_nobody_finishes_is_read_after_ten_minutes() {
+    let (folder, log) = begun();
+    append(&log, "2025-06-12T09:00:00Z ERROR Fatal the last word");
+    sh(folder.path(), "touch -d '9 minutes ago' logs/sync.log");
+    assert_eq!(errors(&run(folder.path(), &["logs"])), 0);
+    sh(folder.path(), "touch -d '11 minutes ago' logs/sync.log");
+    let outcome = run(folder.path(), &["logs"]);
+    outcome.assert_code(0);
+    assert_eq!(errors(&outcome), 1, "{outcome}");
+    assert_eq!(errors(&run(folder.path(), &["logs"])), 0);
+}
+
+#[test]
+fn there_may_be_more_files_than_may_be_open() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("logs")).expect("created");
+    for n in 0..150 {
+        append(&folder.path().join(format!("logs/sync.log.{n}")), &lines(n * 10, 2));
+    }
+    let program = pso_tests::tool::built_binary("pso-logscan").expect("built");
+    for expected in [300, 0] {
+        let script = "ulimit -n 64; exec \"$0\" --bookmark state --max-errors 9999 logs";
+        let outcome = Tool::program("sh").args(["-c", script]).arg(&program).folder(folder.path()).run().expect("ends");
+        assert_eq!((outcome.code, errors(&outcome)), (Some(0), expected), "{outcome}");
+    }
+}
+
+#[test]
+fn a_full_disk_costs_no_record_and_no_bookmark() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let (disk, log) = (folder.path().join("disk"), folder.path().join("sync.log"));
+    let _mount = pso_tests::mount::Mount::tmpfs(&disk, 16).expect("mounted");
+    append(&log, &lines(0, 10));
+    let scan = || {
+        let tool = Tool::new("pso-logscan").expect("built").folder(folder.path());
+        tool.args(["--bookmark", "disk/state", "sync.log"]).run().expect("ends")
+    };
+    scan().assert_code(0);
+    let before = fs::read(disk.join("state")).expect("read");
+    append(&log, &lines(10, 2));
+    sh(folder.path(), "head -c 64k /dev/zero > disk/full || true");
+    let full = scan();
+    full.assert_code(3).assert_stderr_has("write the bookmark to").assert_stderr_has("No space left");
+    assert_eq!(errors(&full), 2, "{full}");
+    assert!(fs::read(disk.join("state")).expect("read") == before && !disk.join(".state.new").exists());
+    sh(folder.path(), "rm disk/full");
+    assert_eq!(errors(&scan()), 2);
+    assert_eq!(errors(&scan()), 0);
 }
 
 /// A log that is written and rotated at random.
@@ -497,16 +589,18 @@ fn nothing_is_lost_when_rotation_happens_while_a_run_reads() {
             walk
         })
     };
-    let mut told = BTreeSet::new();
+    let (mut told, mut again) = (BTreeSet::new(), 0);
     let mut hear = || {
         // A run tells the last 1000 one by one.
         allowed.store(written.load(Ordering::Relaxed) + 150, Ordering::Relaxed);
         let outcome = run(&folder, &["logs", "--last", "1000", "--max-errors", "1000000"]);
         assert!(errors(&outcome) <= 1000, "{outcome}");
         let events = outcome.records_of_kind("log.event");
-        told.extend(
-            events.iter().filter_map(|event| event["message"].as_str()?.rsplit(' ').next()?.parse::<u64>().ok()),
-        );
+        let numbers =
+            events.iter().filter_map(|event| event["message"].as_str()?.rsplit(' ').next()?.parse::<u64>().ok());
+        for number in numbers {
+            again += u32::from(!told.insert(number));
+        }
     };
     let until = Instant::now() + Duration::from_secs(2);
     while Instant::now() < until {
@@ -518,4 +612,5 @@ fn nothing_is_lost_when_rotation_happens_while_a_run_reads() {
     hear();
     let missing: Vec<u64> = (0..walk.written).filter(|number| !told.contains(number)).collect();
     assert!(missing.is_empty() && walk.written > 100, "{missing:?} of {}", walk.written);
+    assert_eq!(again, 0, "lines of {} were told twice", walk.written);
 }

@@ -266,6 +266,48 @@ fn streams_are_told_line_by_line() {
 }
 
 #[test]
+fn utf16_is_followed_too() {
+    let folder = tempfile::tempdir().expect("a folder");
+    fs::create_dir(folder.path().join("logs")).expect("created");
+    let log = folder.path().join("logs/sync.log");
+    let add = |text: &str| {
+        let bytes: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+        let mut log = OpenOptions::new().create(true).append(true).open(&log).expect("opened");
+        // The halves of units and of pairs come apart.
+        for half in bytes.chunks(3) {
+            log.write_all(half).expect("written");
+        }
+    };
+    add(&format!("\u{feff}2025-06-12T09:00:00Z INFO 🚀 é\n{}", lines(0, 2)));
+    let mut following = Following::start(folder.path(), &["--bookmark", "state", "logs"]);
+    assert_eq!(following.numbers(2), [0, 1]);
+    add(&lines(2, 2));
+    assert_eq!(following.numbers(2), [2, 3]);
+    assert_eq!(following.stop().0, Some(0));
+    add(&lines(4, 1));
+    let mut following = Following::start(folder.path(), &["--bookmark", "state", "logs"]);
+    assert_eq!(following.numbers(1), [4]);
+    add(&lines(5, 1));
+    assert_eq!(following.numbers(1), [5]);
+    let (code, records) = following.stop();
+    assert_eq!(code, Some(0), "{records:#?}");
+    assert_eq!(of(&records, "log.count", "error")["count"], 2);
+}
+
+#[test]
+fn a_last_line_that_nobody_finishes_is_told_after_ten_minutes() {
+    let (folder, log) = logs();
+    let mut following = Following::begun(folder.path(), &log, &["logs"]);
+    append(&log, "2025-06-12T09:00:00Z ERROR Fatal 77");
+    assert_eq!(following.next_event(Duration::from_millis(700)), None);
+    sh(folder.path(), "touch -d '11 minutes ago' logs/sync.log");
+    assert_eq!(following.numbers(1), [77]);
+    append(&log, &format!("\n{}", lines(78, 1)));
+    assert_eq!(following.numbers(1), [78]);
+    assert_eq!(following.stop().0, Some(0));
+}
+
+#[test]
 fn what_is_there_already_is_told_when_it_is_asked_for() {
     let (folder, log) = logs();
     sh(folder.path(), "cp logs/sync.log logs/sync.log.1; gzip logs/sync.log.1");

@@ -230,6 +230,23 @@ fn bad_inputs_are_told_and_the_rest_is_read() {
 }
 
 #[test]
+fn what_has_no_size_is_read_and_a_pipe_among_logs_is_told() {
+    let folder = logs();
+    // The system's own files say that they are empty.
+    if Path::new("/proc/version").exists() {
+        let outcome = scan(folder.path(), &["/proc/version"]);
+        assert_eq!(outcome.record("log.coverage", "/proc/version")["lines"], 1, "{outcome}");
+    }
+    fs::write(folder.path().join("logs/a.log"), lines(0, 2)).expect("written");
+    sh(folder.path(), "mkfifo logs/pipe.log");
+    let outcome = scan(folder.path(), &["logs"]);
+    outcome.assert_code(3);
+    let message = "it is a pipe or a device: name it to have it read";
+    assert_eq!(said(&outcome, "logs/pipe.log"), ("unknown".into(), message.into()));
+    assert_eq!(errors(&outcome), 2);
+}
+
+#[test]
 fn what_must_not_be_read_is_told() {
     let folder = logs();
     fs::write(folder.path().join("logs/secret.log"), lines(0, 5)).expect("written");

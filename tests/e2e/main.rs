@@ -14,3 +14,5 @@ mod logscan_merge;
 mod logscan_templates;
 mod logscan_time;
 mod pgstats;
+mod pgstats_server;
+mod pgstats_versions;

@@ -10,3 +10,4 @@ mod postgresql;
 mod proxies;
 mod tools;
 mod vectors;
+mod versions;

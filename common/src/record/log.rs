@@ -83,11 +83,12 @@ pub struct LogCoverageRecord {
     pub size_bytes: Option<u64>,
     /// Bytes read from disk (compressed ones where the file is compressed).
     pub read_bytes: u64,
-    /// Where reading began: bytes from the beginning of the (decompressed) file; absent where it is the beginning.
+    /// Where reading began, because an earlier run had read what is before: bytes from the beginning of the (decompressed)
+    /// file; absent where it is the beginning.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from_offset: Option<u64>,
     /// Bytes of the (decompressed) file that were left out without being read: they lie outside of the window in a file
-    /// that is in the order of time, or an earlier run had read them. Absent where there are none.
+    /// that is in the order of time. Absent where there are none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped_bytes: Option<u64>,
     /// The file that has the same content and was read instead; absent where this one was read.

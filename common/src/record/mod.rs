@@ -29,10 +29,7 @@ pub use any::AnyRecord;
 pub use backup::{BackupArchiveRecord, BackupComponentRecord, Component, Decision};
 pub use health::{HealthCheckRecord, HealthMetricRecord, Layer};
 pub use log::{LogCountRecord, LogCoverageRecord, LogEventRecord, LogLineRecord, LogTemplateRecord};
-pub use pg::{
-    Confidence, PgActivityRecord, PgAdviceRecord, PgIndexRecord, PgSectionRecord, PgSizeRecord, PgStatementRecord,
-    PgTableRecord,
-};
+pub use pg::*;
 pub use raw::RawBytes;
 pub use restore::{RestoreMode, RestorePlanRecord, RestoreStepRecord, StepState};
 pub use run::{RunEndRecord, RunStartRecord};

@@ -31,7 +31,21 @@ impl KindInfo {
 }
 
 /// Every kind that the tools write.
-pub const KINDS: &[KindInfo] = &[
+pub const KINDS: &[KindInfo] = &joined::<{ OTHERS.len() + super::pg::KINDS.len() }>(OTHERS, super::pg::KINDS);
+
+/// Two lists as one.
+const fn joined<const N: usize>(first: &[KindInfo], second: &[KindInfo]) -> [KindInfo; N] {
+    let mut all = [first[0]; N];
+    let mut at = 0;
+    while at < N {
+        all[at] = if at < first.len() { first[at] } else { second[at - first.len()] };
+        at += 1;
+    }
+    all
+}
+
+/// The kinds beside those of `pso-pgstats`, which has a list of its own.
+const OTHERS: &[KindInfo] = &[
     KindInfo::of::<super::RunStartRecord>(),
     KindInfo::of::<super::RunEndRecord>(),
     KindInfo::of::<super::ConfigSettingRecord>(),
@@ -42,13 +56,6 @@ pub const KINDS: &[KindInfo] = &[
     KindInfo::of::<super::LogTemplateRecord>(),
     KindInfo::of::<super::LogLineRecord>(),
     KindInfo::of::<super::LogCoverageRecord>(),
-    KindInfo::of::<super::PgSectionRecord>(),
-    KindInfo::of::<super::PgActivityRecord>(),
-    KindInfo::of::<super::PgTableRecord>(),
-    KindInfo::of::<super::PgSizeRecord>(),
-    KindInfo::of::<super::PgIndexRecord>(),
-    KindInfo::of::<super::PgStatementRecord>(),
-    KindInfo::of::<super::PgAdviceRecord>(),
     KindInfo::of::<super::BackupComponentRecord>(),
     KindInfo::of::<super::BackupArchiveRecord>(),
     KindInfo::of::<super::RestorePlanRecord>(),

@@ -7,22 +7,28 @@ use std::process::Command;
 
 use anyhow::{Context, Result, bail};
 
+use super::{tree, versions};
 use crate::supervised::{self, Owner};
 
 /// Where Debian keeps the server's programs of version N: `<here>/N/bin`. They are not on PATH there.
 const DEBIAN: &str = "/usr/lib/postgresql";
 
-/// The folder with `initdb` and `postgres`: `PSO_TEST_PG_BIN`, else one of PATH, else the newest of Debian's.
+/// The folder with `initdb` and `postgres`: `PSO_TEST_PG_BIN`, else that of the version `PSO_TEST_PG_VERSION`, else one of PATH, else the newest of
+/// Debian's.
 ///
 /// # Errors
 /// When there is none; the message names the package to install.
 pub fn server_programs() -> Result<PathBuf> {
-    let complete = |folder: &Path| ["initdb", "postgres"].iter().all(|name| folder.join(name).is_file());
     if let Some(folder) = std::env::var_os("PSO_TEST_PG_BIN").map(PathBuf::from) {
         if complete(&folder) {
             return Ok(folder);
         }
         bail!("PSO_TEST_PG_BIN={} has no initdb and postgres", folder.display());
+    }
+    if let Some(version) = std::env::var_os("PSO_TEST_PG_VERSION") {
+        let major = version.to_str().and_then(|version| version.parse().ok());
+        let major = major.with_context(|| format!("PSO_TEST_PG_VERSION={} is no number", version.display()))?;
+        return versions::programs_of(major);
     }
     let mut debian: Vec<(u32, PathBuf)> = fs::read_dir(DEBIAN)
         .into_iter()
@@ -40,6 +46,16 @@ pub fn server_programs() -> Result<PathBuf> {
         "no PostgreSQL server is installed, and the tests need a real one: run `apt-get install postgresql`, \
          or set PSO_TEST_PG_BIN to the folder that has initdb and postgres",
     )
+}
+
+/// Whether a server can be made and run with the programs there.
+pub(super) fn complete(folder: &Path) -> bool {
+    ["initdb", "postgres"].iter().all(|name| folder.join(name).is_file())
+}
+
+/// Where Debian has the programs of a version, when it is installed.
+pub(super) fn debian_programs(major: u32) -> Option<PathBuf> {
+    Some(Path::new(DEBIAN).join(major.to_string()).join("bin")).filter(|folder| complete(folder))
 }
 
 /// Whether the installation has the module `pg_stat_statements`.
@@ -75,12 +91,32 @@ pub(super) fn owner(ours: &Path) -> Result<Option<Owner>> {
 /// A folder for temp folders that `owner` can reach, and that is short enough for the path of a Unix socket (107 bytes).
 pub(super) fn temp_parent(owner: Option<Owner>) -> PathBuf {
     let preferred = std::env::temp_dir();
-    let reachable = |folder: &Path| {
-        folder.ancestors().all(|step| {
-            fs::metadata(step)
-                .is_ok_and(|data| data.mode() & 0o001 != 0 || owner.is_none_or(|owner| owner.uid == data.uid()))
-        })
-    };
     let short = preferred.as_os_str().len() <= 60;
-    if short && (owner.is_none() || reachable(&preferred)) { preferred } else { PathBuf::from("/tmp") }
+    if short && reachable(&preferred, owner) { preferred } else { PathBuf::from("/tmp") }
+}
+
+/// The programs where `owner` can run them: where they are, else as a copy in `folder`. A checkout may be below /root, and what was fetched into its
+/// `target/` with it.
+pub(super) fn runnable(programs: &Path, owner: Option<Owner>, folder: &Path) -> Result<PathBuf> {
+    let programs = programs.canonicalize().with_context(|| format!("look at {}", programs.display()))?;
+    if reachable(&programs, owner) {
+        return Ok(programs);
+    }
+    let (Some(root), Some(name)) = (programs.parent(), programs.file_name()) else {
+        bail!("{} cannot hold PostgreSQL's programs", programs.display());
+    };
+    // The server finds what it needs beside the folder of its programs.
+    let copy = folder.join("installation");
+    for part in [name.to_str().unwrap_or("bin"), "lib", "share"] {
+        tree::copy(&root.join(part), &copy.join(part), owner, |_| true)?;
+    }
+    Ok(copy.join(name))
+}
+
+/// Whether `owner` gets through all the folders above, and into this one.
+fn reachable(folder: &Path, owner: Option<Owner>) -> bool {
+    let open = |step: &Path, owner: Owner| {
+        fs::metadata(step).is_ok_and(|data| data.mode() & 0o001 != 0 || owner.uid == data.uid())
+    };
+    owner.is_none_or(|owner| folder.ancestors().all(|step| open(step, owner)))
 }

@@ -3,8 +3,13 @@
 //! It asks everybody for a password (SCRAM), over TCP on 127.0.0.1 as well as over its private socket, so that a wrong password is refused as it
 //! would be in the field. When we are root it runs as another user.
 
+mod builder;
 mod database;
 mod install;
+mod shared;
+mod standby;
+mod tree;
+mod versions;
 
 use std::ffi::OsString;
 use std::fs;
@@ -13,8 +18,8 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, OnceLock};
 use std::thread;
 use std::time::Duration;
 
@@ -22,8 +27,10 @@ use anyhow::{Context, Result, bail};
 use postgres::{Client, NoTls};
 use tempfile::TempDir;
 
+pub use builder::Builder;
 pub use database::Database;
 pub use install::server_programs;
+pub use versions::{newest, programs_of, refused_versions, versions};
 
 use crate::supervised::{self, Owner, Program, Supervised};
 use crate::wait;
@@ -52,6 +59,8 @@ pub(crate) struct Address {
 #[derive(Debug)]
 pub struct TempPg {
     address: Arc<Address>,
+    /// Where they were found, and where they are run from: a copy of them when PostgreSQL's user cannot reach them.
+    installed: PathBuf,
     programs: PathBuf,
     settings: Vec<(String, String)>,
     owner: Option<Owner>,
@@ -73,59 +82,26 @@ impl TempPg {
     /// # Errors
     /// As [`TempPg::start_new`].
     pub fn with_settings(settings: &[(&str, &str)]) -> Result<Self> {
-        let programs = install::server_programs()?;
-        // A port that is free now can be taken when the server binds it.
-        let mut attempts = 0;
-        loop {
-            attempts += 1;
-            match Self::create(&programs, settings) {
-                Err(error) if attempts < 5 && format!("{error:#}").contains("Address already in use") => {}
-                result => return result,
-            }
-        }
+        settings.iter().fold(Self::builder(), |builder, (name, value)| builder.setting(name, value)).start()
     }
 
-    /// The server that all tests of this process share, each with a [`Database`] of its own. It ends with the process.
+    /// A server of your own, of a version and with settings of your choice.
+    #[must_use]
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// A server of your own of a major version.
     ///
     /// # Errors
-    /// As [`TempPg::start_new`].
-    pub fn shared() -> Result<&'static Self> {
-        static SHARED: OnceLock<std::result::Result<TempPg, String>> = OnceLock::new();
-        let shared = SHARED.get_or_init(|| Self::start_new().map_err(|error| format!("{error:#}")));
-        shared.as_ref().map_err(|error| anyhow::anyhow!("{error}"))
+    /// When that version is missing (the message says how to get it) or does not start.
+    pub fn of_version(major: u32) -> Result<Self> {
+        Self::builder().version(major).start()
     }
 
-    fn create(programs: &Path, settings: &[(&str, &str)]) -> Result<Self> {
-        let ours = tempfile::tempdir().context("create a temp folder")?;
-        let owner = install::owner(ours.path())?;
-        let parent = install::temp_parent(owner);
-        let folder =
-            tempfile::Builder::new().prefix("pso-pg-").tempdir_in(parent).context("create PostgreSQL's temp folder")?;
-        let address = Address {
-            port: free_port()?,
-            socket_folder: folder.path().to_owned(),
-            folder: folder.path().to_owned(),
-            admin_password: word(24),
-            // Everything that a URL, a connection string, .pgpass or a YAML file has to escape.
-            application_password: format!("p@:/%'\\ {}", word(24)),
-            databases: AtomicUsize::new(0),
-        };
-        let mut all = vec![
-            ("listen_addresses".to_owned(), LOCALHOST.to_owned()),
-            ("port".to_owned(), address.port.to_string()),
-            ("unix_socket_directories".to_owned(), path_text(folder.path())?),
-            // A crash of the server loses nothing that was committed; only one of the machine would.
-            ("fsync".to_owned(), "off".to_owned()),
-            ("full_page_writes".to_owned(), "off".to_owned()),
-            ("shared_buffers".to_owned(), "32MB".to_owned()),
-            ("timezone".to_owned(), "UTC".to_owned()),
-        ];
-        if install::has_statements_module(programs) {
-            all.push(("shared_preload_libraries".to_owned(), "pg_stat_statements".to_owned()));
-        }
-        all.extend(settings.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())));
-        let programs = programs.to_owned();
-        let mut server = Self { address: Arc::new(address), programs, settings: all, owner, running: None, folder };
+    fn create(programs: &Path, settings: &[(String, String)]) -> Result<Self> {
+        // The application's has everything that a URL, a connection string, .pgpass or a YAML file has to escape.
+        let mut server = Self::prepare(programs, settings, [word(24), format!("p@:/%'\\ {}", word(24))])?;
         server.initialise()?;
         server.start()?;
         let password = server.address.application_password.replace('\'', "''");
@@ -133,6 +109,41 @@ impl TempPg {
         let role = format!("CREATE ROLE {APPLICATION_USER} LOGIN PASSWORD E'{}'", password.replace('\\', "\\\\"));
         server.admin("postgres")?.batch_execute(&role).context("create the application's role")?;
         Ok(server)
+    }
+
+    /// All but the data: the folder, the address, the settings. `passwords` are the superuser's and the application's.
+    fn prepare(installed: &Path, settings: &[(String, String)], passwords: [String; 2]) -> Result<Self> {
+        let ours = tempfile::tempdir().context("create a temp folder")?;
+        let owner = install::owner(ours.path())?;
+        let parent = install::temp_parent(owner);
+        let folder =
+            tempfile::Builder::new().prefix("pso-pg-").tempdir_in(parent).context("create PostgreSQL's temp folder")?;
+        chown_to(folder.path(), owner)?;
+        let [admin_password, application_password] = passwords;
+        let address = Address {
+            port: free_port()?,
+            socket_folder: folder.path().to_owned(),
+            folder: folder.path().to_owned(),
+            admin_password,
+            application_password,
+            databases: AtomicUsize::new(0),
+        };
+        let mut all = [
+            // A crash of the server loses nothing that was committed; only one of the machine would.
+            ("fsync", "off"),
+            ("full_page_writes", "off"),
+            ("shared_buffers", "32MB"),
+            ("timezone", "UTC"),
+        ]
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .to_vec();
+        if install::has_statements_module(installed) {
+            all.push(("shared_preload_libraries".to_owned(), "pg_stat_statements".to_owned()));
+        }
+        all.extend_from_slice(settings);
+        let programs = install::runnable(installed, owner, folder.path())?;
+        let installed = installed.to_owned();
+        Ok(Self { address: Arc::new(address), installed, programs, settings: all, owner, running: None, folder })
     }
 
     fn initialise(&self) -> Result<()> {
@@ -154,11 +165,8 @@ impl TempPg {
         ]);
         command.args(["--data-checksums", "--no-sync"]).env_clear().current_dir(folder);
         command.envs(std::env::var_os("PATH").map(|path| ("PATH", path)));
+        chown_to(&password_file, self.owner)?;
         if let Some(Owner { uid, gid }) = self.owner {
-            for path in [folder, &password_file] {
-                chown(path, Some(uid), Some(gid))
-                    .with_context(|| format!("give {} to PostgreSQL's user", path.display()))?;
-            }
             command.uid(uid).gid(gid);
         }
         let output = command.output().with_context(|| format!("run {}", self.programs.join("initdb").display()))?;
@@ -192,7 +200,13 @@ impl TempPg {
         let folder = self.folder.path();
         let mut argv: Vec<OsString> =
             vec![self.programs.join("postgres").into(), "-D".into(), folder.join("data").into()];
-        for (name, value) in &self.settings {
+        let own = [
+            ("listen_addresses".to_owned(), LOCALHOST.to_owned()),
+            ("port".to_owned(), self.address.port.to_string()),
+            ("unix_socket_directories".to_owned(), path_text(folder)?),
+        ];
+        // Of two of the same name the later wins.
+        for (name, value) in own.iter().chain(&self.settings) {
             argv.push("-c".into());
             argv.push(format!("{name}={value}").into());
         }
@@ -327,6 +341,23 @@ impl Address {
         let connected = config.connect(NoTls);
         connected.with_context(|| format!("connect to {LOCALHOST}:{}/{database} as {user}", self.port))
     }
+}
+
+/// Tries again when a port that was free a moment ago has been taken by the time the server binds it.
+fn on_a_free_port(mut create: impl FnMut() -> Result<TempPg>) -> Result<TempPg> {
+    let mut attempts = 0;
+    loop {
+        attempts += 1;
+        match create() {
+            Err(error) if attempts < 5 && format!("{error:#}").contains("Address already in use") => {}
+            result => return result,
+        }
+    }
+}
+
+fn chown_to(path: &Path, owner: Option<Owner>) -> Result<()> {
+    let Some(Owner { uid, gid }) = owner else { return Ok(()) };
+    chown(path, Some(uid), Some(gid)).with_context(|| format!("give {} to PostgreSQL's user", path.display()))
 }
 
 /// A port on 127.0.0.1 that nobody had a moment ago.

@@ -155,6 +155,15 @@ mod tests {
     }
 
     #[test]
+    fn tables_in_the_help_are_narrower_than_the_page() {
+        for line in help::SCAN.lines().chain(help::MERGE.lines()) {
+            let is_table = line.starts_with("   ") || line.trim_start().contains("  ");
+            // Clap wraps at 100 columns, which would tear a table's columns apart.
+            assert!(!is_table || line.chars().count() <= 98, "{line}");
+        }
+    }
+
+    #[test]
     fn merge_is_a_command_and_may_be_a_folder() {
         let files = |args: &[&str]| {
             let cli = cli(args).expect("valid");

@@ -25,8 +25,11 @@ pub use scan::scan;
 pub use stamps::stamps;
 pub use templates::templates;
 
+/// Takes anything at all.
+pub type Target = fn(&[u8]);
+
 /// All targets, by the names of their files in `tests/fuzz/targets` and their folders in `tests/fuzz/seeds`.
-pub const TARGETS: [(&str, fn(&[u8])); 7] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("stamps", stamps),
     ("lines", lines),
     ("scan", scan),

@@ -302,6 +302,25 @@ fn what_was_not_read_is_never_silent() {
 }
 
 #[test]
+fn coverage_says_where_reading_began_and_whose_content_it_is() {
+    let root = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| root.path().join(name).display().to_string();
+    let text = "2025-06-12T08:30:00Z ERROR SyncTimeout\n".repeat(200);
+    for name in ["a.log", "b.log"] {
+        std::fs::write(path(name), &text).expect("written");
+    }
+    let flags = ["--bookmark", &path("mark"), "--events", "none", &path("a.log"), &path("b.log")];
+    let (_, records) = run_tool(root.path(), &flags, b"");
+    assert!(!records[0].contains("from_offset"), "{}", records[0]);
+    assert!(records[1].contains(r#""name":"b.log","message":"its content is that of "#), "{}", records[1]);
+    assert!(records[1].contains(r#"a.log, and is counted there""#), "{}", records[1]);
+    assert!(records[1].contains(r#""duplicate_of":"a.log""#), "{}", records[1]);
+    std::fs::write(path("a.log"), text.clone() + &text).expect("written");
+    let (_, records) = run_tool(root.path(), &flags, b"");
+    assert!(records[0].contains(r#""size_bytes":15600,"read_bytes":7800,"from_offset":7800,"#), "{}", records[0]);
+}
+
+#[test]
 fn standard_input_is_lines() {
     let root = tempfile::tempdir().expect("a folder");
     let text: Vec<u8> =

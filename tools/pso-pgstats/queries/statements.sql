@@ -9,16 +9,15 @@ WITH slow AS (
       AND s.dbid = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
 )
 SELECT
-    v.queryid::text,
-    pg_catalog.left(v.query, 1000) AS query,
-    v.calls,
-    v.total_ms,
-    v.mean_ms,
-    v.rows,
+    CASE WHEN v.queryid IS NOT NULL THEN pg_catalog.row_to_json(v) END AS statement,
     (SELECT pg_catalog.count(*) FROM slow AS s WHERE s.queryid IS NOT NULL) AS visible,
     (SELECT pg_catalog.count(*) FROM slow AS s WHERE s.queryid IS NULL) AS hidden
 FROM (SELECT 1) AS one
 LEFT JOIN (
-    SELECT s.* FROM slow AS s WHERE s.queryid IS NOT NULL ORDER BY s.mean_ms DESC LIMIT $2::int8
+    SELECT s.queryid::text AS queryid, pg_catalog.left(s.query, 1000) AS query, s.calls, s.total_ms, s.mean_ms, s.rows
+    FROM slow AS s
+    WHERE s.queryid IS NOT NULL
+    ORDER BY s.mean_ms DESC
+    LIMIT $2::int8
 ) AS v ON true
 ORDER BY v.mean_ms DESC NULLS LAST

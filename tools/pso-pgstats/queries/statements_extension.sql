@@ -1,4 +1,4 @@
--- PostgreSQL 10 to 18. Readable for every role; shared_preload_libraries itself is not, but the library's own settings are
+-- PostgreSQL 13 to 18. Readable for every role; shared_preload_libraries itself is not, but the library's own settings are
 -- listed only where it is loaded.
 SELECT
     EXISTS (SELECT 1 FROM pg_catalog.pg_settings AS s WHERE s.name = 'pg_stat_statements.max') AS preloaded,

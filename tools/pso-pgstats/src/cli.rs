@@ -1,13 +1,14 @@
 //! The command line.
 
-use std::time::Duration;
+use std::path::PathBuf;
 
 use clap::Parser;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use pso_common::CommonArgs;
-use pso_common::config::{ConfigValue, Percent};
 use pso_common::postgres::PgArgs;
 
-use crate::sections::Section;
+use crate::sections::{SECTIONS, Section};
+use crate::settings::LimitArgs;
 
 /// What PostgreSQL says about one database, and what to do about it.
 ///
@@ -17,40 +18,19 @@ use crate::sections::Section;
 #[command(name = "pso-pgstats", version, after_help = AFTER_HELP)]
 pub struct Cli {
     /// The sections to show, in this order [default: all]
-    #[arg(value_enum, value_name = "SECTION", hide_possible_values = false)]
-    pub(crate) sections: Vec<Section>,
+    #[arg(value_name = "SECTION", value_parser = section())]
+    pub(crate) sections: Vec<&'static Section>,
 
     /// List the sections and what each shows, and stop
     #[arg(long)]
     pub(crate) list: bool,
 
-    /// Show statements that take longer than SPAN on average [default: 1s]
-    #[arg(long, value_name = "SPAN", value_parser = value::<Duration>)]
-    pub(crate) min_mean: Option<Duration>,
+    /// Ask no server: show the records of an earlier run (JSON lines; `-` is stdin) and judge them anew
+    #[arg(long, value_name = "FILE")]
+    pub(crate) input: Option<PathBuf>,
 
-    /// Show at most N statements [default: 10]
-    #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<u32>,
-
-    /// Call no index unused on statistics younger than SPAN [default: 14d]
-    #[arg(long, value_name = "SPAN", value_parser = value::<Duration>)]
-    pub(crate) min_stats_age: Option<Duration>,
-
-    /// Advise VACUUM when dead rows are more than PERCENT of the live ones [default: 10]
-    #[arg(long, value_name = "PERCENT", value_parser = value::<Percent>)]
-    pub(crate) max_dead: Option<Percent>,
-
-    /// Advise nothing on tables with fewer than N rows (dead ones, for VACUUM) [default: 1000]
-    #[arg(long, value_name = "N")]
-    pub(crate) min_rows: Option<u32>,
-
-    /// Advise to end transactions that have been idle for SPAN [default: 10m]
-    #[arg(long, value_name = "SPAN", value_parser = value::<Duration>)]
-    pub(crate) max_idle_in_transaction: Option<Duration>,
-
-    /// End after SPAN whatever the server does; what was not read by then is reported as unknown [default: 20s]
-    #[arg(long, value_name = "SPAN", value_parser = value::<Duration>)]
-    pub(crate) deadline: Option<Duration>,
+    #[command(flatten)]
+    pub(crate) limits: LimitArgs,
 
     #[command(flatten)]
     pub(crate) pg: PgArgs,
@@ -65,6 +45,8 @@ Examples:
   pso-pgstats tables sizes                     two of them
   pso-pgstats statements --min-mean 200ms      what is slower than 200 ms on average
   pso-pgstats advice | pso-alert               advice as notices
+  pso-pgstats --format jsonl > pg.jsonl        keep what is there now, and look at it later with
+  pso-pgstats --input pg.jsonl tables advice   other limits, without a server
   pso-pgstats advice | jq -r 'select(.kind == \"pg.advice\") | .sql // empty'
 
 A role that sees everything: GRANT pg_read_all_stats TO sync_user
@@ -74,9 +56,10 @@ Exit codes:
   1  an advice that should be followed (dead rows, transactions left open)
   3  a section could not be read, the server could not be reached, or bad usage";
 
-/// Parses a flag the way the same value is parsed in the file.
-fn value<T: ConfigValue>(text: &str) -> Result<T, String> {
-    T::parse(text).ok_or_else(|| format!("expected {}", T::EXPECTED))
+/// A section by its name.
+fn section() -> impl TypedValueParser<Value = &'static Section> {
+    let values = SECTIONS.iter().map(|section| PossibleValue::new(section.name).help(section.about));
+    PossibleValuesParser::new(values).try_map(|name| Section::find(&name).ok_or("no such section"))
 }
 
 #[cfg(test)]

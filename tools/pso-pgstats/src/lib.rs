@@ -1,10 +1,10 @@
 //! `pso-pgstats`: what PostgreSQL says about one database, and what to do about it.
 //!
 //! Reads: one PostgreSQL database, over one read-only connection with a short `lock_timeout`, and `config/config.yaml`.
-//! It never touches stdin and changes nothing.
+//! It changes nothing. With `--input FILE` it asks no server and reads what an earlier run wrote; only `--input -` touches stdin.
 //!
-//! Writes: `pg.activity`, `pg.table`, `pg.size`, `pg.index`, `pg.statement`, `pg.advice`, and after each section one
-//! `pg.section` that says how much there was and what could not be seen.
+//! Writes: one `pg.server`, then the sections: one `pg.<noun>` a row, `pg.advice`, and after each section one `pg.section` that
+//! says how much there was and what could not be seen.
 //!
 //! Exit codes: 0 nothing to do · 1 an advice that should be followed · 3 a section could not be read, or the server could
 //! not be reached. The records are facts; only advice judges.
@@ -16,46 +16,48 @@
 //! | module | idea |
 //! |---|---|
 //! | `sections` | one file a section: its query's rows as records |
-//! | `advice` | one file a rule: situation in, advice out |
-//! | `watch` | the connection, what is known of the server, what can go wrong with a query |
+//! | `records` | what was read, by kind; the snapshot that rules judge |
+//! | `advice` | one file a rule: a pure function from the snapshot to advice |
+//! | `watch`, `row` | the connection, what can go wrong with a query; a row as a record |
 //! | `worker` | the thread that asks, the deadline that bounds it, and the records that come of it |
+//! | `replay` | the same from a saved run |
 
 mod advice;
 mod cli;
+mod records;
+mod replay;
 mod report;
+mod row;
 mod sections;
 mod settings;
 mod watch;
 mod worker;
 
-use pso_common::record::{
-    Kind as _, PgActivityRecord, PgAdviceRecord, PgIndexRecord, PgSectionRecord, PgSizeRecord, PgStatementRecord,
-    PgTableRecord, Severity,
-};
+use pso_common::record::{Kind as _, PgAdviceRecord, PgSectionRecord, PgServerRecord, Severity};
 use pso_common::{Io, Tool, run as frame};
 
 pub use cli::Cli;
-use settings::Settings;
+use settings::{Settings, Source};
+
+macro_rules! kinds {
+    ($($plural:ident: $record:ident,)*) => {
+        &[
+            PgServerRecord::KIND,
+            PgSectionRecord::KIND,
+            $(pso_common::record::$record::KIND,)*
+            PgAdviceRecord::KIND,
+        ]
+    };
+}
 
 /// This tool, as the frame of a run knows it.
-pub const TOOL: Tool = Tool {
-    name: "pso-pgstats",
-    version: env!("CARGO_PKG_VERSION"),
-    kinds: &[
-        PgSectionRecord::KIND,
-        PgActivityRecord::KIND,
-        PgTableRecord::KIND,
-        PgSizeRecord::KIND,
-        PgIndexRecord::KIND,
-        PgStatementRecord::KIND,
-        PgAdviceRecord::KIND,
-    ],
-};
+pub const TOOL: Tool =
+    Tool { name: "pso-pgstats", version: env!("CARGO_PKG_VERSION"), kinds: pso_common::pg_records!(kinds) };
 
 /// Runs the tool and returns the worst severity that it wrote.
 ///
 /// # Errors
-/// When the configuration is wrong, the server cannot be reached, is older than PostgreSQL 10, or goes away meanwhile; when
+/// When the configuration is wrong, the server cannot be reached, is older than PostgreSQL 13, or goes away meanwhile; when
 /// stdout cannot be written; when a signal came.
 pub fn run(cli: Cli, io: &mut Io) -> anyhow::Result<Severity> {
     frame::session(&TOOL, &cli.common, io, |run| {
@@ -66,6 +68,9 @@ pub fn run(cli: Cli, io: &mut Io) -> anyhow::Result<Severity> {
         if cli.list {
             return sections::list(run);
         }
-        worker::run(settings, run)
+        match settings.source.clone() {
+            Source::Server(pg) => worker::run(pg, &settings, run),
+            Source::Saved(path) => replay::run(&path, &settings, run),
+        }
     })
 }

@@ -1,99 +1,87 @@
 //! What a section found, on its way from the thread that asks to the one that writes.
 
+use std::collections::BTreeMap;
+
 use pso_common::Run;
-use pso_common::record::{
-    PgActivityRecord, PgAdviceRecord, PgIndexRecord, PgSizeRecord, PgStatementRecord, PgTableRecord, Severity,
-};
+use pso_common::record::{PgSectionRecord, Severity};
+
+use crate::records::Records;
+use crate::sections::Section;
+use crate::watch::Failure;
 
 /// A section's result.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
     /// The records, in the order to write them.
-    pub(crate) findings: Vec<Finding>,
+    pub(crate) records: Records,
     /// What the end of the section should say; its severity is the worst of them.
     pub(crate) notes: Vec<Note>,
 }
 
 impl Report {
-    /// Adds a record.
-    pub(crate) fn push(&mut self, severity: Severity, name: String, message: impl Into<String>, body: impl Into<Body>) {
-        self.findings.push(Finding { severity, name, message: message.into(), body: body.into() });
-    }
-
     /// Adds a sentence to the section's end.
     pub(crate) fn note(&mut self, severity: Severity, text: impl Into<String>) {
-        self.notes.push(Note { severity, text: text.into() });
-    }
-
-    /// Takes up what another part of the section found.
-    pub(crate) fn append(&mut self, mut other: Self) {
-        self.findings.append(&mut other.findings);
-        self.notes.append(&mut other.notes);
+        self.notes.push(Note::new(severity, text));
     }
 }
 
 /// A sentence at the end of a section.
-#[derive(Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Note {
     pub(crate) severity: Severity,
     pub(crate) text: String,
 }
 
-/// One record to be.
-#[derive(Debug)]
-pub(crate) struct Finding {
-    pub(crate) severity: Severity,
-    pub(crate) name: String,
-    pub(crate) message: String,
-    pub(crate) body: Body,
-}
-
-impl Finding {
-    /// Writes it.
-    pub(crate) fn emit(self, run: &mut Run<'_>) -> anyhow::Result<()> {
-        let Self { severity, name, message, body } = self;
-        match body {
-            Body::Activity(body) => run.emit(severity, name, message, body),
-            Body::Table(body) => run.emit(severity, name, message, body),
-            Body::Size(body) => run.emit(severity, name, message, body),
-            Body::Index(body) => run.emit(severity, name, message, body),
-            Body::Statement(body) => run.emit(severity, name, message, body),
-            Body::Advice(body) => run.emit(severity, name, message, *body),
-        }
+impl Note {
+    pub(crate) fn new(severity: Severity, text: impl Into<String>) -> Self {
+        Self { severity, text: text.into() }
     }
 }
 
-/// The kinds of records that sections give.
-#[derive(Debug)]
-pub(crate) enum Body {
-    Activity(PgActivityRecord),
-    Table(PgTableRecord),
-    Size(PgSizeRecord),
-    Index(PgIndexRecord),
-    Statement(PgStatementRecord),
-    Advice(Box<PgAdviceRecord>),
-}
-
-macro_rules! body_from {
-    ($($record:ty => $variant:ident,)*) => {$(
-        impl From<$record> for Body {
-            fn from(record: $record) -> Self {
-                Self::$variant(record.into())
-            }
-        }
-    )*};
-}
-
-body_from! {
-    PgActivityRecord => Activity,
-    PgTableRecord => Table,
-    PgSizeRecord => Size,
-    PgIndexRecord => Index,
-    PgStatementRecord => Statement,
-    PgAdviceRecord => Advice,
+/// Notes as the severity and message of one record.
+pub(crate) fn together(notes: &[Note]) -> (Severity, String) {
+    let severity = notes.iter().map(|note| note.severity).max().unwrap_or_default();
+    let texts: Vec<&str> = notes.iter().map(|note| note.text.as_str()).collect();
+    (severity, texts.join("; "))
 }
 
 /// `1 table`, `2 tables`.
-pub(crate) fn count(number: usize, one: &str, many: &str) -> String {
+pub(crate) fn count(number: usize, (one, many): (&str, &str)) -> String {
     format!("{number} {}", if number == 1 { one } else { many })
 }
+
+/// How a section ended, as its `pg.section` says it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct End {
+    pub(crate) severity: Severity,
+    pub(crate) message: String,
+    /// Absent when it could not be read.
+    pub(crate) rows: Option<u64>,
+    pub(crate) elapsed_ms: Option<u64>,
+}
+
+impl End {
+    /// Of a section that was read.
+    pub(crate) fn read(rows: usize, notes: &[Note], elapsed_ms: Option<u64>) -> Self {
+        let (severity, message) = together(notes);
+        Self { severity, message, rows: Some(rows as u64), elapsed_ms }
+    }
+
+    /// Of one that was not.
+    pub(crate) fn failed(failure: &Failure, elapsed_ms: Option<u64>) -> Self {
+        let (severity, reason) = match failure {
+            Failure::Unavailable(reason) => (Severity::Info, reason),
+            Failure::Unknown(reason) | Failure::Lost(reason) => (Severity::Unknown, reason),
+        };
+        Self { severity, message: reason.clone(), rows: None, elapsed_ms }
+    }
+
+    /// Writes it.
+    pub(crate) fn emit(&self, section: &Section, run: &mut Run<'_>) -> anyhow::Result<()> {
+        let body = PgSectionRecord { rows: self.rows, elapsed_ms: self.elapsed_ms };
+        run.emit(self.severity, section.name, self.message.clone(), body)
+    }
+}
+
+/// The ends of the sections that were asked for, by name.
+pub(crate) type Ends = BTreeMap<&'static str, End>;

@@ -1,121 +1,140 @@
 //! Flags, environment, file and defaults as one value that the code works with.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::ensure;
-use pso_common::config::{Config, Field, Paths, Percent, ToolSection};
+use clap::Args;
+use pso_common::config::{Config, ConfigValue, Field, Paths, Percent, ToolSection};
 use pso_common::postgres::PgSettings;
 use serde::Deserialize;
 
 use crate::cli::Cli;
-use crate::sections::Section;
+use crate::sections::{SECTIONS, Section};
+
+/// Where the records come from.
+#[derive(Clone, Debug)]
+pub(crate) enum Source {
+    /// A server.
+    Server(PgSettings),
+    /// The output of an earlier run; `-` is stdin.
+    Saved(PathBuf),
+}
 
 /// What a run works with.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) pg: PgSettings,
+    pub(crate) source: Source,
     /// In the order to show them, each once.
-    pub(crate) sections: Vec<Section>,
-    /// Statements that take longer on average are shown.
-    pub(crate) min_mean: Duration,
-    /// Statements shown at most.
-    pub(crate) limit: u32,
-    /// No index is called unused on younger statistics.
-    pub(crate) min_stats_age: Duration,
-    /// Dead rows as a share of the live ones, in percent, past which VACUUM is advised.
-    pub(crate) max_dead: f64,
-    /// Tables with fewer rows (dead ones, for VACUUM) are not worth an advice: they are read whole, whatever is done.
-    pub(crate) min_rows: u32,
-    /// A transaction may be idle for so long.
-    pub(crate) max_idle_in_transaction: Duration,
-    /// The whole run.
-    pub(crate) deadline: Duration,
+    pub(crate) sections: Vec<&'static Section>,
+    /// Whether somebody named them.
+    pub(crate) named: bool,
+    pub(crate) limits: Limits,
 }
 
-/// `maintenance.pgstats` of the configuration file.
-#[derive(Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct PgstatsSection {
-    min_mean: Field,
-    limit: Field,
-    min_stats_age: Field,
-    max_dead: Field,
-    min_rows: Field,
-    max_idle_in_transaction: Field,
-    deadline: Field,
+/// The limits, each once: a flag, a key of `maintenance.pgstats`, a variable `PSO_PGSTATS_…`, and what the code works with.
+macro_rules! limits {
+    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:expr, $value:literal;)*) => {
+        /// The flags.
+        #[derive(Args, Clone, Debug, Default)]
+        pub(crate) struct LimitArgs {
+            $($(#[doc = $doc])+
+            #[arg(long, value_name = $value, value_parser = value::<$type>)]
+            $name: Option<$type>,)*
+        }
+
+        /// `maintenance.pgstats` of the configuration file.
+        #[derive(Default, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        struct PgstatsSection {
+            $($name: Field,)*
+        }
+
+        /// What is worth showing and worth an advice, and how long a run may take.
+        #[derive(Clone, Debug)]
+        pub(crate) struct Limits {
+            $($(#[doc = $doc])+ pub(crate) $name: $type,)*
+        }
+
+        impl Default for Limits {
+            fn default() -> Self {
+                Self { $($name: $default,)* }
+            }
+        }
+
+        impl Limits {
+            fn resolve(args: &LimitArgs, config: &Config) -> anyhow::Result<Self> {
+                let file: PgstatsSection = config.section()?;
+                Ok(Self {
+                    $($name: config
+                        .pick(concat!("maintenance.pgstats.", stringify!($name)))
+                        .flag(args.$name.clone())
+                        .env(&concat!("PSO_PGSTATS_", stringify!($name)).to_ascii_uppercase())
+                        .file(&file.$name)
+                        .or($default)?,)*
+                })
+            }
+        }
+    };
+}
+
+const MINUTE: u64 = 60;
+const DAY: u64 = 24 * 60 * MINUTE;
+
+limits! {
+    /// Show statements that take longer than SPAN on average [default: 1s]
+    min_mean: Duration = Duration::from_secs(1), "SPAN";
+    /// Show at most N statements [default: 10]
+    limit: u32 = 10, "N";
+    /// Call no index unused on statistics younger than SPAN [default: 14d]
+    min_stats_age: Duration = Duration::from_secs(14 * DAY), "SPAN";
+    /// Advise VACUUM when dead rows are more than PERCENT of the live ones [default: 10]
+    max_dead: Percent = Percent(10.0), "PERCENT";
+    /// Advise nothing on tables with fewer than N rows (dead ones, for VACUUM) [default: 1000]
+    min_rows: u32 = 1000, "N";
+    /// Advise to end transactions that have been idle for SPAN [default: 10m]
+    max_idle_in_transaction: Duration = Duration::from_secs(10 * MINUTE), "SPAN";
+    /// Advise to freeze databases whose oldest transaction id is N ids old [default: 500000000]
+    max_xid_age: u32 = 500_000_000, "N";
+    /// Advise to freeze databases whose oldest multixact id is N ids old [default: 600000000]
+    max_multixact_age: u32 = 600_000_000, "N";
+    /// End after SPAN whatever the server does; what was not read by then is reported as unknown [default: 20s]
+    deadline: Duration = Duration::from_secs(20), "SPAN";
 }
 
 impl ToolSection for PgstatsSection {
     const NAME: &'static str = "pgstats";
 }
 
+/// Parses a flag the way the same value is parsed in the file.
+fn value<T: ConfigValue>(text: &str) -> Result<T, String> {
+    T::parse(text).ok_or_else(|| format!("expected {}", T::EXPECTED))
+}
+
 impl Settings {
     pub(crate) fn resolve(cli: &Cli, config: &Config) -> anyhow::Result<Self> {
-        let file: PgstatsSection = config.section()?;
+        let limits = Limits::resolve(&cli.limits, config)?;
         let paths = Paths::resolve(config)?;
-        let settings = Self {
-            pg: PgSettings::resolve(config, &paths, &cli.pg)?,
-            sections: chosen(&cli.sections),
-            min_mean: config
-                .pick("maintenance.pgstats.min_mean")
-                .flag(cli.min_mean)
-                .env("PSO_PGSTATS_MIN_MEAN")
-                .file(&file.min_mean)
-                .or(Duration::from_secs(1))?,
-            limit: config
-                .pick("maintenance.pgstats.limit")
-                .flag(cli.limit)
-                .env("PSO_PGSTATS_LIMIT")
-                .file(&file.limit)
-                .or(10)?,
-            min_stats_age: config
-                .pick("maintenance.pgstats.min_stats_age")
-                .flag(cli.min_stats_age)
-                .env("PSO_PGSTATS_MIN_STATS_AGE")
-                .file(&file.min_stats_age)
-                .or(Duration::from_secs(14 * 24 * 60 * 60))?,
-            max_dead: config
-                .pick("maintenance.pgstats.max_dead")
-                .flag(cli.max_dead)
-                .env("PSO_PGSTATS_MAX_DEAD")
-                .file(&file.max_dead)
-                .or(Percent(10.0))?
-                .0,
-            min_rows: config
-                .pick("maintenance.pgstats.min_rows")
-                .flag(cli.min_rows)
-                .env("PSO_PGSTATS_MIN_ROWS")
-                .file(&file.min_rows)
-                .or(1000)?,
-            max_idle_in_transaction: config
-                .pick("maintenance.pgstats.max_idle_in_transaction")
-                .flag(cli.max_idle_in_transaction)
-                .env("PSO_PGSTATS_MAX_IDLE_IN_TRANSACTION")
-                .file(&file.max_idle_in_transaction)
-                .or(Duration::from_secs(10 * 60))?,
-            deadline: config
-                .pick("maintenance.pgstats.deadline")
-                .flag(cli.deadline)
-                .env("PSO_PGSTATS_DEADLINE")
-                .file(&file.deadline)
-                .or(Duration::from_secs(20))?,
+        let source = match &cli.input {
+            Some(path) => Source::Saved(path.clone()),
+            None => Source::Server(PgSettings::resolve(config, &paths, &cli.pg)?),
         };
         ensure!(
-            !settings.deadline.is_zero() && settings.deadline <= LONGEST_DEADLINE,
+            !limits.deadline.is_zero() && limits.deadline <= LONGEST_DEADLINE,
             "maintenance.pgstats.deadline (--deadline): expected more than 0s and at most 1d, found {}",
-            pso_common::config::ConfigValue::show(&settings.deadline)
+            limits.deadline.show()
         );
-        Ok(settings)
+        Ok(Self { source, sections: chosen(&cli.sections), named: !cli.sections.is_empty(), limits })
     }
 }
 
 /// Longer than any sensible run; beyond it the clock's own arithmetic could overflow.
-const LONGEST_DEADLINE: Duration = Duration::from_secs(24 * 60 * 60);
+const LONGEST_DEADLINE: Duration = Duration::from_secs(DAY);
 
 /// The named sections in their order, each once; all of them when none is named.
-fn chosen(named: &[Section]) -> Vec<Section> {
+fn chosen(named: &[&'static Section]) -> Vec<&'static Section> {
     if named.is_empty() {
-        return Section::ALL.to_vec();
+        return SECTIONS.iter().collect();
     }
     let mut chosen = Vec::with_capacity(named.len());
     for section in named {
@@ -145,18 +164,24 @@ mod tests {
     #[test]
     fn defaults_file_and_flags() {
         let settings = resolve(&[], "").expect("defaults");
-        assert_eq!(settings.sections, Section::ALL);
-        assert_eq!((settings.min_mean, settings.limit), (Duration::from_secs(1), 10));
+        assert_eq!(settings.sections.len(), SECTIONS.len());
+        assert_eq!((settings.limits.min_mean, settings.limits.limit), (Duration::from_secs(1), 10));
         let text = "maintenance: {pgstats: {min_mean: 250ms, limit: 3, max_dead: 25%}}";
-        let settings = resolve(&["--limit", "5"], text).expect("valid");
-        assert_eq!((settings.min_mean, settings.limit), (Duration::from_millis(250), 5));
-        assert!((settings.max_dead - 25.0).abs() < f64::EPSILON);
+        let limits = resolve(&["--limit", "5"], text).expect("valid").limits;
+        assert_eq!((limits.min_mean, limits.limit), (Duration::from_millis(250), 5));
+        assert!((limits.max_dead.0 - 25.0).abs() < f64::EPSILON);
+        let mut env = Env::default();
+        env.set("PSO_PGSTATS_MIN_STATS_AGE", "3d");
+        let cli = Cli::try_parse_from(["pso-pgstats"]).expect("no flags");
+        let config = Config::from_text("config/config.yaml", "", env).expect("empty");
+        let limits = Settings::resolve(&cli, &config).expect("valid").limits;
+        assert_eq!(limits.min_stats_age, Duration::from_secs(3 * DAY));
     }
 
     #[test]
     fn a_section_named_twice_is_shown_once() {
         let settings = resolve(&["sizes", "activity", "sizes"], "").expect("valid");
-        assert_eq!(settings.sections, [Section::Sizes, Section::Activity]);
+        assert_eq!(settings.sections.iter().map(|section| section.name).collect::<Vec<_>>(), ["sizes", "activity"]);
     }
 
     #[test]

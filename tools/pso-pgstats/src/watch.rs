@@ -1,39 +1,32 @@
 //! The one connection, what is known of the server behind it, and what can go wrong with a query.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, bail};
-use pso_common::Timestamp;
 use pso_common::config::ConfigValue as _;
-use pso_common::postgres::types::{FromSql, ToSql};
-use pso_common::postgres::{Client, Purpose, Row, connect};
-use time::OffsetDateTime;
+use pso_common::postgres::types::ToSql;
+use pso_common::postgres::{Client, PgSettings, Purpose, Row as PgRow, connect};
+use pso_common::record::PgServerRecord;
+use serde::de::DeserializeOwned;
 
-use crate::settings::Settings;
+use crate::records::Row;
+use crate::row;
+use crate::settings::Limits;
 
-/// `server_version_num` of PostgreSQL 10, the oldest whose views have the columns that are read.
-const OLDEST: i32 = 100_000;
+/// `server_version_num` of PostgreSQL 13, the oldest whose views have the columns that are read.
+const OLDEST: i32 = 130_000;
 
 /// Names are found in `pg_catalog` only, which also makes `pg_get_indexdef` qualify every name it prints; times are
 /// printed in the form that every session reads.
 const SET_UP: &str = "SET search_path = pg_catalog, pg_temp; SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'; SET intervalstyle = 'postgres'";
 
-/// What the sections need to know of the server.
-#[derive(Clone, Debug)]
-pub(crate) struct Server {
-    /// The role, quoted as SQL needs it.
-    pub(crate) role: String,
-    /// Whether the role sees other roles' sessions and statements.
-    pub(crate) reads_all_stats: bool,
-    /// Whether it is a standby.
-    pub(crate) in_recovery: bool,
-}
+/// A query in the forms that the servers' versions want: each from its `server_version_num` on, the oldest first.
+pub(crate) type Variants = &'static [(i32, &'static str)];
 
 /// An open session.
 pub(crate) struct Watch {
     client: Client,
-    pub(crate) server: Server,
-    pub(crate) settings: Settings,
+    pg: PgSettings,
+    pub(crate) server: PgServerRecord,
+    pub(crate) limits: Limits,
 }
 
 /// Why a section has no rows.
@@ -49,42 +42,69 @@ pub(crate) enum Failure {
 
 impl Watch {
     /// Connects and looks at whom it has got.
-    pub(crate) fn open(settings: Settings) -> anyhow::Result<Self> {
-        let mut client = connect(&settings.pg, "pso-pgstats", Purpose::Watch)?;
-        let ask = |client: &mut Client| -> anyhow::Result<Server> {
+    pub(crate) fn open(pg: PgSettings, limits: Limits) -> anyhow::Result<Self> {
+        let mut client = connect(&pg, "pso-pgstats", Purpose::Watch)?;
+        let ask = |client: &mut Client| -> anyhow::Result<PgServerRecord> {
             let version = client.query_one(include_str!("../queries/version.sql"), &[])?;
             let (number, shown): (i32, String) = (version.try_get("version_num")?, version.try_get("version")?);
             if number < OLDEST {
                 bail!(
-                    "this is PostgreSQL {shown}; pso-pgstats reads PostgreSQL 10 and newer, so the server must be upgraded"
+                    "this is PostgreSQL {shown}; pso-pgstats reads PostgreSQL 13 and newer, so the server must be upgraded"
                 );
             }
             client.batch_execute(SET_UP)?;
-            let server = client.query_one(include_str!("../queries/server.sql"), &[])?;
-            Ok(Server {
-                role: server.try_get("role")?,
-                reads_all_stats: server.try_get("reads_all_stats")?,
-                in_recovery: server.try_get("in_recovery")?,
-            })
+            let server = client.query_one(&row::wrapped(include_str!("../queries/server.sql")), &[])?;
+            row::parse(server.try_get(0)?).map_err(anyhow::Error::msg)
         };
-        let server = ask(&mut client).with_context(|| format!("look at the server {}", settings.pg.shown()))?;
-        Ok(Self { client, server, settings })
+        let server = ask(&mut client).with_context(|| format!("look at the server {}", pg.shown()))?;
+        Ok(Self { client, pg, server, limits })
     }
 
-    /// Runs a query of `queries/`.
-    pub(crate) fn query(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<Row>, Failure> {
-        let result = self.client.query(sql, params);
-        result.map_err(|error| {
+    /// The variant for this server's version.
+    pub(crate) fn variant(&self, variants: Variants) -> Result<&'static str, Failure> {
+        variant(variants, self.server.version_num).ok_or_else(|| {
+            let oldest = variants.first().map_or(OLDEST, |(from, _)| *from) / 10_000;
+            Failure::Unavailable(format!("PostgreSQL {oldest} and newer tell it, this is {}", self.server.version))
+        })
+    }
+
+    /// The rows of a query of `queries/`, whose columns are `R`'s fields.
+    pub(crate) fn records<R: DeserializeOwned>(
+        &mut self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<R>, Failure> {
+        self.query(sql, params)?.iter().map(|row| row::parse(text(row)?).map_err(Failure::Unknown)).collect()
+    }
+
+    /// The rows of a query of `queries/` that gives one kind of record and nothing beside.
+    pub(crate) fn rows<R: Row>(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<R>, Failure> {
+        let rows = self.query(sql, params)?;
+        if cfg!(debug_assertions)
+            && let Some(first) = rows.first()
+            && let Some(column) = row::stray_column(R::KIND, text(first)?)
+        {
+            return Err(Failure::Unknown(format!("column {column}: not a field of {}", R::KIND)));
+        }
+        rows.iter().map(|row| row::parse(text(row)?).map_err(Failure::Unknown)).collect()
+    }
+
+    /// As [`Watch::records`], for a query that always gives one row.
+    pub(crate) fn record<R: DeserializeOwned>(
+        &mut self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<R, Failure> {
+        let row = self.records(sql, params)?.into_iter().next();
+        row.ok_or_else(|| Failure::Unknown("the server gave no row where there is always one".to_owned()))
+    }
+
+    fn query(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Vec<PgRow>, Failure> {
+        self.client.query(&row::wrapped(sql), params).map_err(|error| {
             let code = error.code().map(|code| code.code().to_owned());
             let text = error.as_db_error().map_or_else(|| innermost(&error), |db| db.message().to_owned());
             if self.client.is_closed() { Failure::Lost(text) } else { self.classify(code.as_deref(), text) }
         })
-    }
-
-    /// Runs a query of `queries/` that always gives one row.
-    pub(crate) fn query_one(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<Row, Failure> {
-        let row = self.query(sql, params)?.into_iter().next();
-        row.ok_or_else(|| Failure::Unknown("the server gave no row where there is always one".to_owned()))
     }
 
     /// What a server's SQLSTATE means for the section (PostgreSQL's manual, appendix A).
@@ -96,16 +116,26 @@ impl Watch {
             Some("42501") => Failure::Unavailable(format!("the role {} may not read it: {text}", self.server.role)),
             Some("57014") => Failure::Unknown(format!(
                 "no answer within {} (maintenance.postgres.statement_timeout): {text}",
-                self.settings.pg.statement_timeout.show()
+                self.pg.statement_timeout.show()
             )),
             Some("55P03") => Failure::Unknown(format!(
                 "another session holds what was to be read, and it is waited for only {} \
                  (maintenance.postgres.lock_timeout): {text}",
-                self.settings.pg.lock_timeout.show()
+                self.pg.lock_timeout.show()
             )),
             Some(code) => Failure::Unknown(format!("{text} (SQLSTATE {code})")),
         }
     }
+}
+
+/// A row of a wrapped query.
+fn text(row: &PgRow) -> Result<&str, Failure> {
+    row.try_get(0).map_err(|error| Failure::Unknown(innermost(&error)))
+}
+
+/// The newest variant that is not newer than the server.
+fn variant(variants: Variants, version_num: i32) -> Option<&'static str> {
+    variants.iter().rev().find(|(from, _)| *from <= version_num).map(|(_, sql)| *sql)
 }
 
 /// The last of a chain of errors: the driver's own say only what it was doing.
@@ -115,59 +145,14 @@ fn innermost(error: &(dyn std::error::Error + 'static)) -> String {
         .map_or_else(|| error.to_string(), ToString::to_string)
 }
 
-/// A column's value. One that has another type than expected is the query's fault; the section says so and the others go on.
-pub(crate) fn get<'r, T: FromSql<'r>>(row: &'r Row, column: &str) -> Result<T, Failure> {
-    row.try_get(column).map_err(|error| Failure::Unknown(format!("column {column}: {}", innermost(&error))))
-}
-
-/// A column of seconds since 1970 in UTC (`extract(epoch FROM …)::float8`) as a moment.
-pub(crate) fn moment(row: &Row, column: &str) -> Result<Option<Timestamp>, Failure> {
-    Ok(get::<Option<f64>>(row, column)?.and_then(from_epoch))
-}
-
-/// A column of milliseconds (`float8`) in whole ones. Clocks may run backwards; spans do not.
-pub(crate) fn milliseconds(row: &Row, column: &str) -> Result<Option<u64>, Failure> {
-    Ok(get::<Option<f64>>(row, column)?.map(whole))
-}
-
-/// A column of seconds (`float8`) as a span.
-pub(crate) fn span(row: &Row, column: &str) -> Result<Option<Duration>, Failure> {
-    Ok(get::<Option<f64>>(row, column)?.map(|seconds| Duration::from_millis(whole(seconds * 1000.0))))
-}
-
-/// Rounded, and not below zero.
-fn whole(value: f64) -> u64 {
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "`as` saturates, which is what is wanted"
-    )]
-    let whole = value.max(0.0).round() as u64;
-    whole
-}
-
-/// Seconds since 1970 as a moment; none for those outside the calendar.
-fn from_epoch(seconds: f64) -> Option<Timestamp> {
-    #[expect(clippy::cast_possible_truncation, reason = "`as` saturates, and the calendar is far smaller")]
-    let nanoseconds = ((seconds * 1000.0).round() as i128).saturating_mul(1_000_000);
-    OffsetDateTime::from_unix_timestamp_nanos(nanoseconds).ok().map(Timestamp::new)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn moments_are_utc_to_the_millisecond() {
-        assert_eq!(
-            from_epoch(1_795_338_000.123_456).map(|at| at.to_string()).as_deref(),
-            Some("2026-11-22T09:00:00.123Z")
-        );
-        assert_eq!(from_epoch(f64::INFINITY), None);
-    }
-
-    #[test]
-    fn spans_are_never_negative() {
-        assert_eq!([-0.4, 0.4, 1.5, f64::NAN].map(whole), [0, 0, 2, 0]);
+    fn the_newest_variant_that_the_server_understands_is_taken() {
+        const BOTH: Variants = &[(130_000, "old"), (170_000, "new")];
+        let taken = [120_022, 130_000, 169_999, 170_000, 180_001].map(|version| variant(BOTH, version));
+        assert_eq!(taken, [None, Some("old"), Some("old"), Some("new"), Some("new")]);
     }
 }

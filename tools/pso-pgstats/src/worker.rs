@@ -4,6 +4,7 @@
 //! in a thread of its own, and this one waits for it no longer than the deadline, nor past a signal. A thread that is left
 //! behind ends with the process.
 
+use std::collections::VecDeque;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -12,11 +13,14 @@ use anyhow::{Context as _, bail};
 use pso_common::Run;
 use pso_common::config::ConfigValue as _;
 use pso_common::io::{Cancel, elapsed_ms};
-use pso_common::record::{PgSectionRecord, Severity};
+use pso_common::postgres::PgSettings;
+use pso_common::record::{PgServerRecord, Severity};
 
-use crate::report::Report;
+use crate::advice;
+use crate::records::{Records, Snapshot};
+use crate::report::{End, Ends, Report};
 use crate::sections::Section;
-use crate::settings::Settings;
+use crate::settings::{Limits, Settings};
 use crate::watch::{Failure, Watch};
 
 /// How often the waiting thread looks whether a signal came.
@@ -25,61 +29,143 @@ const STEP: Duration = Duration::from_millis(50);
 /// What the asking thread tells.
 enum Message {
     /// The attempt to connect has ended.
-    Connected(anyhow::Result<()>),
+    Connected(anyhow::Result<Box<PgServerRecord>>),
     /// The next section has ended.
     Done(Result<Report, Failure>, u64),
 }
 
-/// Shows the sections.
-pub(crate) fn run(settings: Settings, run: &mut Run<'_>) -> anyhow::Result<()> {
-    let until = Instant::now() + settings.deadline;
-    let (sections, deadline, shown) = (settings.sections.clone(), settings.deadline.show(), settings.pg.shown());
+/// Reads the sections, and shows those that were asked for.
+pub(crate) fn run(pg: PgSettings, settings: &Settings, run: &mut Run<'_>) -> anyhow::Result<()> {
+    let until = Instant::now() + settings.limits.deadline;
+    let (deadline, shown) = (settings.limits.deadline.show(), pg.shown());
+    let order = order(&settings.sections);
     let (sender, receiver) = mpsc::channel();
+    let (asked, limits) = (order.clone(), settings.limits.clone());
     thread::Builder::new()
         .name("pg-watch".to_owned())
-        .spawn(move || ask(settings, &sender))
+        .spawn(move || ask(pg, limits, &asked, &sender))
         .context("start a thread")?;
-    match receive(&receiver, until, run.cancel())? {
-        Some(Message::Connected(result)) => result?,
+    let server = match receive(&receiver, until, run.cancel())? {
+        Some(Message::Connected(server)) => *server?,
         _ => bail!("connect to PostgreSQL at {shown}: no session within the deadline of {deadline} (--deadline)"),
-    }
-    let mut waiting = sections.into_iter();
-    while let Some(section) = waiting.next() {
-        match receive(&receiver, until, run.cancel())? {
-            Some(Message::Done(Ok(report), elapsed_ms)) => write(section, report, elapsed_ms, run)?,
-            Some(Message::Done(Err(Failure::Lost(reason)), elapsed_ms)) => {
-                let reason = format!("the connection was lost: {reason}");
-                end(section, &Failure::Unknown(reason.clone()), Some(elapsed_ms), run)?;
-                for section in waiting {
-                    end(section, &Failure::Unknown(format!("not read: {reason}")), None, run)?;
-                }
-                bail!("read section {section} of {shown}: {reason}; see the server's log, and try again");
+    };
+    run.emit(Severity::Ok, server.database.clone(), "", server.clone())?;
+    let snapshot = Snapshot { server, records: Records::default() };
+    let mut reading = Reading { receiver, until, deadline, order, snapshot, ends: Ends::new(), over: None };
+    for section in &settings.sections {
+        if section.judges() {
+            let mut elapsed_ms = 0;
+            for needed in advice::needs().filter(|needed| !settings.sections.contains(needed)) {
+                elapsed_ms += reading.end_of(needed, run.cancel())?.elapsed_ms.unwrap_or_default();
             }
-            Some(Message::Done(Err(failure), elapsed_ms)) => end(section, &failure, Some(elapsed_ms), run)?,
-            Some(Message::Connected(_)) => bail!("connected twice"),
-            None => {
-                let late = format!("no answer within the deadline of {deadline} (--deadline)");
-                end(section, &Failure::Unknown(late), None, run)?;
-                for section in waiting.by_ref() {
-                    let late = format!("not read: the deadline of {deadline} (--deadline) had passed");
-                    end(section, &Failure::Unknown(late), None, run)?;
-                }
+            for needed in advice::needs() {
+                reading.end_of(needed, run.cancel())?;
+            }
+            let end = advice::write(&reading.snapshot, &reading.ends, &settings.limits, elapsed_ms, run)?;
+            end.emit(section, run)?;
+        } else {
+            let end = reading.end_of(section, run.cancel())?;
+            reading.snapshot.records.emit(section.kinds, run)?;
+            end.emit(section, run)?;
+        }
+    }
+    match reading.over {
+        Some(Over::Lost(section, reason)) => {
+            bail!("read section {section} of {shown}: {reason}; see the server's log, and try again")
+        }
+        _ => Ok(()),
+    }
+}
+
+/// The order in which the sections are read: as they are shown, and before the advice what it needs.
+fn order(shown: &[&'static Section]) -> VecDeque<&'static Section> {
+    let mut order = VecDeque::new();
+    for section in shown {
+        let needed: Vec<_> = if section.judges() { advice::needs().collect() } else { vec![*section] };
+        for section in needed {
+            if !order.contains(&section) {
+                order.push_back(section);
             }
         }
     }
-    Ok(())
+    order
+}
+
+/// Why nothing more is read.
+enum Over {
+    /// The deadline has passed.
+    Late,
+    /// The connection was lost in this section.
+    Lost(&'static Section, String),
+}
+
+/// What was read so far.
+struct Reading {
+    receiver: Receiver<Message>,
+    until: Instant,
+    deadline: String,
+    /// What is still to be read.
+    order: VecDeque<&'static Section>,
+    snapshot: Snapshot,
+    ends: Ends,
+    over: Option<Over>,
+}
+
+impl Reading {
+    /// Waits for the end of a section.
+    fn end_of(&mut self, wanted: &Section, cancel: &Cancel) -> anyhow::Result<End> {
+        loop {
+            if let Some(end) = self.ends.get(wanted.name) {
+                return Ok(end.clone());
+            }
+            let Some(section) = self.order.pop_front() else {
+                bail!("section {wanted} was never asked; this is a bug")
+            };
+            let end = self.next(section, cancel)?;
+            self.ends.insert(section.name, end);
+        }
+    }
+
+    fn next(&mut self, section: &'static Section, cancel: &Cancel) -> anyhow::Result<End> {
+        let unknown = |reason| End::failed(&Failure::Unknown(reason), None);
+        match &self.over {
+            None => {}
+            Some(Over::Late) => {
+                let late = format!("not read: the deadline of {} (--deadline) had passed", self.deadline);
+                return Ok(unknown(late));
+            }
+            Some(Over::Lost(_, reason)) => return Ok(unknown(format!("not read: {reason}"))),
+        }
+        Ok(match receive(&self.receiver, self.until, cancel)? {
+            Some(Message::Done(Ok(report), elapsed_ms)) => {
+                let end = End::read(report.records.len(), &report.notes, Some(elapsed_ms));
+                self.snapshot.records.append(report.records);
+                end
+            }
+            Some(Message::Done(Err(Failure::Lost(reason)), elapsed_ms)) => {
+                let reason = format!("the connection was lost: {reason}");
+                self.over = Some(Over::Lost(section, reason.clone()));
+                End::failed(&Failure::Lost(reason), Some(elapsed_ms))
+            }
+            Some(Message::Done(Err(failure), elapsed_ms)) => End::failed(&failure, Some(elapsed_ms)),
+            Some(Message::Connected(_)) => bail!("connected twice"),
+            None => {
+                self.over = Some(Over::Late);
+                unknown(format!("no answer within the deadline of {} (--deadline)", self.deadline))
+            }
+        })
+    }
 }
 
 /// The asking thread.
-fn ask(settings: Settings, sender: &Sender<Message>) {
-    let sections = settings.sections.clone();
-    let mut watch = match Watch::open(settings) {
+fn ask(pg: PgSettings, limits: Limits, order: &VecDeque<&'static Section>, sender: &Sender<Message>) {
+    let mut watch = match Watch::open(pg, limits) {
         Ok(watch) => watch,
         // Where nobody listens any more, there is nobody to tell.
         Err(error) => return drop(sender.send(Message::Connected(Err(error)))),
     };
-    let mut told = sender.send(Message::Connected(Ok(())));
-    for section in sections {
+    let mut told = sender.send(Message::Connected(Ok(Box::new(watch.server.clone()))));
+    for section in order {
         if told.is_err() {
             return;
         }
@@ -107,23 +193,23 @@ fn receive(receiver: &Receiver<Message>, until: Instant, cancel: &Cancel) -> any
     }
 }
 
-/// Writes what a section found, and its end.
-fn write(section: Section, report: Report, elapsed_ms: u64, run: &mut Run<'_>) -> anyhow::Result<()> {
-    let rows = report.findings.len() as u64;
-    for finding in report.findings {
-        finding.emit(run)?;
-    }
-    let severity = report.notes.iter().map(|note| note.severity).max().unwrap_or_default();
-    let texts: Vec<String> = report.notes.into_iter().map(|note| note.text).collect();
-    let body = PgSectionRecord { rows: Some(rows), elapsed_ms: Some(elapsed_ms) };
-    run.emit(severity, section.name(), texts.join("; "), body)
-}
+#[cfg(test)]
+mod tests {
+    use super::*;
 
-/// Writes the end of a section that could not be read.
-fn end(section: Section, failure: &Failure, elapsed_ms: Option<u64>, run: &mut Run<'_>) -> anyhow::Result<()> {
-    let (severity, reason) = match failure {
-        Failure::Unavailable(reason) => (Severity::Info, reason),
-        Failure::Unknown(reason) | Failure::Lost(reason) => (Severity::Unknown, reason),
-    };
-    run.emit(severity, section.name(), reason, PgSectionRecord { rows: None, elapsed_ms })
+    fn named(names: &[&str]) -> Vec<&'static Section> {
+        names.iter().map(|name| Section::find(name).expect("a section")).collect()
+    }
+
+    #[test]
+    fn what_advice_needs_is_read_before_it_and_once() {
+        let names = |shown: &[&str]| order(&named(shown)).iter().map(|section| section.name).collect::<Vec<_>>();
+        assert_eq!(names(&["sizes", "activity"]), ["sizes", "activity"]);
+        let needed: Vec<_> = advice::needs().map(|section| section.name).collect();
+        assert!(needed.contains(&"indexes") && !needed.contains(&"advice"), "{needed:?}");
+        assert_eq!(names(&["advice"]), needed);
+        let both = names(&["indexes", "advice", "tables"]);
+        assert_eq!(both[0], "indexes");
+        assert_eq!(both.len(), needed.len(), "{both:?}");
+    }
 }

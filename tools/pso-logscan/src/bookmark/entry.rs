@@ -62,6 +62,11 @@ impl Entry {
         FileTally { lines: self.lines, record, ..FileTally::default() }
     }
 
+    /// Once it was told that the rest is lost: nothing more is expected of it.
+    pub(crate) fn given_up(self) -> Self {
+        Self { left: 0, growing: false, ..self }
+    }
+
     /// The folder that it was in and the log that it belongs to.
     pub(crate) fn group(&self) -> (PathBuf, String) {
         group(&self.path)

@@ -36,10 +36,8 @@ impl Lock {
                 return Err(error).with_context(|| format!("lock {}", path.display()));
             }
         }
-        file.set_len(0)
-            .and_then(|()| file.rewind())
-            .and_then(|()| writeln!(file, "{}", std::process::id()))
-            .with_context(|| format!("write the process id to {}", path.display()))?;
+        // Only what others are told: on a full disk the lock holds without it.
+        let _ = file.set_len(0).and_then(|()| file.rewind()).and_then(|()| writeln!(file, "{}", std::process::id()));
         Ok(Self(file))
     }
 }

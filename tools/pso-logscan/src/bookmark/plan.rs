@@ -1,6 +1,7 @@
 //! Where this run begins in each file, and what was lost since the last one.
 
 use std::collections::{HashMap, HashSet};
+use std::fs::DirEntry;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -9,7 +10,7 @@ use pso_common::{Severity, Timestamp};
 
 use crate::bookmark::entry::{Entry, absolute, group, name};
 use crate::input::files::Found;
-use crate::input::logfile::{Identity, LogFile};
+use crate::input::logfile::{Identity, LogFile, Seen};
 use crate::input::prints::Print;
 use crate::input::rotation::{self, Rotation};
 
@@ -25,8 +26,8 @@ const IDLE: Duration = Duration::from_secs(86_400);
 pub(crate) struct Plan {
     /// The inputs, with those that rotation has moved beside what was asked for.
     pub(crate) inputs: Vec<Planned>,
-    /// What was lost: the path of the log, and what is to be said of it.
-    pub(crate) gaps: Vec<(PathBuf, String)>,
+    /// What was lost: how far the file was read, and what is to be said of it.
+    pub(crate) gaps: Vec<(Entry, String)>,
     /// Entries of files that this run has nothing to do with.
     pub(crate) absent: Vec<Entry>,
     /// Whether rotation was at work while the files were looked at: some of them are told as not read.
@@ -35,10 +36,23 @@ pub(crate) struct Plan {
 
 impl Plan {
     /// Everything from its beginning.
-    pub(crate) fn without_bookmark(found: Vec<Found>, identities: Vec<Option<Identity>>) -> Self {
-        let inputs = found.into_iter().zip(identities);
-        let inputs = inputs.map(|(found, identity)| Planned { found, identity, entry: None, untouched: false });
+    pub(crate) fn without_bookmark(found: Vec<Found>, seen: Vec<Option<Seen>>) -> Self {
+        let inputs = found.into_iter().zip(seen);
+        let inputs = inputs.map(|(found, seen)| Planned { found, seen, entry: None, untouched: false });
         Self { inputs: inputs.collect(), ..Self::default() }
+    }
+
+    /// Takes what was lost, to tell it. Its entries are kept: should a file come back, its beginning was read. As long as
+    /// rotation is at work (`is_quiet` says not), what was not found may only have been between two names.
+    pub(crate) fn take_gaps(&mut self, is_quiet: bool) -> Vec<(Entry, String)> {
+        let gaps = std::mem::take(&mut self.gaps);
+        let kept = gaps.iter().map(|(entry, _)| entry.clone());
+        if is_quiet {
+            self.absent.extend(kept.map(Entry::given_up));
+            return gaps;
+        }
+        self.absent.extend(kept);
+        Vec::new()
     }
 }
 
@@ -47,35 +61,46 @@ impl Plan {
 pub(crate) struct Planned {
     pub(crate) found: Found,
     /// Which file it is: rotation may give its name to another before it is read.
-    pub(crate) identity: Option<Identity>,
+    pub(crate) seen: Option<Seen>,
     /// How far it was read before.
     pub(crate) entry: Option<Entry>,
     /// Whether nobody wrote to it since then, and it was read to its end: it need not even be unpacked.
     pub(crate) untouched: bool,
 }
 
-/// A file that may be one of those that were read before.
+/// A file that may be one of those that were read before. It is not held open: there may be more of them than a process
+/// may open.
 struct Candidate {
     /// Its place among the inputs; `None` for one that nobody asked for.
     number: Option<usize>,
     path: PathBuf,
-    log: LogFile,
+    identity: Identity,
     head: Vec<u8>,
     /// Hashes of beginnings of `head`, by their length: entries are many.
     hashes: HashMap<u64, Print>,
     entry: Option<Entry>,
+    /// Whether rotation moved it while it was compared, so that it may be any.
+    moved: bool,
 }
 
 impl Candidate {
-    fn of(number: Option<usize>, path: &Path) -> Option<Self> {
-        let log = LogFile::open(path).ok()?;
+    fn of(number: Option<usize>, path: &Path, seen: Option<&Seen>) -> Option<Self> {
+        let log = LogFile::open(path).ok().filter(|log| seen.is_none_or(|seen| seen.is(log)))?;
         let (head, _) = log.head().ok()?;
-        Some(Self { number, path: absolute(path), log, head, hashes: HashMap::new(), entry: None })
+        let (path, identity) = (absolute(path), log.identity);
+        Some(Self { number, path, identity, head, hashes: HashMap::new(), entry: None, moved: false })
+    }
+
+    /// As long as it is the same file.
+    fn open(&mut self) -> Option<LogFile> {
+        let log = LogFile::open(&self.path).ok().filter(|log| self.identity.is_same(&log.identity));
+        self.moved |= log.is_none();
+        log
     }
 
     /// How likely it is the file of `entry` by everything but its content.
     fn hints(&self, entry: &Entry) -> u8 {
-        2 * u8::from(self.log.identity.is_file(&entry.identity)) + u8::from(self.path == entry.path)
+        2 * u8::from(self.identity.is_file(&entry.identity)) + u8::from(self.path == entry.path)
     }
 
     fn has_head(&mut self, entry: &Entry) -> bool {
@@ -89,8 +114,8 @@ impl Candidate {
     /// Whether its text goes on where that of `entry` was left. What cannot be read now is told by the scan.
     fn continues(&mut self, entry: &Entry) -> bool {
         self.has_head(entry)
-            && (self.log.identity.is_untouched(&entry.identity)
-                || self.log.has_tail(&entry.prints, entry.offset).unwrap_or(false))
+            && (self.identity.is_untouched(&entry.identity)
+                || self.open().is_some_and(|log| log.has_tail(&entry.prints, entry.offset).unwrap_or(false)))
     }
 }
 
@@ -100,7 +125,7 @@ impl Candidate {
 /// When a signal asked to stop.
 pub(crate) fn plan(
     mut found: Vec<Found>,
-    identities: Vec<Option<Identity>>,
+    seen: Vec<Option<Seen>>,
     mut entries: Vec<Entry>,
     paths: &[PathBuf],
     now: Timestamp,
@@ -109,17 +134,15 @@ pub(crate) fn plan(
     let (mut candidates, mut disturbed) = (Vec::<Candidate>::new(), false);
     for (number, found) in found.iter_mut().enumerate() {
         cancel.check()?;
-        let (Found::File(path), Some(identity)) = (&found, &identities[number]) else { continue };
-        let candidate = Candidate::of(Some(number), path);
-        let Some(candidate) = candidate.filter(|candidate| candidate.log.identity.is_same(identity)) else {
+        let (Found::File(path), Some(seen)) = (&found, &seen[number]) else { continue };
+        let Some(candidate) = Candidate::of(Some(number), path, Some(seen)) else {
             // Whatever has its name now is read under its own, or by the next run.
             disturbed = true;
-            let reason = "rotation has moved it while the files were looked at; the next run will read it".to_owned();
-            *found = Found::Not { path: path.clone(), severity: Severity::Unknown, reason };
+            *found = moved(path);
             continue;
         };
         // Renamed after it was listed, it is found under both names.
-        match candidates.iter().find(|other| other.log.identity.is_file(&candidate.log.identity)) {
+        match candidates.iter().find(|other| other.identity.is_file(&candidate.identity)) {
             Some(other) => *found = Found::Twin { path: path.clone(), of: other.path.clone(), is_part: false },
             None => candidates.push(candidate),
         }
@@ -127,18 +150,24 @@ pub(crate) fn plan(
     // The longest first: two texts that begin alike are told apart by the one of which more is known.
     entries.sort_by_key(|entry| std::cmp::Reverse(entry.offset));
     assign(&mut candidates, &mut entries, cancel)?;
+    for candidate in candidates.iter().filter(|candidate| candidate.moved && candidate.entry.is_none()) {
+        if let Some(number) = candidate.number {
+            disturbed = true;
+            found[number] = moved(Path::new(&found[number].shown()));
+        }
+    }
     let scope = Scope::of(paths);
     let (mut open, mut absent): (Vec<Entry>, Vec<Entry>) =
         entries.into_iter().partition(|entry| scope.has(&entry.path));
     // Rotation may have moved them to names that were not asked for, or that were not there a moment ago.
     let known: HashSet<PathBuf> = found.iter().map(|found| absolute(Path::new(&found.shown()))).collect();
     let mut siblings = siblings(&open, &known);
-    siblings.retain(|sibling| !candidates.iter().any(|other| other.log.identity.is_file(&sibling.log.identity)));
+    siblings.retain(|sibling| !candidates.iter().any(|other| other.identity.is_file(&sibling.identity)));
     assign(&mut siblings, &mut open, cancel)?;
     let mut gaps = Vec::new();
     for entry in open {
         match lost(&entry, &candidates) {
-            Some(reason) if !cannot_tell(&entry.path) => gaps.push((entry.path, reason)),
+            Some(reason) if !cannot_tell(&entry.path) => gaps.push((entry, reason)),
             // Retention has taken it, or it is somewhere else for now; should it come back, it was read.
             _ => absent.push(entry),
         }
@@ -146,24 +175,30 @@ pub(crate) fn plan(
     absent.retain(|entry| entry.seen_at.until(now) < FORGET_AFTER);
     absent.sort_by_key(|entry| std::cmp::Reverse(entry.seen_at));
     absent.truncate(MAX_ABSENT);
-    let Plan { mut inputs, .. } = Plan::without_bookmark(found, identities);
+    let Plan { mut inputs, .. } = Plan::without_bookmark(found, seen);
     for candidate in &mut candidates {
         let Some((number, entry)) = candidate.number.zip(candidate.entry.take()) else { continue };
-        let untouched = entry.left == 0 && candidate.log.identity.is_untouched(&entry.identity);
+        let untouched = entry.left == 0 && candidate.identity.is_untouched(&entry.identity);
         (inputs[number].entry, inputs[number].untouched) = (Some(entry), untouched);
     }
     // Before the log that they belong to, the oldest first.
     siblings.retain(|sibling| sibling.entry.is_some());
     siblings.sort_by_key(|sibling| (rotation::any(&name(&sibling.path)), sibling.path.clone()));
-    for Candidate { path, entry, log: file, .. } in siblings {
-        let log = group(&path);
+    for Candidate { path, entry, identity, head, .. } in siblings {
+        let (log, seen) = (group(&path), Some(Seen::new(identity, &head)));
         let place = inputs
             .iter()
             .position(|input| matches!(&input.found, Found::File(other) if group(&absolute(other)) == log));
-        let input = Planned { found: Found::File(path), identity: Some(file.identity), entry, untouched: false };
+        let input = Planned { found: Found::File(path), seen, entry, untouched: false };
         inputs.insert(place.unwrap_or(inputs.len()), input);
     }
     Ok(Plan { inputs, gaps, absent, disturbed })
+}
+
+/// An input of which it is not known any more which file it is.
+fn moved(path: &Path) -> Found {
+    let reason = "rotation has moved it while the files were looked at; the next run will read it".to_owned();
+    Found::Not { path: path.to_path_buf(), severity: Severity::Unknown, reason }
 }
 
 /// Gives each entry to the candidate that goes on where it was left, if there is one, and each candidate at most one
@@ -190,21 +225,30 @@ fn assign(candidates: &mut [Candidate], entries: &mut Vec<Entry>, cancel: &Cance
     cancel.check()
 }
 
-/// The other files of the logs of `entries`.
+/// The other files of the logs of `entries`, and what the files themselves are called now.
 fn siblings(entries: &[Entry], known: &HashSet<PathBuf>) -> Vec<Candidate> {
     let groups: HashSet<(PathBuf, String)> = entries.iter().map(Entry::group).collect();
     let folders: HashSet<&PathBuf> = groups.iter().map(|(folder, _)| folder).collect();
+    let inodes: HashSet<(u64, u64)> =
+        entries.iter().map(|Entry { identity, .. }| (identity.device, identity.inode)).collect();
+    let is_one = |file: &DirEntry| {
+        let inode = || file.metadata().map(|file| Identity::of(&file)).map(|file| (file.device, file.inode));
+        groups.contains(&group(&file.path())) || inode().is_ok_and(|inode| inode.1 != 0 && inodes.contains(&inode))
+    };
     let files = folders.into_iter().filter_map(|folder| folder.read_dir().ok()).flatten().flatten();
-    let paths = files.map(|file| file.path()).filter(|path| groups.contains(&group(path)) && !known.contains(path));
-    paths.filter_map(|path| Candidate::of(None, &path)).collect()
+    let paths = files.filter(is_one).map(|file| file.path()).filter(|path| !known.contains(path));
+    paths.filter_map(|path| Candidate::of(None, &path, None)).collect()
 }
 
 /// The file beside `entry`'s, other than those of `known`, that goes on where `entry` was left: a copy from before the
 /// file was truncated. Its path and itself.
 pub(crate) fn copy_of(entry: &Entry, known: &HashSet<PathBuf>) -> Option<(PathBuf, LogFile)> {
     let mut siblings = siblings(std::slice::from_ref(entry), known);
-    siblings.sort_by_key(|sibling| std::cmp::Reverse(sibling.log.identity.modified));
-    siblings.into_iter().find_map(|mut sibling| sibling.continues(entry).then_some((sibling.path, sibling.log)))
+    siblings.sort_by_key(|sibling| std::cmp::Reverse(sibling.identity.modified));
+    siblings.into_iter().find_map(|mut sibling| {
+        let log = if sibling.continues(entry) { sibling.open() } else { None };
+        log.map(|log| (sibling.path, log))
+    })
 }
 
 /// Whether a file is out of sight rather than gone: its folder is not mounted, or it must not be read for now.
@@ -226,9 +270,7 @@ fn lost(entry: &Entry, candidates: &[Candidate]) -> Option<String> {
     if !entry.growing {
         return None;
     }
-    let modified = i128::from(entry.identity.modified);
-    let idle = entry.seen_at.to_utc().unix_timestamp_nanos() - modified;
-    if !entry.path.exists() && modified > 0 && idle > i128::try_from(IDLE.as_nanos()).unwrap_or(i128::MAX) {
+    if !entry.path.exists() && entry.identity.idle(entry.seen_at).is_some_and(|idle| idle > IDLE) {
         return None;
     }
     // A log of each day ends when the next one begins.
@@ -242,7 +284,8 @@ fn lost(entry: &Entry, candidates: &[Candidate]) -> Option<String> {
         return None;
     }
     Some(format!(
-        "{fate} since the last run: what was written to it after line {lines} cannot be found, and may be lost"
+        "{fate} since the last run: what was written to it after line {lines} cannot be found, and may be lost; if \
+         rotation puts it elsewhere, name that folder too"
     ))
 }
 

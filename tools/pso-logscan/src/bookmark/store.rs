@@ -97,7 +97,12 @@ impl Bookmark {
             file.write_all(&bytes)?;
             file.sync_all()
         };
-        write().with_context(|| format!("write the bookmark to {}", new.display()))
+        let written = write();
+        if written.is_err() {
+            // A part of it is of no use to anybody.
+            let _ = fs::remove_file(&new);
+        }
+        written.with_context(|| format!("write the bookmark to {}", new.display()))
     }
 
     /// Puts what was prepared in the place of the bookmark.

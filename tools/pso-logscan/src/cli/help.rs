@@ -7,8 +7,8 @@ Classes, each as the specification greps for it (a line may belong to several):
               severity or lvl is error, fatal or worse; the type is the first word of its type,
               error, code, msg or message. Beyond the specification: ERROR as a word of its own
               (`ERROR: disk full`, `[ERROR] …`; not ERRORS, NO_ERROR) without a word to follow,
-              unless a JSON line's level says otherwise; the type is (untyped), as it is for a JSON
-              line without a word. Colours of a terminal around ERROR are no text.
+              unless a JSON line's level says otherwise; the type is (untyped), as it is for a
+              JSON line without a word. Colours of a terminal around ERROR are no text.
   conflict    conflict.*unresolved, in any case
   validation  ValidationError, in any case; the type is the word that follows, if one does
   security    authentication, authorization or security, in any case; the type is that word
@@ -39,6 +39,7 @@ first:
   ymd-short      25/06/12 09:00:00
   compact        250612 090000, 20250612-9:0:0:123
   epoch          1749718800, 1749718800.123, [1749718800]; ms, us and ns are told by their digits
+                 (any number of 10, 13, 16 or 19 digits that a line begins with is taken for one)
   json           time, ts, timestamp or @timestamp, as one of these or a number since 1970
 A stamp without a zone is of --tz, else PSO_LOGSCAN_TZ, else of the first entry of maintenance.logscan.zones whose \
 pattern its file fits (by name, by its name before it was rotated, or by path), else of maintenance.logscan.tz, else \
@@ -48,7 +49,7 @@ zone are of --tz or maintenance.logscan.tz.
 A stamp without a year is of the latest year in which it is not more than a day after the file was last written, or \
 after the month that follows the date in the file's name; so a file must not go back further than a year from there.
 
-Windows: with --since or --until a plain file of 4 MiB or more that is in the order of time is not read whole. \
+The window: with --since or --until a plain file of 4 MiB or more that is in the order of time is not read whole. \
 The ends of the window are searched for, and only what lies between them is read, with the lines before the file's first \
 stamp; log.coverage has the rest as skipped_bytes, and the numbers of lines are not known (log.event has an offset then). \
 Whether a file is in order is judged by 128 places spread over it, by those that the search looks at, and by all that is \
@@ -58,8 +59,8 @@ to belong to its record; such lines count in any window where they are read. --w
 --bookmark; packed files, UTF-16 and standard input are always read from end to end.
 
 Templates: --templates groups records by what they have in common. <*> stands for what differs: numbers, names, paths, or \
-several words. A log.template has the count, the first and the last moment, an example, and as level the word for it that \
-its lines have (error, warn, I, …), if they have one. With --bookmark, new is true for what no run with that bookmark has seen \
+several words. A log.template has the count, the first and the last moment, an example, and the level that its lines \
+name, if they do (trace, debug, info, notice, warning, error or critical). With --bookmark, new is true for what no run with that bookmark has seen \
 before, except in the first; new errors are a warning, so that they wake somebody. --assign adds a log.line for each \
 record: its path, the number and offset of its first line, and its template.
 

@@ -13,7 +13,7 @@ use crate::follow::source::Source;
 use crate::follow::streams::pipe;
 use crate::follow::teller::Input;
 use crate::input::files::{Found, STDIN};
-use crate::input::logfile::{Identity, LogFile, Positioned, fill};
+use crate::input::logfile::{Identity, LogFile, fill};
 use crate::input::prints::Trace;
 use crate::input::rotation;
 use crate::pass::reading::Read;
@@ -34,10 +34,9 @@ impl Follow<'_> {
                 self.extent.unread += u64::from(*severity == Severity::Unknown);
                 report::unread(run, shown, None, *severity, reason.clone())
             }
-            Found::Twin { path, of, .. } => {
+            Found::Twin { path, of, is_part, .. } => {
                 self.begin_twin(run, path, &shown);
-                let reason = format!("its content is in {}, and is counted there", of.display());
-                report::unread(run, shown, planned.found.size(), Severity::Info, reason)
+                report::twin(run, shown, planned.found.size(), of, *is_part)
             }
             Found::Stdin => {
                 let stdin = run.take_stdin();
@@ -96,8 +95,8 @@ impl Follow<'_> {
         let mut input = self.input(run, planned.found.shown(), Some(path), before);
         input.read.before = before_lines;
         input.read.size = Some(log.identity.size);
-        if log.plain().is_none() {
-            return self.read_through(run, path, &log, offset, input, grows);
+        if log.is_packed() {
+            return self.read_through(run, path, &log, offset, input);
         }
         match Source::new(path, log, offset, self.sizes.max_line, input) {
             Ok(mut source) => {
@@ -112,7 +111,7 @@ impl Follow<'_> {
         }
     }
 
-    /// Reads a packed file, or one in UTF-16, from `offset` of its text to its end. Nothing more of it is expected.
+    /// Reads a packed file, or a copy, from `offset` of its text to its end. Nothing more of it is expected.
     pub(super) fn read_through(
         &mut self,
         run: &mut Run<'_>,
@@ -120,7 +119,6 @@ impl Follow<'_> {
         log: &LogFile,
         offset: u64,
         mut input: Input,
-        grows: bool,
     ) -> anyhow::Result<()> {
         self.know(path);
         let (mut pending, mut total) = (Pending::new(offset, self.sizes.max_line), offset);
@@ -159,10 +157,6 @@ impl Follow<'_> {
                 input.read.garbage = packed.garbage_bytes();
             }
             Err(error) => input.read.outcome.error = Some(error),
-        }
-        if grows && input.read.outcome.error.is_none() && !log.is_packed() {
-            let reason = "it is in UTF-16: what is there was read, and what will be written to it is not followed";
-            input.read.outcome.error = Some(std::io::Error::new(std::io::ErrorKind::Unsupported, reason));
         }
         let prints = trace.prints(pending.end()).filter(|_| pending.end() > 0 && !input.read.is_binary());
         if let Some(prints) = prints {
@@ -222,10 +216,9 @@ impl Follow<'_> {
     }
 }
 
-/// Where the last finished line of a plain file ends, and how many lines that are.
+/// Where the last finished line of a text ends, and how many lines that are.
 fn end_of(log: &LogFile) -> std::io::Result<(u64, u64)> {
-    let Some(skip) = log.plain() else { return Ok((0, 0)) };
-    let mut file = Positioned { file: log.file().clone(), at: skip };
+    let mut file = log.text()?.text;
     let (mut piece, mut at, mut end, mut lines) = (vec![0; 4 * PIECE], 0, 0, 0);
     loop {
         let (filled, error) = fill(&mut file, &mut piece);

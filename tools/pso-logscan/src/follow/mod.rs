@@ -3,7 +3,8 @@
 //! Files are looked at a few times a second; nothing is asked of the system that only some file systems can do. A file
 //! is held open, so that it is read to its end after rotation has renamed it, before the new one of its name is begun.
 //! One that is truncated is begun anew, after the rest of it was looked for in the copy that rotation made. A line is
-//! told when it is finished; one that is not is told when its file was rotated away, or its stream has ended.
+//! told when it is finished; one that is not is told when its file was rotated away or nobody has written to it for ten
+//! minutes, or its stream has ended.
 
 mod beginning;
 mod lines;
@@ -38,6 +39,8 @@ const RELIST: Duration = Duration::from_secs(1);
 const LINGER: Duration = Duration::from_secs(10);
 /// As many files are held open that nobody may be writing to any more.
 const MOST_OPEN: usize = 256;
+/// As many files are remembered that are not read any more.
+const MOST_REMEMBERED: usize = 10_000;
 /// How often the bookmark is moved on.
 const SAVE: Duration = Duration::from_secs(5);
 

@@ -8,8 +8,8 @@ use pso_common::{Run, Severity};
 
 use crate::bookmark::entry::{Entry, absolute, group, name};
 use crate::bookmark::plan::copy_of;
-use crate::follow::Follow;
 use crate::follow::source::Source;
+use crate::follow::{Follow, MOST_REMEMBERED};
 use crate::input::files::{self, Found};
 use crate::input::logfile::{Identity, LogFile};
 use crate::input::rotation;
@@ -63,7 +63,7 @@ impl Follow<'_> {
                 // What is said of the copy is said of what was there before it.
                 let mut input = source.input;
                 input.shown = copy.display().to_string();
-                self.read_through(run, &copy, &log, entry.offset, input, false)?;
+                self.read_through(run, &copy, &log, entry.offset, input)?;
             }
             (_, entry) => {
                 let lines = source.input.read.outcome.tally.lines;
@@ -112,6 +112,8 @@ impl Follow<'_> {
         }
         self.known.retain(|inode, _| there.contains(inode));
         self.waiting.retain(|inode, _| there.contains(inode));
+        let spare = self.entries.len().saturating_sub(MOST_REMEMBERED);
+        self.entries.drain(..spare);
         Ok(())
     }
 
@@ -145,8 +147,8 @@ impl Follow<'_> {
         }
         let grows = rotation::may_grow(&name(path));
         let input = self.input(run, path.display().to_string(), Some(path), FileTally::default());
-        if file.plain().is_none() {
-            return self.read_through(run, path, &file, 0, input, grows);
+        if file.is_packed() {
+            return self.read_through(run, path, &file, 0, input);
         }
         let Ok(mut source) = Source::new(path, file, 0, self.sizes.max_line, input) else { return Ok(()) };
         source.poll(run, &mut self.teller)?;

@@ -1,5 +1,6 @@
 //! One file that is followed.
 
+use std::borrow::Cow;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -11,6 +12,8 @@ use crate::follow::lines::Pending;
 use crate::follow::teller::{Input, Teller};
 use crate::input::logfile::{Identity, LogFile, Positioned, fill};
 use crate::input::prints::{PRINT_BYTES, Trace};
+use crate::input::utf16::Decoder;
+use crate::pass::reading::UNFINISHED;
 
 /// Bytes that are read, and told, at a time.
 const PIECE: usize = 64 << 10;
@@ -23,9 +26,13 @@ pub(super) struct Source {
     pub(super) path: PathBuf,
     pub(super) input: Input,
     log: LogFile,
-    /// Where its text begins in the file.
-    skip: u64,
-    /// Bytes of its text that were read, those of an unfinished line included.
+    /// What turns its bytes into text, if they are UTF-16.
+    decoder: Option<Decoder>,
+    /// Where the bytes end that were read, in the file.
+    at: u64,
+    /// The last of these.
+    last: Vec<u8>,
+    /// Its text that was read, that of an unfinished line included.
     trace: Trace,
     pending: Pending,
     /// Since when it is not to be found under the name by which it was followed, and quiet.
@@ -46,17 +53,19 @@ impl Source {
     /// Follows `log` from `offset` of its text on, which is a line's beginning.
     ///
     /// # Errors
-    /// When it cannot be read, or is no plain file.
+    /// When it cannot be read that far, or is packed.
     pub(super) fn new(path: &Path, log: LogFile, offset: u64, max_line: usize, input: Input) -> std::io::Result<Self> {
-        let skip = log.plain().ok_or_else(|| std::io::Error::from(std::io::ErrorKind::Unsupported))?;
-        let part = |from: u64, most: u64| {
-            let mut bytes = vec![0; usize::try_from(most).unwrap_or(PRINT_BYTES)];
-            Positioned { file: log.file().clone(), at: skip + from }.read_exact(&mut bytes).map(|()| bytes)
-        };
-        let most = offset.min(PRINT_BYTES as u64);
-        let trace = Trace::resumed(part(0, most)?, part(offset - most, most)?, offset);
         let pending = Pending::new(offset, max_line);
-        Ok(Self { path: absolute(path), input, log, skip, trace, pending, retired: None })
+        let decoder = log.utf16().map(Decoder::new);
+        let (at, trace) = match (log.plain(), log.utf16()) {
+            (Some(skip), _) => (skip + offset, plain_trace(&log, skip, offset)?),
+            (None, Some(_)) => utf16_trace(&log, offset)?,
+            (None, None) => return Err(std::io::ErrorKind::Unsupported.into()),
+        };
+        let known = at.min(COMPARED as u64);
+        let mut last = vec![0; usize::try_from(known).unwrap_or(COMPARED)];
+        Positioned { file: log.file().clone(), at: at - known }.read_exact(&mut last)?;
+        Ok(Self { path: absolute(path), input, log, decoder, at, last, trace, pending, retired: None })
     }
 
     /// Which file it is.
@@ -90,7 +99,13 @@ impl Source {
         }
         match self.changed() {
             Ok(Change::Grown) => {}
-            Ok(other) => return Ok(other),
+            Ok(change) => {
+                let idle = self.log.identity.idle(run.now());
+                if change == Change::Nothing && idle.is_some_and(|idle| idle >= UNFINISHED) {
+                    self.finish(run, teller)?;
+                }
+                return Ok(change);
+            }
             Err(error) => {
                 self.input.read.outcome.error = Some(error);
                 return Ok(Change::Nothing);
@@ -98,12 +113,16 @@ impl Source {
         }
         let mut piece = vec![0; PIECE];
         loop {
-            let at = self.skip + self.trace.total();
-            let (filled, error) = fill(&mut Positioned { file: self.log.file().clone(), at }, &mut piece);
-            let Self { input, pending, trace, .. } = self;
-            trace.pass(&piece[..filled]);
+            let Self { input, pending, trace, decoder, at, last, .. } = self;
+            let (filled, error) = fill(&mut Positioned { file: self.log.file().clone(), at: *at }, &mut piece);
+            let read = &piece[..filled];
+            last.extend_from_slice(&read[filled.saturating_sub(COMPARED)..]);
+            last.drain(..last.len().saturating_sub(COMPARED));
+            *at += filled as u64;
             input.read.read_bytes += filled as u64;
-            pending.push(&piece[..filled], |lines| teller.tell(run, input, &lines))?;
+            let text = decoder.as_mut().map_or(Cow::Borrowed(read), |decoder| decoder.decode(read, false).into());
+            trace.pass(&text);
+            pending.push(&text, |lines| teller.tell(run, input, &lines))?;
             if error.is_some() {
                 self.input.read.outcome.error = error;
             }
@@ -116,26 +135,24 @@ impl Source {
 
     fn changed(&mut self) -> std::io::Result<Change> {
         let now = self.log.identity_now()?;
-        let total = self.skip + self.trace.total();
         let is_same = now.size == self.log.identity.size && now.modified == self.log.identity.modified;
-        if is_same && now.size == total {
+        if is_same && now.size == self.at {
             return Ok(Change::Nothing);
         }
-        if now.size < total {
+        if now.size < self.at {
             return Ok(Change::Truncated);
         }
-        let known = self.trace.last(COMPARED);
-        let mut there = vec![0; known.len()];
-        let at = total - known.len() as u64;
+        let mut there = vec![0; self.last.len()];
+        let at = self.at - self.last.len() as u64;
         let (filled, error) = fill(&mut Positioned { file: self.log.file().clone(), at }, &mut there);
         if let Some(error) = error {
             return Err(error);
         }
-        if there[..filled] != *known {
+        if there[..filled] != *self.last {
             return Ok(Change::Truncated);
         }
         self.log.identity = now;
-        Ok(if now.size > total { Change::Grown } else { Change::Nothing })
+        Ok(if now.size > self.at { Change::Grown } else { Change::Nothing })
     }
 
     /// Tells the line that is not finished: nobody will finish it.
@@ -173,4 +190,38 @@ impl Source {
         self.input.read.left = self.pending.len() as u64;
         self.input
     }
+}
+
+/// The trace of the first `offset` bytes of a plain text that begins at `skip` of its file.
+fn plain_trace(log: &LogFile, skip: u64, offset: u64) -> std::io::Result<Trace> {
+    let part = |from: u64, most: u64| {
+        let mut bytes = vec![0; usize::try_from(most).unwrap_or(PRINT_BYTES)];
+        Positioned { file: log.file().clone(), at: skip + from }.read_exact(&mut bytes).map(|()| bytes)
+    };
+    let most = offset.min(PRINT_BYTES as u64);
+    Ok(Trace::resumed(part(0, most)?, part(offset - most, most)?, offset))
+}
+
+/// The same of a text in UTF-16, and where in the file they end: each of its lines has to be decoded to find out.
+fn utf16_trace(log: &LogFile, offset: u64) -> std::io::Result<(u64, Trace)> {
+    let (mut trace, mut units, mut piece) = (Trace::default(), 0, vec![0; PIECE]);
+    let mut text = log.text()?.text.take(offset);
+    loop {
+        let (filled, error) = fill(&mut text, &mut piece);
+        if let Some(error) = error {
+            return Err(error);
+        }
+        trace.pass(&piece[..filled]);
+        // As many as there are characters, and one more for each that is written as a pair: those of four bytes.
+        let begins = piece[..filled].iter().filter(|&&byte| byte & 0xc0 != 0x80);
+        units += begins.map(|&byte| 1 + u64::from(byte >= 0xf0)).sum::<u64>();
+        if filled < PIECE {
+            break;
+        }
+    }
+    if trace.total() < offset {
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    }
+    // The first unit is the byte order mark.
+    Ok((2 + 2 * units, trace))
 }

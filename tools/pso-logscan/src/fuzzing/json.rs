@@ -116,7 +116,7 @@ fn expected_line(pairs: &[(String, &RawValue)]) -> JsonLine {
     let stamp = pairs.iter().filter(|(key, _)| ["time", "ts", "timestamp", "@timestamp"].contains(&&**key));
     let stamp = stamp.filter_map(|(_, raw)| match raw.get().as_bytes() {
         [b'"', ..] => {
-            let stamp = READER.read(unescaped(raw.get()).trim_ascii(), None)?;
+            let stamp = READER.read(unescaped(raw.get()).trim_ascii())?;
             Some(Stamp { format: StampFormat::Json, start: 0, end: 0, ..stamp })
         }
         number => of_number(number).map(|at| {

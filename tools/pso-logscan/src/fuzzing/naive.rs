@@ -1,5 +1,6 @@
 //! The scan as its documentation has it: one line after the other, with regular expressions.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
@@ -63,7 +64,6 @@ impl Naive {
                 record.bytes += whole.len() as u64 + 1;
                 if record.lines > MAX_RECORD_LINES || record.bytes > MAX_RECORD_BYTES {
                     (record.at, record.inside) = (None, true);
-                    tally.detached += 1;
                 }
             }
         }
@@ -87,7 +87,7 @@ impl Naive {
         }
         for (number, added) in rules.classes.added.iter().enumerate() {
             if let Some(word) = added.pattern.matches(line) {
-                hit(Class::BUILT_IN.len() + number, word.map(|word| word.into_owned()));
+                hit(Class::BUILT_IN.len() + number, word.map(Cow::into_owned));
             }
         }
     }

@@ -1,5 +1,6 @@
 //! The scanner: over any chunks and segments, on any number of threads, the same as [`naive`] one line after the other.
 
+use std::cell::RefCell;
 use std::io::Cursor;
 use std::sync::LazyLock;
 
@@ -12,9 +13,10 @@ use crate::fuzzing::lines::{Trickle, file, machines};
 use crate::fuzzing::naive::{self, Naive};
 use crate::input::chunks::{FileChunks, Sizes, StreamChunks};
 use crate::scan::buckets::Buckets;
+use crate::scan::marks::Machine;
 use crate::scan::pipeline::{self, Chunks, Job, Outcome};
-use crate::scan::tally::{Carried, ClassTally, Counts, FileTally};
-use crate::scan::{MAX_RECORD_BYTES, MAX_RECORD_LINES, Rules, Scanner};
+use crate::scan::tally::{ClassTally, Counts, FileTally, Span};
+use crate::scan::{Rules, Scanner};
 use crate::search::class::{Added, Classes, PerClass};
 use crate::search::pattern::Pattern;
 use crate::stamps::reader::Reader;
@@ -24,7 +26,7 @@ use crate::stamps::{Moment, SECOND};
 use crate::templates::{self, Known, Mined};
 
 /// A word that has several forms, the ends of lines, and the end of one that may be a carriage return's place.
-static ADDED: LazyLock<Vec<Added>> = LazyLock::new(|| {
+fn classes() -> Classes {
     let patterns = [r"(?i)(?<type>\w+)lock", "^$|^\\s", "[a-z]$"];
     let added = |(number, text)| Added {
         name: format!("added-{number}"),
@@ -32,8 +34,21 @@ static ADDED: LazyLock<Vec<Added>> = LazyLock::new(|| {
         severity: Severity::Info,
         threshold: 0,
     };
-    patterns.into_iter().enumerate().map(added).collect()
-});
+    Classes { added: patterns.into_iter().enumerate().map(added).collect() }
+}
+
+thread_local! {
+    /// What is looked for: kept, because a pattern that was not used yet takes long.
+    static RULES: RefCell<Rules> = RefCell::new(Rules {
+        window: Window::default(),
+        keep: PerClass::default(),
+        classes: classes(),
+        by: Buckets::parse("minute"),
+        templates: false,
+        assign: false,
+        machine: Machine::Portable,
+    });
+}
 
 /// 2025-06-12T09:00:00Z, which is 11 in Paris.
 const NINE: i64 = 1_749_718_800;
@@ -51,45 +66,49 @@ const fn at(minute: i64) -> Moment {
 /// When the counts, the events, the templates or what the coverage says differ between them, or from what regular
 /// expressions find line by line.
 pub fn scan(data: &[u8]) {
+    RULES.with_borrow_mut(|rules| with(rules, data));
+}
+
+fn with(rules: &mut Rules, data: &[u8]) {
     let mut choices = Choices::of(data);
-    let sizes = Sizes { chunk: choices.size(), max_line: 1 << 20, segment: choices.size() as u64 };
-    let window = match choices.below(4) {
+    let (chunk, segment) = (choices.size(), choices.size());
+    rules.window = match choices.below(4) {
         0 => Window { since: Some(at(choices.below(6) as i64 - 2)), until: None },
         1 => Window { since: Some(at(-1)), until: Some(at(choices.below(6) as i64)) },
         _ => Window::default(),
     };
     let (reader, few) = (&READERS[choices.below(2)], choices.size());
-    let (machine, threads, templates) = (choices.below(3), 1 + choices.below(12) / 10, choices.below(8) == 0);
-    let keeps = choices.below(4);
-    let text = choices.rest();
+    let (machines, number) = (machines(), choices.below(3));
+    rules.machine = machines[number % machines.len()];
+    let threads = 1 + choices.below(12) / 10;
+    rules.templates = choices.below(8) == 0;
+    rules.assign = rules.templates;
+    let keep = choices.below(4);
+    rules.classes.all().for_each(|class| *rules.keep.get_mut(class) = keep);
+    let (rules, text) = (&*rules, choices.rest());
+    // Parts without end only take time.
+    let (chunk, segment) = (chunk.max(text.len() / 32), segment.max(text.len() / 16));
+    let sizes = Sizes { chunk, max_line: 1 << 20, segment: segment as u64 };
 
-    let machines = machines();
-    let mut keep = PerClass::default();
-    let classes = Classes { added: ADDED.clone() };
-    classes.all().for_each(|class| *keep.get_mut(class) = keeps);
-    let machine = machines[machine % machines.len()];
-    let by = Buckets::parse("minute");
-    let rules = Rules { window, keep, classes, by, templates, assign: templates, machine };
-
-    let mut scanner = Scanner::new(&rules, reader, 0, None);
+    let mut scanner = Scanner::new(rules, reader, 0, None);
     if !text.is_empty() {
         scanner.feed(text, 0);
     }
     let (tally, mut counts) = scanner.finish();
-    same_as(naive::scan(text, &rules, reader), &tally, &counts, &rules);
+    same_as(naive::scan(text, rules, reader), &tally, &counts, rules);
 
     let stream = StreamChunks::new(Box::new(Trickle(Cursor::new(text.to_vec()), few)), 0, sizes);
     let file = FileChunks::new(file(text), 0..text.len() as u64, sizes);
-    let whole = Seen::new(tally, &mut counts, &rules);
+    let whole = Seen::new(tally, &mut counts, rules);
     for (chunks, name) in [(Chunks::Stream(&stream), "stream"), (Chunks::File(&file), "file")] {
-        let (outcome, mut counts) = count(chunks, &rules, reader, threads);
+        let (outcome, mut counts) = count(chunks, rules, reader, threads);
         assert_eq!((outcome.error.is_none(), outcome.cut_lines, outcome.end), (true, 0, text.len() as u64), "{name}");
-        assert!(Seen::new(outcome.tally, &mut counts, &rules) == whole, "{name}");
+        assert!(Seen::new(outcome.tally, &mut counts, rules) == whole, "{name}");
     }
     // Lines that are longer than may be are counted, and whatever follows them.
     let sizes = Sizes { max_line: sizes.chunk, ..sizes };
     let chunks = FileChunks::new(self::file(text), 0..text.len() as u64, sizes);
-    let (outcome, _) = count(Chunks::File(&chunks), &rules, reader, threads);
+    let (outcome, _) = count(Chunks::File(&chunks), rules, reader, threads);
     assert_eq!(outcome.tally.lines, whole.tally.lines, "cut lines");
 }
 
@@ -124,14 +143,10 @@ impl Seen {
     }
 }
 
-/// A tally without what depends on where segments begin: disorder is looked for within each of them, and how far behind
-/// its end a record was left does not matter.
+/// A tally without what depends on where segments begin: stamps are looked at once a minute, and where one begins; how far behind its
+/// end a record was left does not matter, nor whether what nothing dates is a record.
 fn comparable(tally: FileTally) -> FileTally {
-    let record = tally.record.map(|record| {
-        let ended = record.lines > MAX_RECORD_LINES || record.bytes > MAX_RECORD_BYTES;
-        if ended { Carried { lines: 0, bytes: 0, ..record } } else { record }
-    });
-    FileTally { record, disorder: false, ..tally }
+    FileTally { record: tally.record.filter(|record| record.at.is_some()), stamps: Span::default(), ..tally }
 }
 
 fn same_as(naive: Naive, tally: &FileTally, counts: &Counts, rules: &Rules) {

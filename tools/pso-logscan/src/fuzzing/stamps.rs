@@ -38,8 +38,8 @@ const REFERENCES: [i64; 7] = [
 ];
 
 const DAY: i64 = 86_400;
-/// The years 0 to 9999, and as far beyond them as a zone may lead.
-const CALENDAR: std::ops::Range<i64> = -62_167_219_200 - 2 * DAY..253_402_300_800 + 2 * DAY;
+/// The years 0 to 9999.
+const CALENDAR: std::ops::Range<i64> = -62_167_219_200..253_402_300_800;
 /// A number in JSON is a moment of September 2001 to 2099.
 const EPOCHS: std::ops::RangeInclusive<i64> = 1_000_000_000 * SECOND..=4_102_444_800 * SECOND;
 
@@ -87,11 +87,11 @@ pub fn stamps(data: &[u8]) {
 }
 
 fn one_line(line: &[u8]) {
-    let first = PLACES[0].readers[0].read(line, None);
+    let first = PLACES[0].readers[0].read(line);
     for place in PLACES.iter() {
         for (reader, reference) in place.readers.iter().zip(REFERENCES) {
-            let stamp = reader.read(line, None);
-            assert_eq!(stamp, reader.read(line, first.map(|stamp| stamp.format)), "read twice");
+            let stamp = reader.read(line);
+            assert_eq!(stamp, reader.read(line), "read twice");
             let (Some(stamp), Some(first)) = (stamp, first) else {
                 assert_eq!(stamp, first);
                 continue;
@@ -115,7 +115,7 @@ fn one_line(line: &[u8]) {
 /// Whether the year is inferred: only then does the stamp depend on when the file was last written.
 fn has_no_year(line: &[u8], stamp: Stamp) -> bool {
     matches!(stamp.format, StampFormat::Syslog | StampFormat::Klog) && {
-        let [early, late] = [3, 4].map(|reference| PLACES[0].readers[reference].read(line, None));
+        let [early, late] = [3, 4].map(|reference| PLACES[0].readers[reference].read(line));
         early.map(|stamp| stamp.at) != late.map(|stamp| stamp.at)
     }
 }
@@ -134,12 +134,17 @@ fn inferred(stamp: Stamp, reference: i64, line: &[u8]) {
 
 /// A stamp with a year is the moment that jiff makes of what the clocks showed, and these are the numbers in the line.
 fn exact(stamp: Stamp, place: &Place, line: &[u8]) {
-    let shown = PLACES[0].readers[0].read(line, None).expect("read before").at;
+    let shown = PLACES[0].readers[0].read(line).expect("read before").at;
+    // What is beyond the calendar's ends is taken for them.
+    if !(CALENDAR.start + 1..CALENDAR.end - 1).contains(&shown.0.div_euclid(SECOND)) {
+        return;
+    }
     let micros = shown.0.rem_euclid(SECOND);
     if stamp.zoned {
         assert_eq!(stamp.at, shown, "it depends on the zone of others");
     } else if let Some(second) = utc(&place.rules, shown.0.div_euclid(SECOND)) {
-        assert_eq!(stamp.at, Moment(second * SECOND + micros), "{:?} {}", place.zone, line.escape_ascii());
+        let expected = Moment(second * SECOND + micros).within_calendar();
+        assert_eq!(stamp.at, expected, "{:?} {}", place.zone, line.escape_ascii());
     }
     if let Some((second, micros, offset)) = numbers(stamp, line) {
         assert_eq!(offset.is_some(), stamp.zoned);
@@ -193,12 +198,12 @@ fn same_layout(text: &[u8]) {
     let begin_of = |text: &[u8]| memchr::memchr(b'\n', text).unwrap_or(text.len());
     for place in PLACES.iter() {
         let reader = &place.readers[0];
-        let Some(stamp) = reader.read(without_return(&text[..end]), None) else { continue };
+        let Some(stamp) = reader.read(without_return(&text[..end])) else { continue };
         let Some(layout) = Layout::of(text, &stamp) else { continue };
         for next in [text, &text[end + 1..]] {
             if layout.fits(next) {
                 let line = without_return(&next[..begin_of(next)]);
-                let again = reader.read(line, None);
+                let again = reader.read(line);
                 let expected = Stamp { at: layout.moment(next), ..stamp };
                 assert_eq!(again, Some(expected), "{:?} {}", place.zone, line.escape_ascii());
             }

@@ -106,6 +106,8 @@ fn logs_in(folder: &Path) -> Vec<Found> {
                     logs.push((entry.path().parent().map(Path::to_path_buf), rotation, entry.into_path()));
                 } else if entry.path_is_symlink() {
                     others.extend(link(folder, entry.path()));
+                } else if !entry.file_type().is_dir() {
+                    others.push(Found::unknown(entry.path(), "it is a pipe or a device: name it to have it read"));
                 }
             }
         }

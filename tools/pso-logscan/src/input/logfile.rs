@@ -4,14 +4,16 @@ use std::fs::{File, Metadata};
 use std::io::{self, Read};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::UNIX_EPOCH;
+use std::time::{Duration, UNIX_EPOCH};
 
+use pso_common::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::input::chunks::read_at;
 use crate::input::decode::{Decoded, decode};
 use crate::input::lead::{Lead, head};
 use crate::input::prints::{PRINT_BYTES, Print, Prints};
+use crate::input::utf16::ByteOrder;
 
 /// Which file it is, and whether it was written to: a hint, never a proof.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,9 +51,40 @@ impl Identity {
         self.inode == 0 || self.is_file(other)
     }
 
+    /// How long nobody has written to it at `now`; `None` where the system does not tell, or the clocks differ.
+    pub(crate) fn idle(&self, now: Timestamp) -> Option<Duration> {
+        let idle = now.to_utc().unix_timestamp_nanos() - i128::from(self.modified);
+        (self.modified != 0).then(|| u64::try_from(idle).ok().map(Duration::from_nanos))?
+    }
+
     /// Whether nobody wrote to it meanwhile, as far as can be seen from outside.
     pub(crate) fn is_untouched(&self, other: &Self) -> bool {
         self.is_file(other) && self.modified != 0 && self == other
+    }
+}
+
+/// A file as it was when it was found. Its inode alone does not tell it from others: that of a file that was removed is
+/// soon another's.
+#[derive(Clone, Debug)]
+pub(crate) struct Seen {
+    pub(crate) identity: Identity,
+    head: Print,
+}
+
+impl Seen {
+    /// A file whose text begins with `head`.
+    pub(crate) fn new(identity: Identity, head: &[u8]) -> Self {
+        Self { identity, head: Print::of(head) }
+    }
+
+    /// Whether `log` is that file, whatever was written to it since.
+    pub(crate) fn is(&self, log: &LogFile) -> bool {
+        self.identity.is_same(&log.identity) && log.head().is_ok_and(|(head, _)| self.head.begins(&head))
+    }
+
+    /// Whether there was nothing in it, so that any file of its inode may be it.
+    pub(crate) const fn was_empty(&self) -> bool {
+        self.head.bytes == 0
     }
 }
 
@@ -66,7 +99,8 @@ impl LogFile {
     /// Opens a file, if it is one.
     ///
     /// # Errors
-    /// When it is missing, must not be read, or is a folder or a pipe (`InvalidInput`).
+    /// When it is missing, must not be read, or is a folder; or is to be read as a stream (`InvalidInput`): a pipe, or a
+    /// file of the system that has no size (`/proc/version`).
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
         let kind = std::fs::metadata(path)?;
         if kind.is_dir() {
@@ -78,13 +112,22 @@ impl LogFile {
         }
         let file = Arc::new(File::open(path)?);
         let metadata = file.metadata()?;
-        let lead = Lead::of(&head(&mut Positioned { file: Arc::clone(&file), at: 0 })?);
-        Ok(Self { file, identity: Identity::of(&metadata), lead })
+        let first = head(&mut Positioned { file: Arc::clone(&file), at: 0 })?;
+        // Asked again: somebody may have begun to write to it.
+        if metadata.len() == 0 && !first.is_empty() && file.metadata()?.len() == 0 {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "it has no size"));
+        }
+        Ok(Self { file, identity: Identity::of(&metadata), lead: Lead::of(&first) })
     }
 
     /// Where its text begins, if its bytes are its text: then an offset of the text is one of the file.
     pub(crate) const fn plain(&self) -> Option<u64> {
         if let Lead::Plain(skip) = self.lead { Some(skip) } else { None }
+    }
+
+    /// How it is written, if it is neither packed nor plain.
+    pub(crate) const fn utf16(&self) -> Option<ByteOrder> {
+        if let Lead::Utf16(order) = self.lead { Some(order) } else { None }
     }
 
     /// Whether it is packed; then nobody goes on writing to it.
@@ -198,6 +241,20 @@ mod tests {
     use flate2::{Compression, write::GzEncoder};
 
     use super::*;
+
+    #[test]
+    fn another_file_with_the_same_inode_is_another_file() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join("a.log");
+        std::fs::write(&path, "one\n").expect("written");
+        let log = LogFile::open(&path).expect("opened");
+        let seen = Seen::new(log.identity, b"one\n");
+        std::fs::write(&path, "one\ntwo\n").expect("written");
+        assert!(seen.is(&LogFile::open(&path).expect("opened")) && !seen.was_empty());
+        // As if the inode had been used again.
+        std::fs::write(&path, "another\n").expect("written");
+        assert!(!seen.is(&LogFile::open(&path).expect("opened")));
+    }
 
     #[test]
     fn a_text_is_known_again_when_it_is_packed() {

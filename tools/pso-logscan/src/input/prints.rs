@@ -62,11 +62,6 @@ impl Trace {
         &self.head
     }
 
-    /// The last bytes that went by, at most `most`.
-    pub(crate) fn last(&self, most: usize) -> &[u8] {
-        &self.tail[self.tail.len().saturating_sub(most)..]
-    }
-
     /// Takes the next bytes.
     pub(crate) fn pass(&mut self, bytes: &[u8]) {
         let missing = PRINT_BYTES.saturating_sub(self.head.len());

@@ -5,7 +5,8 @@ use std::cmp::Reverse;
 /// How a log was rotated; the order is from the oldest to the newest.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Rotation {
-    /// `sync.log-20250612`, `sync.log.2025-06-12`, `sync-20250612.log`: by date, whose digits these are.
+    /// `sync.log-20250612`, `sync.log.2025-06-12`, `sync-20250612.log`, `sync.log.1749686400`: by date, whose digits these
+    /// are.
     Dated(String),
     /// `sync.log.2`: the higher, the older.
     Numbered(Reverse<u32>),
@@ -52,9 +53,12 @@ pub(crate) fn unpacked(name: &str) -> &str {
     PACKED.iter().find_map(|suffix| name.strip_suffix(suffix)).filter(|name| !name.is_empty()).unwrap_or(name)
 }
 
-/// `sync.log.12` as `sync.log` and 12.
+/// `sync.log.12` as `sync.log` and 12; `sync.log.old` is the only one of its log.
 fn numbered(name: &str) -> Option<(String, u32)> {
     let (log, digits) = name.rsplit_once('.')?;
+    if digits == "old" && log.ends_with(".log") {
+        return Some((log.to_owned(), 1));
+    }
     let short = (1..6).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
     (short && !log.is_empty()).then(|| digits.parse().ok().map(|number| (log.to_owned(), number)))?
 }
@@ -68,8 +72,10 @@ fn dated(name: &str) -> Option<(String, String)> {
     let from = name[begins..].find(['-', '_', '.'])? + begins;
     let digits: String = name[from..].chars().filter(char::is_ascii_digit).collect();
     let date = name[from + 1..].starts_with(|first: char| first.is_ascii_digit());
-    let year = digits.get(..2).is_some_and(|century| matches!(century, "19" | "20"));
-    (from > 0 && date && year && digits.len() >= 8).then(|| (name[..from].to_owned(), digits))
+    let year = digits.get(..2).is_some_and(|century| matches!(century, "19" | "20")) && digits.len() >= 8;
+    // Seconds since 1970, as Apache's rotatelogs writes them.
+    let seconds = digits.len() == 10 && name.len() - from == 11;
+    (from > 0 && date && (year || seconds)).then(|| (name[..from].to_owned(), digits))
 }
 
 #[cfg(test)]
@@ -112,21 +118,19 @@ mod tests {
                 "sync.log"
             ]
         );
-        for name in ["a.log.gz", "a.log.zst", "a.log.2025-06-12_09:00", "a.b.log", "app2.log.1"] {
+        for name in [
+            "a.log.gz",
+            "a.log.zst",
+            "a.log.2025-06-12_09:00",
+            "a.b.log",
+            "app2.log.1",
+            "a.log.1749686400",
+            "a.log-1749686400.gz",
+            "a.log.old",
+        ] {
             assert!(of(name).is_some(), "{name}");
         }
-        for name in [
-            "sync.txt",
-            "log",
-            ".log",
-            "sync.log.bak",
-            "sync.log.old",
-            "sync.logs",
-            "catalog",
-            ".log.1",
-            "a.gz",
-            "x.log-1",
-        ] {
+        for name in ["sync.txt", "log", ".log", "sync.log.bak", "sync.logs", "catalog", ".log.1", "a.gz", "x.log-1"] {
             assert_eq!(of(name), None, "{name}");
         }
     }
@@ -142,6 +146,9 @@ mod tests {
             ("syslog", "syslog", true),
             ("syslog.2.gz", "syslog", false),
             ("messages-20250612", "messages", false),
+            ("sync.log.old", "sync.log", false),
+            ("sync.log.1749686400", "sync.log", false),
+            ("part.1749686400.x", "part.1749686400.x", true),
             ("7-11.txt", "7-11.txt", true),
             ("12345678", "12345678", true),
         ] {

@@ -3,15 +3,24 @@
 //! Two files are compared when their first bytes are alike and they belong to the same log (by folder and name), or
 //! hold [`MIN_FOREIGN`] bytes or more. They are compared to the end, byte by byte, so what is called a twin is one. If one
 //! is the beginning of the other, then it is being packed or copied, or was left behind by that.
+//!
+//! No file is held open: there may be more of them than a process may open.
 
+use std::cell::OnceCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use pso_common::io::{Cancel, Cancelled};
 
+use crate::input::decode::Decoded;
 use crate::input::files::Found;
-use crate::input::logfile::{Identity, LogFile, fill};
+use crate::input::ladder::Ladder;
+use crate::input::logfile::{Identity, LogFile, Seen, fill};
+use crate::input::prints::PRINT_BYTES;
 use crate::input::rotation;
+use crate::stamps::Moment;
+use crate::stamps::reader::Reader;
+use crate::stamps::zone::Zone;
 
 /// Shorter contents of files that do not belong together may well be alike by chance: `started`.
 const MIN_FOREIGN: usize = 1 << 10;
@@ -24,9 +33,11 @@ struct Candidate {
     /// Its place among the inputs.
     number: usize,
     path: PathBuf,
-    log: LogFile,
+    identity: Identity,
     group: (PathBuf, String),
     head: Vec<u8>,
+    /// Of its text, once it is asked for.
+    ladder: OnceCell<Ladder>,
     /// Whether the text breaks off within its head.
     broken: bool,
     /// What is read rather than another with the same content: plain files, and rather rotated ones, because a growing
@@ -39,19 +50,19 @@ struct Candidate {
 ///
 /// # Errors
 /// When a signal asked to stop. What cannot be read is left for the scan to tell.
-pub(crate) fn mark(found: &mut [Found], cancel: &Cancel) -> Result<Vec<Option<Identity>>, Cancelled> {
+pub(crate) fn mark(found: &mut [Found], cancel: &Cancel) -> Result<Vec<Option<Seen>>, Cancelled> {
     let mut kept: Vec<Candidate> = Vec::new();
     let (mut groups, mut heads) = (HashMap::<_, Vec<usize>>::new(), HashMap::<_, Vec<usize>>::new());
     let mut inodes = HashMap::<(u64, u64), usize>::new();
-    let mut identities = vec![None; found.len()];
+    let mut seen = vec![None; found.len()];
     for number in 0..found.len() {
         cancel.check()?;
         let Found::File(path) = &found[number] else { continue };
         let Some(candidate) = Candidate::of(number, path) else { continue };
-        identities[number] = Some(candidate.log.identity);
+        seen[number] = Some(Seen::new(candidate.identity, &candidate.head));
         let start = candidate.head.get(..MIN_FOREIGN).map(<[u8]>::to_vec);
         let mut alike: Vec<usize> = groups.get(&candidate.group).cloned().unwrap_or_default();
-        let identity = candidate.log.identity;
+        let identity = candidate.identity;
         alike.extend(inodes.get(&(identity.device, identity.inode)));
         alike.extend(start.as_ref().and_then(|start| heads.get(start)).into_iter().flatten());
         alike.sort_unstable();
@@ -85,21 +96,22 @@ pub(crate) fn mark(found: &mut [Found], cancel: &Cancel) -> Result<Vec<Option<Id
         }
     }
     name_what_is_read(found);
-    Ok(identities)
+    Ok(seen)
 }
 
 /// A twin of a twin is one of what is read in the end.
 fn name_what_is_read(found: &mut [Found]) {
     let twins = found.iter().filter_map(|found| match found {
-        Found::Twin { path, of, .. } => Some((path.clone(), of.clone())),
+        Found::Twin { path, of, is_part } => Some((path.clone(), (of.clone(), *is_part))),
         _ => None,
     });
-    let twins: HashMap<PathBuf, PathBuf> = twins.collect();
+    let twins: HashMap<PathBuf, (PathBuf, bool)> = twins.collect();
     for found in found {
-        if let Found::Twin { of, .. } = found {
+        if let Found::Twin { of, is_part, .. } = found {
             // Each step leads to a file that was found to be the better one, so there is an end.
-            while let Some(better) = twins.get(of) {
+            while let Some((better, part)) = twins.get(of) {
                 of.clone_from(better);
+                *is_part |= part;
             }
         }
     }
@@ -126,31 +138,49 @@ impl Candidate {
         let folder = folder.canonicalize().unwrap_or(folder);
         let rank = (!log.is_packed(), !rotation::may_grow(&name));
         let group = (folder, rotation::any(&name).0);
-        Some(Self { number, path: path.to_path_buf(), log, group, head, broken: error.is_some(), rank })
+        let (path, identity, broken) = (path.to_path_buf(), log.identity, error.is_some());
+        Some(Self { number, path, identity, group, head, ladder: OnceCell::new(), broken, rank })
+    }
+
+    /// Its text, as long as it is the same file.
+    fn text(&self) -> Option<Decoded> {
+        let log = LogFile::open(&self.path).ok().filter(|log| self.identity.is_same(&log.identity))?;
+        log.text().ok()
+    }
+
+    fn ladder(&self) -> &Ladder {
+        self.ladder.get_or_init(|| self.text().map(|decoded| Ladder::of(decoded.text)).unwrap_or_default())
+    }
+
+    /// Whether rotation calls both the same, but for the packing.
+    fn is_packed_of(&self, other: &Self) -> bool {
+        let name = |path: &Path| rotation::unpacked(&path.to_string_lossy()).to_owned();
+        name(&self.path) == name(&other.path)
     }
 
     fn compare(&self, other: &Self, cancel: &Cancel) -> Result<Relation, Cancelled> {
-        if self.log.identity.is_file(&other.log.identity) {
+        if self.identity.is_file(&other.identity) {
             return Ok(Relation::Equal);
         }
+        let is_packed = self.is_packed_of(other);
         // Nothing has come out of the packer yet.
-        let is_new = |new: &Self, old: &Self| {
-            new.head.is_empty()
-                && new.broken
-                && rotation::unpacked(&new.path.to_string_lossy()) == old.path.to_string_lossy()
-        };
-        if is_new(self, other) {
+        let is_new = |new: &Self| new.head.is_empty() && new.broken && is_packed;
+        if is_new(self) {
             return Ok(Relation::Beginning);
         }
-        if is_new(other, self) {
+        if is_new(other) {
             return Ok(Relation::Longer);
         }
         let common = self.head.len().min(other.head.len());
         if common == 0 || self.head[..common] != other.head[..common] {
             return Ok(Relation::Different);
         }
-        // Files of different logs count as alike only if that much is.
-        if self.group != other.group && common < MIN_FOREIGN {
+        // Little is alike by chance: in files of different logs, and in one log if nothing says when it was written.
+        let is_little = common < MIN_FOREIGN && !is_packed;
+        if is_little && (self.group != other.group || !is_dated(&self.head[..common])) {
+            return Ok(Relation::Different);
+        }
+        if common == PRINT_BYTES && !self.ladder().may_agree(other.ladder()) {
             return Ok(Relation::Different);
         }
         self.compare_texts(other, cancel)
@@ -158,7 +188,7 @@ impl Candidate {
 
     /// Compares all of both. A text that breaks off is the beginning of one that goes on.
     fn compare_texts(&self, other: &Self, cancel: &Cancel) -> Result<Relation, Cancelled> {
-        let (Ok(own), Ok(others)) = (self.log.text(), other.log.text()) else { return Ok(Relation::Different) };
+        let (Some(own), Some(others)) = (self.text(), other.text()) else { return Ok(Relation::Different) };
         let (mut own, mut others) = (own.text, others.text);
         let (mut left, mut right) = (vec![0; PIECE], vec![0; PIECE]);
         loop {
@@ -185,6 +215,12 @@ impl Candidate {
     }
 }
 
+/// Whether one of the lines has a stamp.
+fn is_dated(text: &[u8]) -> bool {
+    let reader = Reader::new(Zone::UTC, Moment(0));
+    text.split(|&byte| byte == b'\n').any(|line| reader.stamp_of_line(line).is_some())
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Write as _;
@@ -201,7 +237,7 @@ mod tests {
 
     fn lines(from: u32, to: u32) -> Vec<u8> {
         (from..to)
-            .flat_map(|n| format!("{n} 2025-06-12T09:00:00Z {:x}\n", n.wrapping_mul(2_654_435_761)).into_bytes())
+            .flat_map(|n| format!("2025-06-12T09:00:00Z {n} {:x}\n", n.wrapping_mul(2_654_435_761)).into_bytes())
             .collect()
     }
 
@@ -251,11 +287,24 @@ mod tests {
         assert_eq!(twins(&[("a.log", &long), ("b.log", &long)]), ["b.log = a.log"]);
         assert_eq!(twins(&[("a.log", &long), ("old/a.log.gz", &packed)]), ["old/a.log.gz = a.log"]);
         assert_eq!(twins(&[("a.log", &short), ("b.log", &short), ("old/a.log", &short)]), none);
+        // A line that is written after each rotation, and says nothing of when: only packing makes two of it.
+        let started: &[u8] = b"ERROR started\n";
+        assert_eq!(twins(&[("a.log.2", started), ("a.log.1", started), ("a.log", &[started, b"on\n"].concat())]), none);
+        assert_eq!(twins(&[("a.log.1", started), ("a.log.1.gz", &gz(started))]), ["a.log.1.gz = a.log.1"]);
         // One content under many names.
         assert_eq!(
             twins(&[("a.log", &short), ("a.log.1", &long), ("a.log.2.gz", &packed)]),
             ["a.log < a.log.1", "a.log.2.gz = a.log.1"]
         );
+    }
+
+    #[test]
+    fn files_that_begin_alike_for_long_are_told_apart() {
+        let banner = b"# the licence\n".repeat(1000);
+        let with = |text: &[u8]| [&banner[..], text].concat();
+        let (one, two, more) = (with(b"one\n"), with(b"two\n"), with(b"one\nmore\n"));
+        let files = [("a.log.3", &one[..]), ("a.log.2.gz", &gz(&two)), ("a.log.1.gz", &gz(&one)), ("a.log", &more)];
+        assert_eq!(twins(&files), ["a.log.3 < a.log", "a.log.1.gz < a.log"]);
     }
 
     #[cfg(unix)]

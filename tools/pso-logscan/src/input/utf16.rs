@@ -9,12 +9,48 @@ pub(crate) enum ByteOrder {
     Big,
 }
 
-/// Decodes UTF-16 while it is read. What is no UTF-16 becomes U+FFFD.
+/// Decodes UTF-16 piece by piece. What is no UTF-16 becomes U+FFFD.
+#[derive(Debug)]
+pub(crate) struct Decoder {
+    order: ByteOrder,
+    /// Bytes that wait for their other half: an odd one, or the first half of a pair.
+    raw: Vec<u8>,
+}
+
+impl Decoder {
+    pub(crate) const fn new(order: ByteOrder) -> Self {
+        Self { order, raw: Vec::new() }
+    }
+
+    /// The text of `bytes` as UTF-8. If they are the last ones (`is_end`), nothing is waited for any more.
+    pub(crate) fn decode(&mut self, bytes: &[u8], is_end: bool) -> Vec<u8> {
+        self.raw.extend_from_slice(bytes);
+        let unit = |&pair: &[u8; 2]| match self.order {
+            ByteOrder::Little => u16::from_le_bytes(pair),
+            ByteOrder::Big => u16::from_be_bytes(pair),
+        };
+        let mut units: Vec<u16> = self.raw.as_chunks::<2>().0.iter().map(unit).collect();
+        if !is_end && units.last().is_some_and(|unit| (0xd800..0xdc00).contains(unit)) {
+            units.pop();
+        }
+        self.raw.drain(..units.len() * 2);
+        let mut text = Vec::with_capacity(units.len() * 3);
+        for character in char::decode_utf16(units) {
+            let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
+            text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
+        }
+        if is_end && !self.raw.is_empty() {
+            self.raw.clear();
+            text.extend_from_slice("\u{fffd}".as_bytes());
+        }
+        text
+    }
+}
+
+/// Decodes UTF-16 while it is read.
 pub(crate) struct Utf16<R> {
     input: R,
-    order: ByteOrder,
-    /// Bytes that were read; an odd one and the first half of a pair stay until their other half comes.
-    raw: Vec<u8>,
+    decoder: Decoder,
     text: Vec<u8>,
     given: usize,
     ended: bool,
@@ -22,40 +58,16 @@ pub(crate) struct Utf16<R> {
 
 impl<R: Read> Utf16<R> {
     /// Decodes `input`, whose byte order mark has been taken off.
-    pub(crate) fn new(input: R, order: ByteOrder) -> Self {
-        Self { input, order, raw: Vec::new(), text: Vec::new(), given: 0, ended: false }
+    pub(crate) const fn new(input: R, order: ByteOrder) -> Self {
+        Self { input, decoder: Decoder::new(order), text: Vec::new(), given: 0, ended: false }
     }
 
     /// Reads more, and decodes all units of it that are whole.
     fn refill(&mut self) -> io::Result<()> {
         let mut piece = [0; 16 << 10];
         let read = self.input.read(&mut piece)?;
-        self.raw.extend_from_slice(&piece[..read]);
         self.ended = read == 0;
-        let mut units: Vec<u16> = self
-            .raw
-            .as_chunks::<2>()
-            .0
-            .iter()
-            .map(
-                |&pair| {
-                    if self.order == ByteOrder::Little { u16::from_le_bytes(pair) } else { u16::from_be_bytes(pair) }
-                },
-            )
-            .collect();
-        if !self.ended && units.last().is_some_and(|unit| (0xd800..0xdc00).contains(unit)) {
-            units.pop();
-        }
-        self.raw.drain(..units.len() * 2);
-        (self.text, self.given) = (Vec::with_capacity(units.len() * 3), 0);
-        for character in char::decode_utf16(units) {
-            let character = character.unwrap_or(char::REPLACEMENT_CHARACTER);
-            self.text.extend_from_slice(character.encode_utf8(&mut [0; 4]).as_bytes());
-        }
-        if self.ended && !self.raw.is_empty() {
-            self.raw.clear();
-            self.text.extend_from_slice("\u{fffd}".as_bytes());
-        }
+        (self.text, self.given) = (self.decoder.decode(&piece[..read], self.ended), 0);
         Ok(())
     }
 }

@@ -9,17 +9,19 @@ pub(crate) mod reading;
 mod workers;
 
 use std::collections::HashSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::bail;
 use pso_common::io::Interruptible;
 use pso_common::{Run, Severity};
 
+use crate::bookmark::entry::{absolute, name};
 use crate::bookmark::plan::{self, Plan, Planned};
 use crate::bookmark::store::{Bookmark, Saved};
 use crate::input::chunks::Sizes;
 use crate::input::files::{self, Found, STDIN};
 use crate::input::logfile::Identity;
+use crate::input::rotation;
 use crate::input::twins;
 use crate::pass::reading::{Kit, Read, Result};
 use crate::report::templates::Limits;
@@ -50,27 +52,27 @@ pub(crate) fn start(run: &mut Run<'_>, settings: &Settings, extent: &mut Extent)
     // Before the files are looked at, so that nobody else moves the bookmark meanwhile.
     let bookmark = settings.bookmark.as_deref().map(Bookmark::open).transpose()?;
     let mut looks = 1;
-    let plan = loop {
+    let (mut plan, is_quiet) = loop {
         let mut found = files::find(&settings.paths);
         let before = inodes(&found);
-        let identities = twins::mark(&mut found, run.cancel())?;
+        let seen = twins::mark(&mut found, run.cancel())?;
         let plan = match &bookmark {
             Some((_, saved)) => {
                 let entries = saved.as_ref().map(|saved| saved.files.clone()).unwrap_or_default();
-                plan::plan(found, identities, entries, &settings.paths, run.now(), run.cancel())?
+                plan::plan(found, seen, entries, &settings.paths, run.now(), run.cancel())?
             }
-            None => Plan::without_bookmark(found, identities),
+            None => Plan::without_bookmark(found, seen),
         };
         // A file that was renamed while the folder was listed may have been missed.
-        let is_quiet = || !plan.disturbed && inodes(&files::find(&settings.paths)).is_subset(&before);
-        if looks == MOST_LOOKS || is_quiet() {
-            break plan;
+        let is_quiet = !plan.disturbed && inodes(&files::find(&settings.paths)).is_subset(&before);
+        if looks == MOST_LOOKS || is_quiet {
+            break (plan, is_quiet);
         }
         looks += 1;
     };
-    for (path, reason) in &plan.gaps {
+    for (entry, reason) in plan.take_gaps(is_quiet) {
         extent.unread += 1;
-        report::unread(run, path.display().to_string(), None, Severity::Unknown, reason.clone())?;
+        report::unread(run, entry.path.display().to_string(), None, Severity::Unknown, reason)?;
     }
     Ok(Start { plan, bookmark })
 }
@@ -88,6 +90,11 @@ fn inodes(found: &[Found]) -> HashSet<(u64, u64)> {
 fn refuse(settings: &Settings) -> anyhow::Result<()> {
     if settings.paths.iter().any(|path| path == Path::new(STDIN)) {
         bail!("--bookmark cannot be used with standard input (-), which cannot be read again; name files or folders");
+    }
+    let bookmark = settings.bookmark.as_deref().map(absolute).unwrap_or_default();
+    let is_scanned = |path: &PathBuf| bookmark.starts_with(absolute(path)) && rotation::of(&name(&bookmark)).is_some();
+    if settings.paths.iter().any(is_scanned) {
+        bail!("the bookmark {} would be read as one of the logs; give it another name", bookmark.display());
     }
     if settings.window.until.is_some() {
         bail!("--bookmark cannot be used with --until: what is newer would be left out, and never be read");
@@ -130,6 +137,10 @@ pub(crate) fn scan_all(
                 extent.unread += u64::from(severity == Severity::Unknown);
                 entries.extend(inputs[number].entry.clone());
                 report::unread(run, path, size, severity, reason)
+            }
+            Result::Twin { of, is_part } => {
+                entries.extend(inputs[number].entry.clone());
+                report::twin(run, path, inputs[number].found.size(), &of, is_part)
             }
             Result::Read(mut read) => {
                 counts.absorb(std::mem::take(&mut read.counts), &rules);

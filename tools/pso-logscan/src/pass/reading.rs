@@ -3,6 +3,7 @@
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use pso_common::io::{Cancel, Cancelled, Interruptible};
 use pso_common::{Severity, Timestamp};
@@ -11,7 +12,7 @@ use crate::bookmark::entry::{Entry, absolute, name};
 use crate::bookmark::plan::Planned;
 use crate::input::chunks::Sizes;
 use crate::input::files::Found;
-use crate::input::logfile::Identity;
+use crate::input::logfile::{Identity, Seen};
 use crate::input::open::{self, How, Input, Opened};
 use crate::input::rotation;
 use crate::pass::narrowed::Narrowed;
@@ -21,6 +22,10 @@ use crate::scan::tally::{Counts, FileTally};
 use crate::settings::Settings;
 use crate::stamps::reader::Reader;
 use crate::stamps::reference;
+
+/// A last line without a line feed to which nobody has written for so long is taken as it is: what a program says before
+/// it dies often has none.
+pub(crate) const UNFINISHED: Duration = Duration::from_secs(600);
 
 /// What reading any input takes.
 pub(crate) struct Kit<'a> {
@@ -41,6 +46,8 @@ pub(crate) struct Kit<'a> {
 pub(crate) enum Result {
     /// Nothing was read of it.
     Not { severity: Severity, reason: String, size: Option<u64> },
+    /// Its content is that of another, or the beginning of it, and is counted there.
+    Twin { of: PathBuf, is_part: bool },
     /// All of it was read, or a part.
     Read(Box<Read>),
 }
@@ -53,6 +60,8 @@ pub(crate) struct Read {
     /// Its size on disk, where it has one.
     pub(crate) size: Option<u64>,
     pub(crate) read_bytes: u64,
+    /// Where reading began, in bytes of the (decoded) input: what is before was read by an earlier run.
+    pub(crate) from: u64,
     /// Whether an earlier run has read its beginning, and the lines of that.
     pub(crate) before: Option<u64>,
     /// Bytes outside of the window that were not read, because the file is sorted.
@@ -97,11 +106,7 @@ pub(super) fn read(
         Found::Not { severity, reason, .. } => {
             return Ok(Result::Not { severity: *severity, reason: reason.clone(), size: None });
         }
-        Found::Twin { of, is_part, .. } => {
-            let what = if *is_part { "the beginning of what is in" } else { "that of" };
-            let reason = format!("its content is {what} {}, and is counted there", of.display());
-            return Ok(Result::Not { severity: Severity::Info, reason, size: input.found.size() });
-        }
+        Found::Twin { of, is_part, .. } => return Ok(Result::Twin { of: of.clone(), is_part: *is_part }),
         Found::Stdin => {
             let Some(stdin) = stdin.lock().unwrap_or_else(PoisonError::into_inner).take() else {
                 let reason = "it was read before".to_owned();
@@ -135,6 +140,7 @@ pub(super) fn read(
     let before = input.entry.as_ref().map(|entry| entry.before(&kit.rules.window));
     let mut read = Read {
         size: opened.size,
+        from: input.entry.as_ref().map_or(0, |entry| entry.offset),
         before: before.as_ref().map(|before| before.lines),
         instead: instead.map(|path| path.display().to_string()),
         ..Read::default()
@@ -154,7 +160,7 @@ pub(super) fn read(
         read.read_bytes = narrowed.read_bytes();
         // A file that turns out not to be sorted is read again, all of it.
         let skipped = opened.input.bytes().saturating_sub(narrowed.length());
-        in_order = (!outcome.tally.disorder).then_some((outcome, skipped));
+        in_order = (!outcome.tally.stamps.disorder).then_some((outcome, skipped));
     }
     if let Some((outcome, skipped)) = in_order {
         read.counts.forget_line_numbers();
@@ -175,36 +181,40 @@ pub(super) fn read(
 
 fn how(kit: &Kit<'_>, input: &Planned, path: &Path) -> How {
     let from = input.entry.as_ref().map_or(0, |entry| entry.offset);
-    How { sizes: kit.sizes, from, whole_lines: kit.bookmarked && rotation::may_grow(&name(path)) }
+    let given_up =
+        input.seen.as_ref().and_then(|seen| seen.identity.idle(kit.now)).is_some_and(|idle| idle >= UNFINISHED);
+    How { sizes: kit.sizes, from, whole_lines: kit.bookmarked && !given_up && rotation::may_grow(&name(path)) }
 }
 
 /// Opens a file that was found, wherever rotation has moved it meanwhile; gives the path at which it was.
 fn open_found(kit: &Kit<'_>, input: &Planned, path: &Path, inputs: &[Planned]) -> std::io::Result<(Opened, PathBuf)> {
     let open = |path: &Path| open::file(path, how(kit, input, path), &kit.cancel);
-    let is_it = |opened: &Opened, identity: Option<Identity>| match (&opened.log, identity) {
-        (Some(log), Some(identity)) => identity.is_same(&log.identity),
+    let is_it = |opened: &Opened, seen: Option<&Seen>| match (&opened.log, seen) {
+        (Some(log), Some(seen)) => seen.is(log),
         _ => true,
     };
+    let seen = input.seen.as_ref();
     let refused = match open(path) {
-        Ok(opened) if is_it(&opened, input.identity) => return Ok((opened, path.to_path_buf())),
+        Ok(opened) if is_it(&opened, seen) => return Ok((opened, path.to_path_buf())),
         Ok(_) => std::io::Error::new(ErrorKind::NotFound, "rotation has put another file in its place"),
         // It is not there, or what is there is shorter than what was read of it.
         Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::UnexpectedEof) => error,
         Err(error) => return Err(error),
     };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let named = seen.filter(|seen| !seen.was_empty());
     let beside = folder.read_dir().into_iter().flatten().flatten().filter(|other| {
         let there = other.metadata().map(|metadata| Identity::of(&metadata));
-        there.ok().zip(input.identity).is_some_and(|(there, identity)| identity.is_file(&there))
+        there.ok().zip(named).is_some_and(|(there, seen)| seen.identity.is_file(&there))
     });
     // Renamed; or packed, and then a twin has the same content.
     let twins = inputs.iter().filter_map(|input| match &input.found {
-        Found::Twin { path: twin, of, .. } if of == path => Some((twin.clone(), input.identity)),
+        Found::Twin { path: twin, of, .. } if of == path => Some((twin.clone(), input.seen.as_ref())),
         _ => None,
     });
-    for (place, identity) in beside.map(|other| (other.path(), input.identity)).chain(twins) {
+    for (place, seen) in beside.map(|other| (other.path(), seen)).chain(twins) {
         if let Ok(opened) = open(&place)
-            && is_it(&opened, identity)
+            && is_it(&opened, seen)
         {
             return Ok((opened, place));
         }
@@ -220,6 +230,7 @@ fn nothing_new(kit: &Kit<'_>, entry: &Entry, path: &Path) -> Read {
     Read {
         outcome: Outcome { tally, ..Outcome::default() },
         size: Some(entry.identity.size),
+        from: entry.offset,
         before: Some(entry.lines),
         entry: Some(entry),
         ..Read::default()

@@ -32,6 +32,7 @@ pub(crate) fn coverage(run: &mut Run<'_>, path: String, read: &Read, settings: &
         outside_lines: *outside,
         format: format.map(|format| format.name().to_owned()),
         zone: zoneless.then(|| settings.zones.of(Path::new(&path)).show()),
+        from_offset: (read.from > 0).then_some(read.from),
         skipped_bytes: (read.skipped > 0).then_some(read.skipped),
         ..LogCoverageRecord::default()
     };
@@ -77,7 +78,29 @@ fn verdict(read: &Read, settings: &Settings) -> (Severity, String) {
     }
 }
 
+/// The coverage of what was not read because its content is that of another input, or the beginning of it (`is_part`).
+///
+/// # Errors
+/// When stdout is closed or cannot be written.
+pub(crate) fn twin(
+    run: &mut Run<'_>,
+    path: String,
+    size_bytes: Option<u64>,
+    of: &Path,
+    is_part: bool,
+) -> anyhow::Result<()> {
+    let of = of.display().to_string();
+    let what = if is_part { "the beginning of what is in" } else { "that of" };
+    let message = format!("its content is {what} {of}, and is counted there");
+    let body =
+        LogCoverageRecord { path: path.clone(), size_bytes, duplicate_of: Some(of), ..LogCoverageRecord::default() };
+    run.emit(Severity::Info, path, message, body)
+}
+
 /// The coverage of what was not opened at all.
+///
+/// # Errors
+/// When stdout is closed or cannot be written.
 pub(crate) fn unread(
     run: &mut Run<'_>,
     path: String,

@@ -10,7 +10,7 @@ use pso_common::record::RawBytes;
 use crate::scan::tally::Excerpt;
 
 pub(crate) use counts::{OTHER_SAYS, classes, count_name, event};
-pub(crate) use coverage::{coverage, unread};
+pub(crate) use coverage::{coverage, twin, unread};
 
 /// What was read of all inputs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

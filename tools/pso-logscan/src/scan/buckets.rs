@@ -30,9 +30,9 @@ impl Buckets {
         at.0.div_euclid(self.micros())
     }
 
-    /// When the one with that number begins.
+    /// When the one with that number begins; the first one with the calendar.
     pub(crate) fn start(self, number: i64) -> Moment {
-        Moment(number.saturating_mul(self.micros()))
+        Moment(number.saturating_mul(self.micros())).within_calendar()
     }
 
     fn micros(self) -> i64 {
@@ -137,8 +137,10 @@ mod tests {
         }
         assert_eq!(by.start(-2), Moment(-7200 * SECOND));
         assert_eq!(by.of(by.start(1_000_000)), 1_000_000);
-        // The calendar's ends, and beyond.
-        assert_eq!(by.start(by.of(Moment(i64::MIN))).timestamp(), None);
+        // The calendar's beginning is within a week.
+        let week = Buckets::parse("7d").expect("a span");
+        let first = Moment(i64::MIN).within_calendar();
+        assert_eq!(week.start(week.of(first)), first);
     }
 
     #[test]

@@ -7,7 +7,6 @@ pub(crate) mod marks;
 pub(crate) mod pipeline;
 pub(crate) mod tally;
 
-use crate::input::bisect::MARGIN;
 use crate::scan::buckets::Buckets;
 use crate::scan::lines::without_return;
 use crate::scan::marks::{Lanes, Machine, Marks, STRETCH, WithLanes};
@@ -19,7 +18,7 @@ use crate::search::places::Places;
 use crate::stamps::layout::Layout;
 use crate::stamps::reader::Reader;
 use crate::stamps::window::Window;
-use crate::stamps::{Moment, SECOND, Stamp, StampFormat};
+use crate::stamps::{Moment, SECOND, Stamp};
 use crate::templates::{Gist, Line, Order};
 
 /// What is looked for.
@@ -60,13 +59,9 @@ pub(crate) struct Scanner<'a> {
 struct State {
     /// What the stamp before looked like, and whether its whole minute is within the window or outside.
     layout: Option<(Layout, Option<bool>)>,
-    /// How it was written.
-    format: Option<StampFormat>,
     record: Record,
     /// Lines without a stamp since the record began, and their bytes.
     unstamped: (u64, u64),
-    /// The latest stamp that was read.
-    latest: Option<Moment>,
 }
 
 /// The record that the current line belongs to.
@@ -85,8 +80,7 @@ impl<'a> Scanner<'a> {
     pub(crate) fn new(rules: &'a Rules, reader: &'a Reader, file: usize, carried: Option<Carried>) -> Self {
         let record = carried.map_or(Record::None, |carried| Record::Known { at: carried.at, inside: carried.inside });
         let unstamped = carried.map_or((0, 0), |carried| (carried.lines, carried.bytes));
-        let state =
-            State { layout: None, format: None, record, unstamped, latest: carried.and_then(|carried| carried.at) };
+        let state = State { layout: None, record, unstamped };
         Self {
             rules,
             reader,
@@ -243,7 +237,7 @@ impl ChunkScan<'_> {
             is_error = json.is_error;
             json.stamp
         } else {
-            let stamp = self.reader.read(line, self.state.format);
+            let stamp = self.reader.read(line);
             if let Some(stamp) = &stamp {
                 self.state.layout = self.layout_of(&self.text[start..], stamp);
             }
@@ -253,12 +247,9 @@ impl ChunkScan<'_> {
             Some(stamp) => {
                 self.state.record = Record::Known { at: Some(stamp.at), inside: self.rules.window.contains(stamp.at) };
                 self.state.unstamped = (0, 0);
-                self.state.format = Some(stamp.format);
                 self.tally.format = self.tally.format.or(Some(stamp.format));
                 self.tally.zoneless |= !stamp.zoned;
-                self.tally.disorder |=
-                    self.state.latest.is_some_and(|latest| stamp.at.0 < latest.0.saturating_sub(MARGIN));
-                self.state.latest = self.state.latest.max(Some(stamp.at));
+                self.tally.stamps.add(stamp.at);
             }
             None => self.unstamped_line((end - start) as u64 + 1),
         }
@@ -298,7 +289,6 @@ impl ChunkScan<'_> {
         if (*lines > MAX_RECORD_LINES || *total > MAX_RECORD_BYTES) && matches!(self.state.record, Record::Known { .. })
         {
             self.state.record = Record::Known { at: None, inside: true };
-            self.tally.detached += 1;
         }
     }
 

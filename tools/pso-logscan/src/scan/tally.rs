@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use crate::input::bisect::MARGIN;
 use crate::scan::buckets::{Histogram, MAX_CELLS};
 use crate::scan::{MAX_RECORD_BYTES, MAX_RECORD_LINES, Rules};
 use crate::search::class::{Class, PerClass};
@@ -205,6 +206,33 @@ impl ClassTally {
     }
 }
 
+/// From when to when the stamps of lines reach.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Span {
+    ends: Option<(Moment, Moment)>,
+    /// Whether some stamp is earlier than one before it by more than what late lines are forgiven.
+    pub(crate) disorder: bool,
+}
+
+impl Span {
+    /// Adds the stamp of the next line.
+    pub(crate) fn add(&mut self, at: Moment) {
+        self.absorb(Self { ends: Some((at, at)), disorder: false });
+    }
+
+    /// Adds what came after this.
+    fn absorb(&mut self, later: Self) {
+        self.disorder |= later.disorder;
+        self.ends = match (self.ends, later.ends) {
+            (Some((first, last)), Some((next, end))) => {
+                self.disorder |= next.0 < last.0.saturating_sub(MARGIN);
+                Some((first.min(next), last.max(end)))
+            }
+            (own, later) => own.or(later),
+        };
+    }
+}
+
 /// What was read of an input, or of a part of one.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct FileTally {
@@ -213,14 +241,12 @@ pub(crate) struct FileTally {
     pub(crate) unparsed: u64,
     /// Lines that the window leaves out.
     pub(crate) outside: u64,
-    /// Lines too far behind the last stamp to belong to its record.
-    pub(crate) detached: u64,
     /// How the first stamp is written.
     pub(crate) format: Option<StampFormat>,
     /// Whether some stamp names no zone.
     pub(crate) zoneless: bool,
-    /// Whether some stamp is more than a minute before another one that comes before it.
-    pub(crate) disorder: bool,
+    /// From when to when, and whether in order.
+    pub(crate) stamps: Span,
     /// The record that the next line without a stamp belongs to; `None` before the first stamp.
     pub(crate) record: Option<Carried>,
 }
@@ -231,10 +257,9 @@ impl FileTally {
         self.lines += later.lines;
         self.unparsed += later.unparsed;
         self.outside += later.outside;
-        self.detached += later.detached;
         self.format = self.format.or(later.format);
         self.zoneless |= later.zoneless;
-        self.disorder |= later.disorder;
+        self.stamps.absorb(later.stamps);
         self.record = later.record;
     }
 }

@@ -60,7 +60,8 @@ impl<'a> Fields<'a> {
             _ => {
                 let end = rest.iter().position(|byte| matches!(byte, b',' | b'}' | b']') || byte.is_ascii_whitespace());
                 let (raw, rest) = rest.split_at(end.unwrap_or(rest.len()));
-                (Value::Bare(raw), rest)
+                // Where a value is missing, the line is damaged.
+                (!raw.is_empty()).then_some((Value::Bare(raw), rest))?
             }
         };
         self.rest = rest;
@@ -145,5 +146,6 @@ mod tests {
         assert_eq!(shown("no object"), [""; 0]);
         assert_eq!(shown("{not json}"), [""; 0]);
         assert_eq!(shown("{\"a\\"), [""; 0]);
+        assert_eq!(shown(r#"{"level":"error","type": ,"msg":"x"}"#), ["level='error'"]);
     }
 }

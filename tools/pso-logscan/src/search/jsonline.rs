@@ -38,7 +38,7 @@ impl JsonLine {
 fn stamp_of(value: Value<'_>, reader: &Reader) -> Option<Stamp> {
     let (at, zoned) = match value {
         Value::Text(_) => {
-            let stamp = reader.read(value.text()?.trim_ascii(), None)?;
+            let stamp = reader.read(value.text()?.trim_ascii())?;
             (stamp.at, stamp.zoned)
         }
         Value::Bare(raw) => (of_number(raw)?, true),

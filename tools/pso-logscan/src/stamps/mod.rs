@@ -16,6 +16,8 @@ pub(crate) mod zones;
 #[cfg(test)]
 mod round_trip;
 
+use std::ops::RangeInclusive;
+
 use pso_common::Timestamp;
 use time::OffsetDateTime;
 
@@ -27,9 +29,20 @@ pub(crate) struct Moment(pub(crate) i64);
 
 pub(crate) const SECOND: i64 = 1_000_000;
 
+/// The first and the last second that RFC 3339 can write, and so all that records can carry: its years have four digits.
+const CALENDAR: RangeInclusive<i64> = -62_167_219_200..=253_402_300_799;
+
 impl Moment {
+    /// The moment nearest to this one that records can carry: a zone may carry a stamp beyond the first or the last year.
+    pub(crate) fn within_calendar(self) -> Self {
+        Self(self.0.clamp(CALENDAR.start() * SECOND, CALENDAR.end() * SECOND + SECOND - 1))
+    }
+
     /// The moment as records carry it; `None` beyond the calendar's years.
     pub(crate) fn timestamp(self) -> Option<Timestamp> {
+        if self != self.within_calendar() {
+            return None;
+        }
         OffsetDateTime::from_unix_timestamp_nanos(i128::from(self.0) * 1000).ok().map(Timestamp::new)
     }
 }
@@ -127,12 +140,17 @@ pub(crate) struct Stamp {
 /// 1973-01-01: the last zone whose offset had seconds, Monrovia's, gave them up in January 1972.
 const WHOLE_MINUTES_SINCE: Moment = Moment(94_694_400 * SECOND);
 
+/// 9999-12-31: the last moments of the calendar may stand for later ones.
+const WHOLE_MINUTES_UNTIL: Moment = Moment(253_402_214_400 * SECOND);
+
 impl Stamp {
     /// Whether the line begins with it as `YYYY?MM?DD?hh:mm:ss`, and all the seconds of its minute are as far from UTC
     /// as it is.
     pub(crate) fn is_plain(&self) -> bool {
         use StampFormat::{Cbs, Go, Iso, Rfc3339};
-        self.start == 0 && matches!(self.format, Rfc3339 | Iso | Go | Cbs) && self.at >= WHOLE_MINUTES_SINCE
+        self.start == 0
+            && matches!(self.format, Rfc3339 | Iso | Go | Cbs)
+            && (WHOLE_MINUTES_SINCE..WHOLE_MINUTES_UNTIL).contains(&self.at)
     }
 }
 
@@ -140,5 +158,5 @@ impl Stamp {
 /// 1970.
 #[cfg(test)]
 pub(crate) fn parse(line: &[u8], zone: i32) -> Option<Stamp> {
-    reader::Reader::new(zone::Zone::Fixed(zone), Moment(300 * calendar::DAY * SECOND)).read(line, None)
+    reader::Reader::new(zone::Zone::Fixed(zone), Moment(300 * calendar::DAY * SECOND)).read(line)
 }

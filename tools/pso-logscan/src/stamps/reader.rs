@@ -7,7 +7,7 @@ use crate::search::jsonline::JsonLine;
 use crate::stamps::formats::{self, Says};
 use crate::stamps::years::Years;
 use crate::stamps::zone::Zone;
-use crate::stamps::{Moment, SECOND, Stamp, StampFormat};
+use crate::stamps::{Moment, SECOND, Stamp};
 
 /// What is known of an input's stamps before its first line is read.
 #[derive(Clone, Debug)]
@@ -37,13 +37,13 @@ impl Reader {
     /// Reads the stamp of `line`, which may be a JSON line.
     pub(crate) fn stamp_of_line(&self, line: &[u8]) -> Option<Stamp> {
         let line = without_return(line);
-        if line.first() == Some(&b'{') { JsonLine::read(line, self).stamp } else { self.read(line, None) }
+        if line.first() == Some(&b'{') { JsonLine::read(line, self).stamp } else { self.read(line) }
     }
 
-    /// Reads the stamp of `line`. How the one before it was written does not matter: chunks are read side by side, and
-    /// what a line says must not depend on where the chunk began.
+    /// Reads the stamp of `line`, however the one before it was written: chunks are read side by side, and what a line says
+    /// must not depend on where the chunk began.
     #[inline]
-    pub(crate) fn read(&self, line: &[u8], _last: Option<StampFormat>) -> Option<Stamp> {
+    pub(crate) fn read(&self, line: &[u8]) -> Option<Stamp> {
         let found = formats::find(line)?;
         let (second, zoned) = match found.says {
             Says::Utc(second) => (second, true),
@@ -53,7 +53,7 @@ impl Reader {
                 (offset.map_or_else(|| self.zone.to_utc(local), |offset| local - i64::from(offset)), offset.is_some())
             }
         };
-        let at = Moment(second * SECOND + found.micros);
+        let at = Moment(second * SECOND + found.micros).within_calendar();
         Some(Stamp { at, format: found.format, zoned, start: found.start, end: found.end })
     }
 }

@@ -160,7 +160,7 @@ fn reference(random: &mut Rng, at: Moment, way: &Way) -> Moment {
 }
 
 fn read(reader: &Reader, line: &str) -> Stamp {
-    reader.read(line.as_bytes(), None).unwrap_or_else(|| panic!("no stamp: {line}"))
+    reader.read(line.as_bytes()).unwrap_or_else(|| panic!("no stamp: {line}"))
 }
 
 #[test]
@@ -214,18 +214,6 @@ fn local_times_are_those_of_the_zone_on_days_of_change_too() {
 }
 
 #[test]
-fn the_line_before_does_not_matter() {
-    let mut random = Rng::with_seed(6);
-    let formats: Vec<Option<StampFormat>> = WAYS.iter().map(|way| Some(way.format)).chain([None]).collect();
-    let reader = Reader::new(Zone::UTC, Moment(1_749_718_800 * SECOND));
-    for way in &WAYS {
-        let line = way.write(shown(moment(&mut random), 0));
-        let alone = reader.read(line.as_bytes(), None);
-        assert!(formats.iter().all(|&last| reader.read(line.as_bytes(), last) == alone), "{line}");
-    }
-}
-
-#[test]
 fn no_bytes_make_it_panic() {
     let mut random = Rng::with_seed(7);
     let rounds = if cfg!(debug_assertions) { 100_000 } else { 1_000_000 };
@@ -251,15 +239,10 @@ fn no_bytes_make_it_panic() {
             }
         }
         for reader in &readers {
-            if let Some(stamp) = reader.read(&line, None) {
+            if let Some(stamp) = reader.read(&line) {
                 stamps += 1;
                 assert!(stamp.start < stamp.end && stamp.end <= line.len(), "{}", line.escape_ascii());
-                // Years of four digits, and a day for the zone.
-                assert!(
-                    (-62_167_300_000..=253_402_400_000).contains(&(stamp.at.0 / SECOND)),
-                    "{}",
-                    line.escape_ascii()
-                );
+                assert!(stamp.at.timestamp().is_some(), "{}", line.escape_ascii());
             }
         }
     }

@@ -34,12 +34,13 @@ impl<T> Cover<T> {
         self.by_layout.is_empty()
     }
 
-    /// Adds the template that has this key. One without a word of its own covers only itself, and is not taken.
+    /// Adds the template that has this key. One without a word of its own, or without a parameter, covers only itself,
+    /// and is not taken.
     pub(super) fn insert(&mut self, key: &str, of: T) {
         let (layout, cells) = cells(key);
         let parameters = cells.iter().filter(|cell| **cell == ANY_TEXT).count();
         let has_words = cells.iter().any(|cell| cell.chars().all(|letter| letter > '\u{2}'));
-        if !has_words {
+        if !has_words || parameters == 0 {
             return;
         }
         let patterns = self.by_layout.entry(layout).or_default();

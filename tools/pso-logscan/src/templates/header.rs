@@ -26,12 +26,13 @@ pub(super) struct Header {
 /// level; and as its last part syslog's `host tag[pid]:` or a class's name with its colon (`spark.Executor:`). What was
 /// taken for the header is none if no word would remain for the message.
 ///
-/// `fields` words are known to belong to it from the format of the stamp: syslog's host, and what follows it there.
-pub(super) fn header(line: &[u8], tokens: &[Token], fields: usize) -> Header {
+/// `fields` words are known to belong to it from the format of the stamp: syslog's host, and what follows it there;
+/// `None` where no stamp was recognised.
+pub(super) fn header(line: &[u8], tokens: &[Token], fields: Option<usize>) -> Header {
     let mut reading = Reading { line, tokens, level: None };
-    let start = reading.fields(fields).max(reading.epoch());
+    let start = fields.map_or_else(|| reading.epoch(), |count| reading.fields(count));
     let mut end = reading.header(start);
-    if fields > 0 && end == start && reading.is_word(end) && reading.is_mark(end + 1, b':') {
+    if fields > Some(0) && end == start && reading.is_word(end) && reading.is_mark(end + 1, b':') {
         end += 2;
     }
     while reading.is_any(end, &[b"-", b"|", b":", b"--", b"---"]) {

@@ -4,6 +4,8 @@ use crate::templates::mask::{CLASS, Class, mask};
 use crate::templates::tokens::{Kind, Token, is_qualified};
 use crate::templates::vocabulary::{is_absent, is_boolean, is_calendar, is_unit};
 
+/// The longest number with its unit: `1h5m2.345678s`.
+const MAX_QUANTITY: usize = 16;
 /// Letters from which on a word may be base64.
 const MIN_BASE64: u32 = 8;
 
@@ -128,15 +130,26 @@ impl Joining<'_> {
     /// `2 s (3 retries)`. Tells whether there was one.
     fn is_remark(&mut self) -> bool {
         let names = usize::from(self.before(1).is_some_and(|last| last.kind == Kind::Word));
-        let of_number = |token: Option<Token>| token.is_some_and(|token| token.is_parameter());
-        let found = of_number(self.before(1 + names))
+        let found = self.is_quantity(self.before(1 + names))
             && self.is_mark(self.before(2 + names), b"(")
             && self.before(2 + names).is_some_and(|open| open.spaced)
-            && of_number(self.before(3 + names));
+            && self.is_quantity(self.before(3 + names));
         if found {
             self.tokens.truncate(self.tokens.len() - 2 - names);
         }
         found
+    }
+
+    /// Whether a parameter is a number, with or without its unit: an address may be followed by a name.
+    fn is_quantity(&self, token: Option<Token>) -> bool {
+        let Some(token) = token.filter(Token::is_parameter) else { return false };
+        let rest = &self.line[token.start as usize..];
+        let is_inside = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b',' | b'%' | 0x80..);
+        let length = rest.iter().position(|byte| !is_inside(byte)).unwrap_or(rest.len());
+        let points = rest[..length].iter().filter(|byte| **byte == b'.').count();
+        let next = rest.get(length).map_or(Class::Blank, |byte| CLASS[usize::from(*byte)]);
+        let is_number = rest.first().is_some_and(u8::is_ascii_digit) && length <= MAX_QUANTITY && points <= 1;
+        is_number && matches!(next, Class::Blank | Class::Mark)
     }
 
     /// Nothing between brackets is an empty value.

@@ -7,6 +7,7 @@ use crate::templates::fields::{MAX_FIELDS, Said};
 use crate::templates::header::header;
 use crate::templates::level::Level;
 use crate::templates::mask::{CLASS, Class};
+use crate::templates::sketch::Line;
 use crate::templates::tokens::{Kind, MAX_BYTES, Token, tokenise};
 
 /// Stands between two tokens without a blank.
@@ -31,21 +32,27 @@ pub(super) struct Keys {
 }
 
 impl Keys {
-    /// The key of `text`, and the level that it names. It is UTF-8 and
-    /// never empty. The first `fields` words are known to be no part of the message.
-    pub(super) fn key(&mut self, text: &[u8], fields: usize) -> (&[u8], Option<Level>) {
+    /// The key of a line, and the level that it names. The key is UTF-8 and never empty.
+    pub(super) fn key(&mut self, line: Line<'_>) -> (&[u8], Option<Level>) {
         self.key.clear();
+        let (before, text) = line.bytes.split_at(line.stamp_end.min(line.bytes.len()));
         let text = text.trim_ascii_start();
         let level = if text.first() == Some(&b'{') { self.json(&text[..text.len().min(MAX_JSON)]) } else { None };
-        let level = if self.key.is_empty() { self.message(text, fields) } else { level };
+        let level = if self.key.is_empty() {
+            let fields = (line.stamp_end > 0).then_some(line.fields);
+            self.message(text, fields)
+        } else {
+            level
+        };
         if self.key.is_empty() {
             self.key.push(EMPTY);
         }
-        (&self.key, level)
+        (&self.key, Level::before_stamp(before).or(level))
     }
 
-    /// Appends the key of a message, or of what the message of a line of `key=value` pairs says.
-    fn message(&mut self, text: &[u8], fields: usize) -> Option<Level> {
+    /// Appends the key of a message, or of what the message of a line of `key=value` pairs says. The
+    /// first `fields` words are known to be no part of it; `None` where no stamp was recognised.
+    fn message(&mut self, text: &[u8], fields: Option<usize>) -> Option<Level> {
         let beginning = beginning(text);
         tokenise(&beginning, &mut self.tokens);
         let header = header(&beginning, &self.tokens, fields);
@@ -67,7 +74,7 @@ impl Keys {
     fn sentence(&mut self, text: &[u8]) -> Option<Level> {
         let text = beginning(text);
         tokenise(&text, &mut self.tokens);
-        let header = header(&text, &self.tokens, 0);
+        let header = header(&text, &self.tokens, Some(0));
         self.append(&text, header.end);
         header.level
     }
@@ -91,7 +98,7 @@ impl Keys {
     /// other values are parameters, and so is whether there are any.
     fn json(&mut self, line: &[u8]) -> Option<Level> {
         let said = Said::of(fields(line));
-        let named = said.message.and_then(|text| self.message(&text, 0));
+        let named = said.message.and_then(|text| self.message(&text, Some(0)));
         let level = said.level.or(named);
         if self.key.iter().any(|byte| CLASS[usize::from(*byte)] == Class::Letter) {
             return level;

@@ -28,12 +28,22 @@ impl Known {
         own.or_else(|| self.cover.find(key)).map(String::as_str)
     }
 
+    /// Their keys, sorted.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.templates.keys().map(String::as_str)
+    }
+
+    /// Whether this is the key of one of them.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.templates.contains_key(key)
+    }
+
     /// Remembers what this run found, after all of its lines were counted.
     pub(crate) fn learn(&mut self, mined: &Mined) {
         self.run += 1;
-        for template in &mined.templates {
-            if self.templates.insert(template.key.clone(), self.run).is_none() {
-                self.cover.insert(&template.key, template.key.clone());
+        for key in mined.templates.iter().flat_map(|template| &template.keys) {
+            if self.templates.insert(key.clone(), self.run).is_none() {
+                self.cover.insert(key, key.clone());
             }
         }
         if self.templates.len() > MAX_KNOWN {

@@ -54,6 +54,21 @@ impl Level {
         })
     }
 
+    /// The level that stands before a line's stamp: `ERROR 2025-…`, `[warn] [12/…`, and klog's letter right before its
+    /// digits.
+    pub(crate) fn before_stamp(before: &[u8]) -> Option<Self> {
+        // Where nothing but the stamp is there, as in most logs, its digits come first.
+        if let [] | [b'0'..=b'9', ..] | [b'[' | b'<', b'0'..=b'9', ..] = before {
+            return None;
+        }
+        if let [letter, b'0'..=b'9', ..] = before {
+            return Self::of_letter(*letter);
+        }
+        let mut words = before.split(|byte| !byte.is_ascii_alphabetic());
+        // A colour's escape ends with an `m`.
+        words.find_map(|word| Self::of(word).or_else(|| Self::of(word.strip_prefix(b"m")?)))
+    }
+
     /// The level that a number stands for in the JSON lines of Node's loggers.
     pub(crate) const fn of_number(number: &[u8]) -> Option<Self> {
         Some(match number {
@@ -84,6 +99,21 @@ impl Level {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_level_may_stand_before_the_stamp() {
+        for (before, level) in [
+            ("ERROR 2026-06-12 09:00:00,123", Some(Level::Error)),
+            ("[WARN] [2026-06-12T09:00:00Z", Some(Level::Warning)),
+            ("\u{1b}[31mfatal 2026-06-12 09:00:00", Some(Level::Critical)),
+            ("E0612 09:00:00.123456", Some(Level::Error)),
+            ("2026-06-12 09:00:00", None),
+            ("12/Jun/2026:09:00:00 +0000", None),
+            ("", None),
+        ] {
+            assert_eq!(Level::before_stamp(before.as_bytes()), level, "{before}");
+        }
+    }
 
     #[test]
     fn levels_have_many_names() {

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, HashMap};
 
 use crate::scan::tally::{Count, Excerpt};
+use crate::templates::group::{Group, group};
 use crate::templates::known::Known;
+use crate::templates::lengths::join_lengths;
 use crate::templates::level::Level;
-use crate::templates::parse::{Row, Word, Words, join, shown};
-use crate::templates::quotes::fold_quoted;
+use crate::templates::parse::shown;
 use crate::templates::sketch::{Entry, Sketch, Slot, hash};
-use crate::templates::split::Table;
 
 /// What lines have in common.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,8 +25,8 @@ pub(crate) struct Template {
     pub(crate) level: Option<Level>,
     /// Whether no earlier run knows it.
     pub(crate) new: bool,
-    /// Its key, by which a later run knows its lines again.
-    pub(super) key: String,
+    /// Its keys, by which a later run knows its lines again.
+    pub(super) keys: Vec<String>,
 }
 
 /// The templates of all lines.
@@ -45,29 +45,39 @@ impl Mined {
     }
 }
 
-/// Groups what a sketch has counted. Lines that a template of `known` covers belong to that one.
+/// Groups what a sketch has counted, together with what earlier runs found: a name that comes alone in each run is one
+/// of many all the same.
 pub(crate) fn mine(sketch: &Sketch, known: &Known) -> Mined {
+    let entries = sketch.entries();
+    let mut keys: Vec<&str> = entries.iter().map(|entry| known.find(&entry.key).unwrap_or(&entry.key)).collect();
+    let mut entries_of: BTreeMap<&str, Vec<&Entry>> = BTreeMap::new();
+    for (key, entry) in keys.iter().zip(&entries) {
+        entries_of.entry(key).or_default().push(entry);
+    }
+    keys.extend(known.keys());
+    keys.sort_unstable();
+    keys.dedup();
     let mut found: BTreeMap<String, Found> = BTreeMap::new();
-    let mut open = Vec::new();
-    for entry in sketch.entries() {
-        match known.find(&entry.key) {
-            Some(key) => found.entry(id(key)).or_insert_with(|| Found::of(key, false)).add(entry),
-            None => open.push(entry),
-        }
-    }
-    let keys: Vec<&str> = open.iter().map(|entry| &*entry.key).collect();
     for Group { key, members } in group(&keys) {
-        let new = known.find(&key).is_none();
-        let found = found.entry(id(&key)).or_insert_with(|| Found::of(&key, new));
-        members.into_iter().for_each(|member| found.add(open[member]));
+        let found = found.entry(shown(&key)).or_default();
+        for member in members {
+            found.new &= !known.has(keys[member]);
+            entries_of.get(keys[member]).into_iter().flatten().for_each(|entry| found.add(entry));
+        }
+        found.keys.push(key);
     }
+    join_lengths(&mut found);
+    found.retain(|_, found| found.count.count > 0);
     let mut found: Vec<(String, Found)> = found.into_iter().collect();
-    found.sort_by(|(one_id, one), (other_id, other)| (other.count.count, one_id).cmp(&(one.count.count, other_id)));
+    found.sort_by(|(one_text, one), (other_text, other)| {
+        (other.count.count, one_text).cmp(&(one.count.count, other_text))
+    });
     let mut mined = Mined::default();
-    for (number, (id, Found { key, new, count, level, first, slots })) in found.into_iter().enumerate() {
+    for (number, (text, Found { keys, new, count, level, first, slots })) in found.into_iter().enumerate() {
         mined.slots.extend(slots.into_iter().map(|slot| (slot, number)));
         let example = first.map(|entry| entry.example.clone()).unwrap_or_default();
-        mined.templates.push(Template { id, text: shown(&key), count, example, level, new, key });
+        let id = format!("{:016x}", hash(text.as_bytes()));
+        mined.templates.push(Template { id, text, count, example, level, new, keys });
     }
     for (from, to) in sketch.aliases() {
         if let Some(&template) = mined.slots.get(&to) {
@@ -77,14 +87,10 @@ pub(crate) fn mine(sketch: &Sketch, known: &Known) -> Mined {
     mined
 }
 
-/// The name of the template that has this key. Keys that look the same to people are one template.
-fn id(key: &str) -> String {
-    format!("{:016x}", hash(shown(key).as_bytes()))
-}
-
 /// A template, as far as its entries were added.
-struct Found<'e> {
-    key: String,
+pub(super) struct Found<'e> {
+    /// What it was grouped into: more than one where it has values of several words.
+    pub(super) keys: Vec<String>,
     new: bool,
     count: Count,
     level: Option<Level>,
@@ -93,51 +99,33 @@ struct Found<'e> {
     slots: Vec<Slot>,
 }
 
-impl<'e> Found<'e> {
-    fn of(key: &str, new: bool) -> Self {
-        Self { key: key.to_owned(), new, count: Count::default(), level: None, first: None, slots: Vec::new() }
+impl Default for Found<'_> {
+    fn default() -> Self {
+        Self { keys: Vec::new(), new: true, count: Count::default(), level: None, first: None, slots: Vec::new() }
     }
+}
 
+impl<'e> Found<'e> {
     fn add(&mut self, entry: &'e Entry) {
         self.count.add(entry.count);
         self.level = self.level.max(entry.level);
         self.slots.push(Sketch::slot_of(entry));
+        self.come_first(entry);
+    }
+
+    fn come_first(&mut self, entry: &'e Entry) {
         if self.first.is_none_or(|first| entry.order < first.order) {
             self.first = Some(entry);
         }
     }
-}
 
-/// Keys that are one template.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Group {
-    /// The template's key.
-    pub(super) key: String,
-    /// Indexes of its keys.
-    pub(super) members: Vec<usize>,
-}
-
-/// Groups keys, which are sorted and different.
-pub(super) fn group(keys: &[&str]) -> Vec<Group> {
-    let mut words = Words::new();
-    let mut rows: Vec<Row> = keys.iter().map(|key| words.row(key)).collect();
-    fold_quoted(&mut rows, &words);
-    let mut tables: BTreeMap<Vec<Option<Word>>, Vec<usize>> = BTreeMap::new();
-    for (number, row) in rows.iter().enumerate() {
-        let layout = row.words.iter().map(|&word| (!words.is_cell(word)).then_some(word)).collect();
-        tables.entry(layout).or_default().push(number);
+    /// Adds what turned out to be the same template.
+    pub(super) fn absorb(&mut self, other: Self) {
+        self.keys.extend(other.keys);
+        self.new &= other.new;
+        self.count.add(other.count);
+        self.level = self.level.max(other.level);
+        self.slots.extend(other.slots);
+        other.first.into_iter().for_each(|entry| self.come_first(entry));
     }
-    let mut groups = Vec::new();
-    for (layout, keys) in tables {
-        let columns: Vec<usize> = (0..layout.len()).filter(|&column| layout[column].is_none()).collect();
-        let table = Table { words: &words, rows: &rows, columns: &columns };
-        for mut part in table.merge(table.split(keys)) {
-            part.keys.sort_unstable();
-            // Blanks are those of the key that sorts first.
-            let spaced = &rows[part.keys[0]].spaced;
-            let key = join(part.words.iter().map(|&word| words.text(word)).zip(spaced.iter().copied()));
-            groups.push(Group { key, members: part.keys });
-        }
-    }
-    groups
 }

@@ -6,18 +6,22 @@
 //!    out (`header`: level, process, thread, class), and counts the keys that remain. There are few of them: a log of
 //!    millions of lines has hundreds. A sketch is one thread's; `absorb` joins them, in any order.
 //! 2. [`mine`] groups the keys. Those that have the same marks around their words are a table; a column of it in which
-//!    many different words stand between words that are the same is a parameter (`split`, `merge`).
+//!    many different words stand between words that are the same is a parameter (`split`, `merge`). Groups that differ
+//!    only in how many words a value has are one (`parse::folded`, `lengths`).
 //!
-//! What earlier runs found is [`Known`]: a key that one of its templates covers belongs to that one.
+//! What earlier runs found is [`Known`]: a key that one of its templates covers belongs to that one, and what is left is
+//! grouped together with all of them.
 
 mod address;
 mod cover;
 mod fields;
 mod gathered;
+mod group;
 mod header;
 mod joining;
 mod key;
 mod known;
+mod lengths;
 mod level;
 mod mask;
 mod merge;
@@ -36,4 +40,6 @@ pub(crate) use gathered::{Gathered, Gist};
 pub(crate) use known::Known;
 pub(crate) use level::Level;
 pub(crate) use mine::{Mined, Template, mine};
-pub(crate) use sketch::{Line, Order, Sketch, Slot};
+pub(crate) use sketch::{Line, Order};
+#[cfg(any(fuzzing, test))]
+pub(crate) use sketch::{Sketch, Slot};

@@ -28,7 +28,7 @@ pub(super) struct Words<'a> {
 }
 
 /// A parameter as a token.
-const ANY_TEXT: &str = "\u{1}";
+pub(super) const ANY_TEXT: &str = "\u{1}";
 
 impl<'a> Words<'a> {
     pub(super) fn new() -> Self {
@@ -80,6 +80,12 @@ impl<'a> Words<'a> {
         let text = self.text(word);
         let last = text.rsplit('.').next().unwrap_or_default();
         is_qualified(text.as_bytes()) && last.starts_with(|letter: char| letter.is_ascii_lowercase())
+    }
+
+    /// Whether it is a word in capitals, as the constants of a program are written: `NEW`, `RETRY_LATER`.
+    pub(super) fn is_constant(&self, word: Word) -> bool {
+        let text = self.text(word).as_bytes();
+        text.len() > 1 && text.iter().all(|byte| byte.is_ascii_uppercase() || *byte == b'_')
     }
 
     /// Whether it is a parameter, has one, or is an empty value: where words stand in the same column, they are values.
@@ -143,15 +149,42 @@ pub(super) fn join<'t>(tokens: impl Iterator<Item = (&'t str, bool)>) -> String 
     key
 }
 
+/// The tokens of a key as people read it: values side by side, in a list, or joined by a mark are one, as they are where
+/// their looks tell them (`tokens`). So a value of several words is one value, however many there are.
+pub(super) fn folded(key: &str) -> Vec<(&str, bool)> {
+    let mut tokens: Vec<(&str, bool)> = Vec::new();
+    for (token, spaced) in split(key) {
+        if token == ANY_TEXT {
+            let follows = match tokens.as_slice() {
+                [.., (ANY_TEXT, _)] => Some(0),
+                [.., (ANY_TEXT, _), ("," | ";", _)] => Some(1),
+                [.., (value, _), (":" | "," | ".", false)] if !spaced && value.ends_with(ANY_TEXT) => Some(1),
+                _ => None,
+            };
+            if let Some(marks) = follows {
+                tokens.truncate(tokens.len() - marks);
+                continue;
+            }
+        }
+        tokens.push((token, spaced));
+    }
+    tokens
+}
+
 /// A key as people read it: parameters as `<*>`.
 pub(super) fn shown(key: &str) -> String {
     let mut text = String::with_capacity(key.len() + 16);
-    for letter in key.chars() {
-        match u8::try_from(letter) {
-            Ok(GLUE | EMPTY) => {}
-            Ok(OTHER) => text.push_str("(other)"),
-            Ok(PARAMETER) => text.push_str("<*>"),
-            _ => text.push(letter),
+    for (number, (token, spaced)) in folded(key).into_iter().enumerate() {
+        if spaced && number > 0 {
+            text.push(' ');
+        }
+        for letter in token.chars() {
+            match u8::try_from(letter) {
+                Ok(EMPTY) => {}
+                Ok(OTHER) => text.push_str("(other)"),
+                Ok(PARAMETER) => text.push_str("<*>"),
+                _ => text.push(letter),
+            }
         }
     }
     text

@@ -6,7 +6,7 @@ use std::ops::Range;
 use crate::templates::parse::{ANY, Row, Word, Words};
 
 /// A quoted text is a value if it has so many forms, where a form is its marks and how many words are between them.
-const MIN_FORMS: usize = 5;
+const MIN_FORMS: usize = 3;
 
 /// What rows have outside of their quotes, and how many quoted texts.
 type Frame = (Vec<Word>, usize);

@@ -7,9 +7,10 @@ use std::sync::{Mutex, PoisonError};
 use crate::scan::tally::{Count, Excerpt, MAX_EXAMPLE_BYTES};
 use crate::stamps::Moment;
 use crate::templates::cover::Cover;
+use crate::templates::group::{Group, group};
 use crate::templates::key::{Keys, PARAMETER, SPACE};
 use crate::templates::level::Level;
-use crate::templates::mine::{Group, group};
+
 use crate::templates::parse::{is_cell, split};
 
 /// Keys that are counted one by one before they are grouped for the first time.
@@ -110,15 +111,14 @@ impl Sketch {
     /// Counts a line.
     #[inline]
     pub(crate) fn add(&mut self, line: Line<'_>) -> Slot {
-        let text = line.bytes.get(line.stamp_end..).unwrap_or_default();
-        let (key, level) = self.keys.key(text, line.fields);
+        let (key, level) = self.keys.key(line);
         let slot = hash(key);
         if let Some(entry) = self.entries.get_mut(&slot) {
             entry.seen(line, level);
             return Slot(slot);
         }
         let key = String::from_utf8_lossy(key);
-        let grouped = if self.cover.is_empty() {
+        let grouped = if self.cover.is_empty() && self.aliases.is_empty() {
             None
         } else {
             let alias = self.aliases.contains_key(&slot).then(|| resolve(&self.aliases, slot));
@@ -248,7 +248,9 @@ impl Sketch {
         self.cover = Cover::default();
         for Group { key, members } in groups {
             let slot = hash(key.as_bytes());
-            self.cover.insert(&key, slot);
+            if members.len() > 1 {
+                self.cover.insert(&key, slot);
+            }
             let mut all = Entry { key: key.into(), ..entries[members[0]].clone() };
             for (number, &member) in members.iter().enumerate() {
                 if number > 0 {

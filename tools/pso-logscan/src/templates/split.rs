@@ -10,8 +10,9 @@ const MIN_VALUES: usize = 5;
 /// The same where they are names by their looks, stand alone between quotes, or the word before says that a name
 /// follows.
 const MIN_NAMES: usize = 3;
-/// The same where the message begins: there stands what happened, or who says it.
-const MIN_FIRST: usize = 24;
+/// The same where the message begins: there stands what happened, or who says it. And the same where all are words in
+/// capitals, which are constants of the program: states, verbs, kinds.
+const MIN_CONSTANTS: usize = 24;
 /// The same where at least one is a value by its looks, and so many other words are the same; and where there are only
 /// parameters and empty values.
 const MIN_AMONG_VALUES: usize = 2;
@@ -52,7 +53,8 @@ impl Table<'_> {
         let after = template.get(column + 1).map(|&word| self.words.text(word));
         match before(1) {
             _ if values.all_names && !values.all_masked => MIN_NAMES,
-            None => MIN_FIRST,
+            None => MIN_CONSTANTS,
+            _ if values.all_capitals => MIN_CONSTANTS,
             Some(quote) if is_quote(quote) && after == Some(quote) => MIN_NAMES,
             // Where it begins the message, what the user or the host did may follow.
             Some(word) if is_cue(word) && column > 1 => MIN_NAMES,
@@ -177,11 +179,13 @@ pub(super) struct Values {
     all_blank: bool,
     /// Whether all are names of files or hosts, or masked.
     all_names: bool,
+    /// Whether all are words in capitals.
+    all_capitals: bool,
 }
 
 impl Default for Values {
     fn default() -> Self {
-        Self { any_masked: false, all_masked: true, all_blank: true, all_names: true }
+        Self { any_masked: false, all_masked: true, all_blank: true, all_names: true, all_capitals: true }
     }
 }
 
@@ -194,6 +198,7 @@ impl Values {
             all_masked: self.all_masked && masked,
             all_blank: self.all_blank && masked && words.text(word).len() == 1,
             all_names: self.all_names && (masked || words.is_name(word)),
+            all_capitals: self.all_capitals && words.is_constant(word),
         }
     }
 }

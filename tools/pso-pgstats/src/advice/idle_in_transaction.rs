@@ -1,60 +1,114 @@
 //! `idle_in_transaction`: a transaction that was left open. It keeps its locks, and vacuum from removing dead rows.
 
+use std::cmp::Reverse;
 use std::time::Duration;
 
 use pso_common::Severity;
 use pso_common::config::ConfigValue as _;
-use pso_common::record::Confidence;
+use pso_common::record::{Confidence, PgActivityRecord};
 
-use super::{Advice, evidence};
-use crate::report::Report;
-use crate::watch::{Failure, Watch, get, span};
+use super::{Advice, Judged, Rule, evidence, whole_seconds};
+use crate::records::Snapshot;
+use crate::settings::Limits;
 
-pub(super) const RULE: &str = "idle_in_transaction";
+pub(super) const RULE: Rule = Rule { name: "idle_in_transaction", on_standby: true, needs: &["activity"], judge };
 
-pub(super) fn judge(watch: &mut Watch) -> Result<Report, Failure> {
-    let mut report = Report::default();
-    if !watch.server.reads_all_stats {
-        let role = &watch.server.role;
-        let text = format!("{RULE}: only {role}'s own sessions can be judged; GRANT pg_read_all_stats TO {role}");
-        report.note(Severity::Info, text);
+fn judge(snapshot: &Snapshot, limits: &Limits) -> Judged {
+    let limit = limits.max_idle_in_transaction;
+    let mut left: Vec<(&PgActivityRecord, Duration)> = snapshot
+        .records
+        .activity
+        .iter()
+        .filter(|session| session.state.as_deref().is_some_and(|state| state.starts_with("idle in transaction")))
+        .filter_map(|session| Some((session, Duration::from_millis(session.state_ms?))))
+        .filter(|(_, idle)| *idle >= limit)
+        .collect();
+    left.sort_by_key(|(_, idle)| Reverse(*idle));
+    let mut judged: Judged = left.into_iter().map(|(session, idle)| advice(session, idle, limit)).collect();
+    if !snapshot.server.reads_all_stats {
+        let role = &snapshot.server.role;
+        let text = format!("only {role}'s own sessions can be judged; GRANT pg_read_all_stats TO {role}");
+        judged.note(Severity::Info, text);
     }
-    let limit = watch.settings.max_idle_in_transaction;
-    for row in watch.query(include_str!("../../queries/idle_in_transaction.sql"), &[&limit.as_secs_f64()])? {
-        let pid: i32 = get(&row, "pid")?;
-        let (user, application): (String, String) = (get(&row, "usename")?, get(&row, "application_name")?);
-        let idle = seconds(span(&row, "idle_s")?);
-        let xmin_age: Option<i64> = get(&row, "xmin_age")?;
-        let who = if application.is_empty() { user.clone() } else { format!("{user} ({application})") };
-        Advice {
-            severity: Severity::Warning,
-            rule: RULE,
-            object: format!("pid {pid}"),
-            why: format!(
-                "{who} has left a transaction open and idle for {}; it keeps its locks and holds back vacuum. Ending the \
-                 session loses what the transaction has not committed; idle_in_transaction_session_timeout would prevent it",
-                idle.show()
-            ),
-            evidence: evidence([
-                ("state", Some(get(&row, "state")?)),
-                ("usename", Some(user)),
-                ("application_name", Some(application)),
-                ("idle", Some(idle.show())),
-                ("transaction", span(&row, "xact_s")?.map(|xact| seconds(Some(xact)).show())),
-                ("limit", Some(limit.show())),
-                ("xmin_age", xmin_age.map(|age| age.to_string())),
-            ]),
-            confidence: Confidence::Medium,
-            sql: Some(get(&row, "sql")?),
-            undo_sql: None,
-            gain_bytes: None,
-        }
-        .add_to(&mut report);
-    }
-    Ok(report)
+    judged
 }
 
-/// To be read by people: no fractions of a second.
-fn seconds(span: Option<Duration>) -> Duration {
-    Duration::from_secs(span.unwrap_or_default().as_secs())
+fn advice(session: &PgActivityRecord, idle: Duration, limit: Duration) -> Advice {
+    let idle = whole_seconds(idle).show();
+    let user = session.usename.as_deref().unwrap_or_default();
+    let application = session.application_name.as_deref().unwrap_or_default();
+    let who = if application.is_empty() { user.to_owned() } else { format!("{user} ({application})") };
+    Advice {
+        severity: Severity::Warning,
+        object: format!("pid {}", session.pid),
+        why: format!(
+            "{who} has left a transaction open and idle for {idle}; it keeps its locks and holds back vacuum. Ending the \
+             session loses what the transaction has not committed; idle_in_transaction_session_timeout would prevent it"
+        ),
+        evidence: evidence([
+            ("state", session.state.clone()),
+            ("usename", Some(user.to_owned())),
+            ("application_name", Some(application.to_owned())),
+            ("idle", Some(idle.clone())),
+            ("transaction", session.xact_ms.map(|ms| whole_seconds(Duration::from_millis(ms)).show())),
+            ("limit", Some(limit.show())),
+            ("xmin_age", session.xmin_age.map(|age| age.to_string())),
+        ]),
+        confidence: Confidence::Medium,
+        sql: terminate(session),
+        undo_sql: None,
+        gain_bytes: None,
+    }
+}
+
+/// The statement names the session's start and the transaction's, so that it cannot hit another session that got the same
+/// pid, nor a transaction that began since. Records have milliseconds, of which `date_trunc` makes the server's too.
+fn terminate(session: &PgActivityRecord) -> Option<String> {
+    Some(format!(
+        "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE pid = {} \
+         AND pg_catalog.date_trunc('milliseconds', backend_start) = '{}' \
+         AND pg_catalog.date_trunc('milliseconds', xact_start) = '{}'",
+        session.pid, session.backend_start?, session.xact_start?
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::advice::tests::{NOW, judged, snapshot};
+
+    fn session(state: &str, state_ms: u64) -> PgActivityRecord {
+        let now = Some(NOW.parse().expect("a time"));
+        PgActivityRecord {
+            pid: 42,
+            state: Some(state.to_owned()),
+            state_ms: Some(state_ms),
+            backend_start: now,
+            xact_start: now,
+            ..PgActivityRecord::default()
+        }
+    }
+
+    fn advised(session: PgActivityRecord) -> Vec<Advice> {
+        judged(&RULE, &snapshot(|records| records.activity = vec![session])).advice
+    }
+
+    #[test]
+    fn a_transaction_is_advised_from_the_limit_on() {
+        const LIMIT: u64 = 600_000;
+        assert_eq!(advised(session("idle in transaction", LIMIT - 1)), []);
+        let advice = advised(session("idle in transaction", LIMIT)).remove(0);
+        assert_eq!(advice.evidence["idle"], "10m");
+        assert!(advice.sql.expect("SQL").contains(&format!("backend_start) = '{NOW}'")));
+        assert_eq!(advised(session("idle in transaction (aborted)", LIMIT)).len(), 1);
+        assert_eq!(advised(session("active", LIMIT)), []);
+    }
+
+    #[test]
+    fn a_role_that_does_not_see_all_says_so() {
+        let mut snapshot = snapshot(|_| {});
+        assert_eq!(judged(&RULE, &snapshot).notes, []);
+        snapshot.server.reads_all_stats = false;
+        assert!(judged(&RULE, &snapshot).notes[0].text.contains("GRANT pg_read_all_stats TO watcher"));
+    }
 }

@@ -1,56 +1,74 @@
-//! `advice`: what to do. Each file is one rule: it looks for one situation and gives, with its evidence, the statement that
-//! ends it and the one that brings back what was there.
+//! `advice`: what to do. Each file is one rule: a pure function that looks for one situation in what was read and gives,
+//! with its evidence, the statement that ends it and the one that brings back what was there.
 
+mod covered_index;
 mod dead_tuples;
+mod dropping;
+mod duplicate_index;
 mod idle_in_transaction;
+mod multixact_age;
 mod never_analyzed;
 mod unused_index;
+mod xid_age;
 
-use pso_common::Severity;
-use pso_common::record::{Confidence, Labels, PgAdviceRecord};
+use std::cmp::Reverse;
+use std::time::Duration;
 
-use crate::report::{Report, count};
-use crate::watch::{Failure, Watch};
+use pso_common::Run;
+use pso_common::record::{Confidence, Labels, PgAdviceRecord, Severity};
+
+use crate::records::Snapshot;
+use crate::report::{End, Ends, Note, count};
+use crate::sections::{SECTIONS, Section};
+use crate::settings::Limits;
 
 /// One rule.
 struct Rule {
     name: &'static str,
     /// Whether the advice can be followed on a standby, and its statistics are those that count.
     on_standby: bool,
-    judge: fn(&mut Watch) -> Result<Report, Failure>,
+    /// The sections whose records it judges. It is asked only where all of them were read.
+    needs: &'static [&'static str],
+    judge: fn(&Snapshot, &Limits) -> Judged,
 }
 
 const RULES: &[Rule] = &[
-    Rule { name: idle_in_transaction::RULE, on_standby: true, judge: idle_in_transaction::judge },
-    Rule { name: dead_tuples::RULE, on_standby: false, judge: dead_tuples::judge },
-    Rule { name: never_analyzed::RULE, on_standby: false, judge: never_analyzed::judge },
-    Rule { name: unused_index::RULE, on_standby: false, judge: unused_index::judge },
+    idle_in_transaction::RULE,
+    dead_tuples::RULE,
+    never_analyzed::RULE,
+    unused_index::RULE,
+    xid_age::RULE,
+    multixact_age::RULE,
+    duplicate_index::RULE,
+    covered_index::RULE,
 ];
 
-/// Asks every rule. One that cannot tell does not keep the others from it.
-pub(crate) fn read(watch: &mut Watch) -> Result<Report, Failure> {
-    let mut report = Report::default();
-    for rule in RULES {
-        if watch.server.in_recovery && !rule.on_standby {
-            report.note(Severity::Info, format!("{}: not judged on a standby, ask the primary", rule.name));
-            continue;
-        }
-        match (rule.judge)(watch) {
-            Ok(found) => report.append(found),
-            Err(lost @ Failure::Lost(_)) => return Err(lost),
-            Err(Failure::Unavailable(reason)) => report.note(Severity::Info, format!("{}: {reason}", rule.name)),
-            Err(Failure::Unknown(reason)) => report.note(Severity::Unknown, format!("{}: {reason}", rule.name)),
-        }
-    }
-    let advices = count(report.findings.len(), "piece of advice", "pieces of advice");
-    report.notes.insert(0, crate::report::Note { severity: Severity::Ok, text: advices });
-    Ok(report)
+/// What a rule says.
+#[derive(Debug, Default)]
+struct Judged {
+    advice: Vec<Advice>,
+    /// What it could not judge, and why; the way out.
+    notes: Vec<Note>,
 }
 
-/// An advice before it is a record.
+impl Judged {
+    /// Adds a sentence about what could not be judged.
+    fn note(&mut self, severity: Severity, text: impl Into<String>) {
+        self.notes.push(Note::new(severity, text));
+    }
+}
+
+impl FromIterator<Advice> for Judged {
+    fn from_iter<I: IntoIterator<Item = Advice>>(advice: I) -> Self {
+        Self { advice: advice.into_iter().collect(), notes: Vec::new() }
+    }
+}
+
+/// Something to do.
+#[derive(Clone, Debug, PartialEq)]
 struct Advice {
     severity: Severity,
-    rule: &'static str,
+    /// What it is about, quoted as SQL needs it.
     object: String,
     why: String,
     evidence: Labels,
@@ -60,17 +78,92 @@ struct Advice {
     gain_bytes: Option<i64>,
 }
 
-impl Advice {
-    fn add_to(self, report: &mut Report) {
-        let Self { severity, rule, object, why, evidence, confidence, sql, undo_sql, gain_bytes } = self;
+/// The sections that the rules need, in the order in which they are shown.
+pub(crate) fn needs() -> impl Iterator<Item = &'static Section> {
+    SECTIONS.iter().filter(|section| RULES.iter().any(|rule| rule.needs.contains(&section.name)))
+}
+
+/// Asks every rule, writes what they advise, the worst first, and gives the section's end. A rule that cannot tell does not keep
+/// the others from it. `reading_ms` is what it took to read what is not shown.
+pub(crate) fn write(
+    snapshot: &Snapshot,
+    ends: &Ends,
+    limits: &Limits,
+    reading_ms: u64,
+    run: &mut Run<'_>,
+) -> anyhow::Result<End> {
+    let Verdict { mut advice, mut notes, judged } = ask(RULES, snapshot, ends, limits);
+    advice.sort_by_key(|(_, advice)| Reverse(advice.severity));
+    notes.insert(0, Note::new(Severity::Ok, count(advice.len(), ("piece of advice", "pieces of advice"))));
+    let mut end = End::read(advice.len(), &notes, Some(reading_ms));
+    if !judged {
+        end.rows = None;
+    }
+    for (rule, advice) in advice {
+        let Advice { severity, object, why, evidence, confidence, sql, undo_sql, gain_bytes } = advice;
         let name = format!("{rule}:{object}");
         let rule = rule.to_owned();
         let body = PgAdviceRecord { rule, object, evidence, confidence, sql, undo_sql, gain_bytes };
-        report.push(severity, name, why, body);
+        run.emit(severity, name, why, body)?;
     }
+    Ok(end)
+}
+
+/// What all rules say together.
+#[derive(Default)]
+struct Verdict {
+    /// With the name of the rule.
+    advice: Vec<(&'static str, Advice)>,
+    notes: Vec<Note>,
+    /// Whether any rule could be asked.
+    judged: bool,
+}
+
+fn ask(rules: &[Rule], snapshot: &Snapshot, ends: &Ends, limits: &Limits) -> Verdict {
+    let mut verdict = Verdict::default();
+    // Many rules need the same section: each reason is told once, with the rules that it stopped.
+    let mut stopped: Vec<(Note, Vec<&str>)> = Vec::new();
+    for rule in rules {
+        if let Some(reason) = obstacle(rule, snapshot, ends) {
+            match stopped.iter_mut().find(|(known, _)| *known == reason) {
+                Some((_, names)) => names.push(rule.name),
+                None => stopped.push((reason, vec![rule.name])),
+            }
+            continue;
+        }
+        let judged = (rule.judge)(snapshot, limits);
+        verdict.judged = true;
+        verdict.advice.extend(judged.advice.into_iter().map(|advice| (rule.name, advice)));
+        let note = |note: Note| Note::new(note.severity, format!("{}: {}", rule.name, note.text));
+        verdict.notes.extend(judged.notes.into_iter().map(note));
+    }
+    for (Note { severity, text }, names) in stopped {
+        verdict.notes.push(Note::new(severity, format!("{}: {text}", names.join(", "))));
+    }
+    verdict
+}
+
+/// Why a rule cannot be asked.
+fn obstacle(rule: &Rule, snapshot: &Snapshot, ends: &Ends) -> Option<Note> {
+    if snapshot.server.in_recovery && !rule.on_standby {
+        return Some(Note::new(Severity::Info, "not judged on a standby, ask the primary"));
+    }
+    rule.needs.iter().find_map(|name| match ends.get(name) {
+        Some(End { rows: Some(_), .. }) => None,
+        Some(end) => Some(Note::new(end.severity, format!("not judged without the section {name}: {}", end.message))),
+        None => Some(Note::new(Severity::Unknown, format!("not judged without the section {name}"))),
+    })
 }
 
 /// Evidence from name and number; what is absent is left out.
 fn evidence<const N: usize>(pairs: [(&str, Option<String>); N]) -> Labels {
     pairs.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
 }
+
+/// To be read by people: no fractions of a second.
+const fn whole_seconds(span: Duration) -> Duration {
+    Duration::from_secs(span.as_secs())
+}
+
+#[cfg(test)]
+mod tests;

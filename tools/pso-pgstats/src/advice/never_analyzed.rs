@@ -1,41 +1,80 @@
 //! `never_analyzed`: a table of which the planner knows nothing, as after a restore.
 
 use pso_common::Severity;
-use pso_common::record::Confidence;
+use pso_common::record::{Confidence, PgTableRecord};
 
-use super::{Advice, evidence};
-use crate::report::Report;
-use crate::watch::{Failure, Watch, get};
+use super::{Advice, Judged, Rule, evidence};
+use crate::records::Snapshot;
+use crate::settings::Limits;
 
-pub(super) const RULE: &str = "never_analyzed";
+pub(super) const RULE: Rule = Rule { name: "never_analyzed", on_standby: false, needs: &["tables"], judge };
 
-pub(super) fn judge(watch: &mut Watch) -> Result<Report, Failure> {
-    let mut report = Report::default();
-    let min_rows = f64::from(watch.settings.min_rows);
-    for row in watch.query(include_str!("../../queries/never_analyzed.sql"), &[&min_rows])? {
-        let certain: bool = get(&row, "certain")?;
-        let why = if certain {
-            "it was never analysed, so the planner guesses; after a restore that is so for every table"
-        } else {
-            "no analyse is on record, so the planner may be guessing; the statistics may also have been reset since"
-        };
-        let number = |column: &str| get::<i64>(&row, column).map(|number| Some(number.to_string()));
-        Advice {
-            severity: Severity::Info,
-            rule: RULE,
-            object: get(&row, "object")?,
-            why: why.to_owned(),
-            evidence: evidence([
-                ("n_live_tup", number("n_live_tup")?),
-                ("n_mod_since_analyze", number("n_mod_since_analyze")?),
-                ("reltuples", Some(get::<f64>(&row, "reltuples")?.to_string())),
-            ]),
-            confidence: if certain { Confidence::High } else { Confidence::Low },
-            sql: Some(get(&row, "sql")?),
-            undo_sql: None,
-            gain_bytes: None,
-        }
-        .add_to(&mut report);
+fn judge(snapshot: &Snapshot, limits: &Limits) -> Judged {
+    let never = |table: &&PgTableRecord| {
+        #[expect(clippy::cast_precision_loss, reason = "both are estimates")]
+        let rows = (table.n_live_tup as f64).max(table.reltuples);
+        !table.temporary && table.last_analyze_at.is_none() && rows >= f64::from(limits.min_rows)
+    };
+    let tables = snapshot.records.tables.iter().filter(never);
+    tables.map(|table| advice(table, certain(table, snapshot.server.version_num))).collect()
+}
+
+/// `reltuples` is -1 until the first VACUUM or ANALYZE since 14; before, `relpages` was 0 until then. Where neither says so,
+/// the missing times may also come from a reset of the statistics.
+fn certain(table: &PgTableRecord, version_num: i32) -> bool {
+    if version_num >= 140_000 { table.reltuples < 0.0 } else { table.relpages == 0 }
+}
+
+fn advice(table: &PgTableRecord, certain: bool) -> Advice {
+    let why = if certain {
+        "it was never analysed, so the planner guesses; after a restore that is so for every table"
+    } else {
+        "no analyse is on record, so the planner may be guessing; the statistics may also have been reset since"
+    };
+    Advice {
+        severity: Severity::Info,
+        object: table.object.clone(),
+        why: why.to_owned(),
+        evidence: evidence([
+            ("n_live_tup", Some(table.n_live_tup.to_string())),
+            ("n_mod_since_analyze", Some(table.n_mod_since_analyze.to_string())),
+            ("reltuples", Some(table.reltuples.to_string())),
+        ]),
+        confidence: if certain { Confidence::High } else { Confidence::Low },
+        sql: Some(format!("ANALYZE {}", table.object)),
+        undo_sql: None,
+        gain_bytes: None,
     }
-    Ok(report)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::advice::tests::{NOW, judged, snapshot};
+
+    fn table(n_live_tup: i64, reltuples: f64) -> PgTableRecord {
+        PgTableRecord { object: "public.t".to_owned(), n_live_tup, reltuples, ..PgTableRecord::default() }
+    }
+
+    fn advised(version_num: i32, table: PgTableRecord) -> Vec<Advice> {
+        let mut snapshot = snapshot(|records| records.tables = vec![table]);
+        snapshot.server.version_num = version_num;
+        judged(&RULE, &snapshot).advice
+    }
+
+    #[test]
+    fn a_table_without_an_analyse_is_advised_from_the_limit_on() {
+        assert_eq!(advised(150_000, table(999, -1.0)), []);
+        assert_eq!(advised(150_000, table(1000, -1.0))[0].confidence, Confidence::High);
+        assert_eq!(advised(150_000, table(0, 1000.0))[0].confidence, Confidence::Low);
+        let analyzed = PgTableRecord { last_analyze_at: Some(NOW.parse().expect("a time")), ..table(1000, 1000.0) };
+        assert_eq!(advised(150_000, analyzed), []);
+        assert_eq!(advised(150_000, PgTableRecord { temporary: true, ..table(1000, -1.0) }), []);
+    }
+
+    #[test]
+    fn before_14_the_pages_tell() {
+        assert_eq!(advised(130_000, table(1000, 0.0))[0].confidence, Confidence::High);
+        assert_eq!(advised(130_000, PgTableRecord { relpages: 5, ..table(1000, 0.0) })[0].confidence, Confidence::Low);
+    }
 }

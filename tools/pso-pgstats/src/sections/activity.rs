@@ -4,38 +4,44 @@ use std::collections::BTreeMap;
 
 use pso_common::Severity;
 use pso_common::record::PgActivityRecord;
+use serde::Deserialize;
 
+use super::Section;
+use crate::records::{Records, Row};
 use crate::report::Report;
-use crate::watch::{Failure, Watch, get, milliseconds, moment};
+use crate::watch::{Failure, Variants, Watch};
 
-pub(super) fn read(watch: &mut Watch) -> Result<Report, Failure> {
+pub(super) const SECTION: Section =
+    Section::special::<PgActivityRecord>("activity", "Client connections that are not idle", read);
+
+impl Row for PgActivityRecord {
+    const NOUN: (&'static str, &'static str) = ("connection", "connections");
+
+    fn name(&self) -> String {
+        format!("pid {}", self.pid)
+    }
+}
+
+/// A row of the query.
+#[derive(Deserialize)]
+struct Seen {
+    /// Absent for idle ones.
+    activity: Option<PgActivityRecord>,
+    state: Option<String>,
+    hidden: bool,
+}
+
+fn read(watch: &mut Watch, _: Variants) -> Result<Report, Failure> {
     let mut report = Report::default();
     let mut states: BTreeMap<String, usize> = BTreeMap::new();
-    let mut hidden = 0;
-    for row in watch.query(include_str!("../../queries/activity.sql"), &[])? {
-        let state: Option<String> = get(&row, "state")?;
-        if get(&row, "hidden")? {
+    let (mut shown, mut hidden) = (Vec::new(), 0);
+    for row in watch.records::<Seen>(include_str!("../../queries/activity.sql"), &[])? {
+        if row.hidden {
             hidden += 1;
         } else {
-            *states.entry(state.clone().unwrap_or_else(|| "starting".to_owned())).or_default() += 1;
+            *states.entry(row.state.unwrap_or_else(|| "starting".to_owned())).or_default() += 1;
         }
-        if state.as_deref() == Some("idle") {
-            continue;
-        }
-        let pid: i32 = get(&row, "pid")?;
-        let body = PgActivityRecord {
-            pid,
-            datname: get(&row, "datname")?,
-            usename: get(&row, "usename")?,
-            application_name: get(&row, "application_name")?,
-            state,
-            query_start: moment(&row, "query_start")?,
-            query_ms: milliseconds(&row, "query_ms")?,
-            xact_ms: milliseconds(&row, "xact_ms")?,
-            wait_event: get(&row, "wait_event")?,
-            query: get(&row, "query")?,
-        };
-        report.push(Severity::Ok, format!("pid {pid}"), "", body);
+        shown.extend(row.activity);
     }
     report.note(Severity::Ok, summary(&states));
     if hidden > 0 {
@@ -44,6 +50,7 @@ pub(super) fn read(watch: &mut Watch) -> Result<Report, Failure> {
             format!("of {hidden} connections of other roles the state is hidden; GRANT pg_read_all_stats TO {role}");
         report.note(Severity::Info, text);
     }
+    report.records = Records::of(shown);
     Ok(report)
 }
 

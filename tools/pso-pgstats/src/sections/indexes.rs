@@ -1,33 +1,27 @@
-//! `indexes`: how often each is used, and what it takes (`pg_stat_user_indexes`, `pg_index`).
+//! `indexes`: what each is, how often it is used, and what it takes (`pg_stat_user_indexes`, `pg_index`).
 
 use pso_common::Severity;
 use pso_common::record::PgIndexRecord;
 
-use crate::report::{Report, count};
-use crate::watch::{Failure, Watch, get};
+use super::Section;
+use crate::records::Row;
 
-pub(super) fn read(watch: &mut Watch) -> Result<Report, Failure> {
-    let mut report = Report::default();
-    for row in watch.query(include_str!("../../queries/indexes.sql"), &[])? {
-        let (schemaname, indexrelname): (String, String) = (get(&row, "schemaname")?, get(&row, "indexrelname")?);
-        let name = format!("{schemaname}.{indexrelname}");
-        let valid = get(&row, "valid")?;
-        let body = PgIndexRecord {
-            schemaname,
-            relname: get(&row, "relname")?,
-            indexrelname,
-            idx_scan: get(&row, "idx_scan")?,
-            idx_tup_read: get(&row, "idx_tup_read")?,
-            idx_tup_fetch: get(&row, "idx_tup_fetch")?,
-            size_bytes: get(&row, "size_bytes")?,
-            constraint: get(&row, "backs_constraint")?,
-            valid,
-        };
-        let (severity, message) = if valid { (Severity::Ok, "") } else { (Severity::Info, INVALID) };
-        report.push(severity, name, message, body);
+pub(super) const SECTION: Section = Section::plain::<PgIndexRecord>(
+    "indexes",
+    "Scans, rows and bytes, an index",
+    &[(130_000, include_str!("../../queries/indexes.sql"))],
+);
+
+impl Row for PgIndexRecord {
+    const NOUN: (&'static str, &'static str) = ("index", "indexes");
+
+    fn name(&self) -> String {
+        format!("{}.{}", self.schemaname, self.indexrelname)
     }
-    report.note(Severity::Ok, count(report.findings.len(), "index", "indexes"));
-    Ok(report)
+
+    fn told(&self) -> (Severity, String) {
+        if self.valid { (Severity::Ok, String::new()) } else { (Severity::Info, INVALID.to_owned()) }
+    }
 }
 
 const INVALID: &str = "not valid: it is being built, or CREATE INDEX CONCURRENTLY failed and left it behind, unused";

@@ -1,83 +1,127 @@
-//! The sections: each file turns one query's rows into records of one kind.
+//! The sections: each file is one query, or a few, as records.
 
 mod activity;
 mod indexes;
 mod sizes;
 mod statements;
 mod tables;
+mod wraparound;
 
 use std::fmt;
 
-use clap::ValueEnum;
 use pso_common::Run;
-use pso_common::record::{PgSectionRecord, Severity};
+use pso_common::record::{PgAdviceRecord, PgSectionRecord, Severity};
 
-use crate::advice;
-use crate::report::Report;
-use crate::watch::{Failure, Watch};
-
-pub(crate) use tables::dead_percent;
+use crate::records::{Place, Records};
+use crate::report::{Report, count};
+use crate::watch::{Failure, Variants, Watch};
 
 /// A part of the picture that can be asked for by name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Section {
-    /// Client connections that are not idle
-    Activity,
-    /// Rows written, live and dead, scans, last vacuum and analyse, a table
-    Tables,
-    /// Bytes on disk, a table with its indexes
-    Sizes,
-    /// Scans, rows and bytes, an index
-    Indexes,
-    /// The slowest statements on average (needs the extension `pg_stat_statements`)
-    Statements,
-    /// What to do: unused indexes, dead rows, tables never analysed, transactions left open
-    Advice,
+pub(crate) struct Section {
+    /// Its name on the command line and in records.
+    pub(crate) name: &'static str,
+    /// What it shows.
+    pub(crate) about: &'static str,
+    /// The kinds of its records.
+    pub(crate) kinds: &'static [&'static str],
+    /// Its query; none where `read` knows which to ask.
+    queries: Variants,
+    /// Asks the server.
+    read: fn(&mut Watch, Variants) -> Result<Report, Failure>,
+}
+
+/// All of them, in the order in which they are shown.
+pub(crate) static SECTIONS: &[Section] = &[
+    activity::SECTION,
+    tables::SECTION,
+    sizes::SECTION,
+    indexes::SECTION,
+    statements::SECTION,
+    wraparound::SECTION,
+    // Judged from what the others read; asks nothing itself.
+    Section {
+        name: ADVICE,
+        about: "What to do: unused indexes, dead rows, tables never analysed, transactions left open",
+        kinds: Kinds::<PgAdviceRecord>::ONE,
+        queries: &[],
+        read: |_, _| Ok(Report::default()),
+    },
+];
+
+/// The name of the section that judges.
+const ADVICE: &str = "advice";
+
+/// A section and nothing else has its name.
+impl PartialEq for Section {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
 }
 
 impl Section {
-    /// All of them, in the order in which they are shown.
-    pub(crate) const ALL: &'static [Self] =
-        &[Self::Activity, Self::Tables, Self::Sizes, Self::Indexes, Self::Statements, Self::Advice];
+    /// A section that is its query's rows, and no more.
+    const fn plain<R: Place>(name: &'static str, about: &'static str, queries: Variants) -> Self {
+        Self { name, about, kinds: Kinds::<R>::ONE, queries, read: read_plain::<R> }
+    }
 
-    /// Its name on the command line and in records.
-    pub(crate) const fn name(self) -> &'static str {
-        match self {
-            Self::Activity => "activity",
-            Self::Tables => "tables",
-            Self::Sizes => "sizes",
-            Self::Indexes => "indexes",
-            Self::Statements => "statements",
-            Self::Advice => "advice",
-        }
+    /// A section whose rows need more than one query without parameters.
+    const fn special<R: Place>(
+        name: &'static str,
+        about: &'static str,
+        read: fn(&mut Watch, Variants) -> Result<Report, Failure>,
+    ) -> Self {
+        Self { name, about, kinds: Kinds::<R>::ONE, queries: &[], read }
+    }
+
+    /// The one of this name.
+    pub(crate) fn find(name: &str) -> Option<&'static Self> {
+        SECTIONS.iter().find(|section| section.name == name)
+    }
+
+    /// Whether it judges what the others read.
+    pub(crate) fn judges(&self) -> bool {
+        self.name == ADVICE
     }
 
     /// Asks the server.
-    pub(crate) fn read(self, watch: &mut Watch) -> Result<Report, Failure> {
-        match self {
-            Self::Activity => activity::read(watch),
-            Self::Tables => tables::read(watch),
-            Self::Sizes => sizes::read(watch),
-            Self::Indexes => indexes::read(watch),
-            Self::Statements => statements::read(watch),
-            Self::Advice => advice::read(watch),
-        }
+    pub(crate) fn read(&self, watch: &mut Watch) -> Result<Report, Failure> {
+        (self.read)(watch, self.queries)
     }
 }
 
 impl fmt::Display for Section {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
+        f.pad(self.name)
     }
+}
+
+impl fmt::Debug for Section {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name)
+    }
+}
+
+/// The name of one kind as a list.
+struct Kinds<R>(std::marker::PhantomData<R>);
+
+impl<R: pso_common::record::Kind> Kinds<R> {
+    const ONE: &'static [&'static str] = &[R::KIND];
+}
+
+fn read_plain<R: Place>(watch: &mut Watch, queries: Variants) -> Result<Report, Failure> {
+    let rows: Vec<R> = watch.rows(watch.variant(queries)?, &[])?;
+    let mut report = Report::default();
+    report.note(Severity::Ok, count(rows.len(), R::NOUN));
+    report.notes.extend(R::notes(&rows, &watch.server));
+    report.records = Records::of(rows);
+    Ok(report)
 }
 
 /// Writes one `pg.section` a section, without rows and time: nothing was asked.
 pub(crate) fn list(run: &mut Run<'_>) -> anyhow::Result<()> {
-    for section in Section::ALL {
-        let about = section.to_possible_value().and_then(|value| value.get_help().map(ToString::to_string));
-        run.emit(Severity::Ok, section.name(), about.unwrap_or_default(), PgSectionRecord::default())?;
-    }
-    Ok(())
+    SECTIONS
+        .iter()
+        .try_for_each(|section| run.emit(Severity::Ok, section.name, section.about, PgSectionRecord::default()))
 }
 
 #[cfg(test)]
@@ -85,12 +129,26 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_section_is_in_the_list_under_the_name_that_is_typed() {
-        assert_eq!(Section::ALL, Section::value_variants());
-        for section in Section::ALL {
-            let value = section.to_possible_value().expect("not hidden");
-            assert_eq!(value.get_name(), section.name());
-            assert!(value.get_help().is_some());
+    fn every_section_has_a_name_and_kinds_of_its_own() {
+        for section in SECTIONS {
+            assert_eq!(Section::find(section.name), Some(section));
+            assert!(!section.about.is_empty() && !section.about.ends_with('.'), "{section}");
+            let sharing = SECTIONS.iter().filter(|other| other.kinds.iter().any(|kind| section.kinds.contains(kind)));
+            assert_eq!(sharing.count(), 1, "{section}");
+        }
+    }
+
+    #[test]
+    fn every_kind_that_can_be_read_belongs_to_a_section() {
+        for kind in Records::KINDS {
+            assert!(SECTIONS.iter().any(|section| section.kinds.contains(kind)), "{kind}");
+        }
+    }
+
+    #[test]
+    fn variants_are_in_order() {
+        for section in SECTIONS {
+            assert!(section.queries.is_sorted_by(|(one, _), (next, _)| one < next), "{section}");
         }
     }
 }

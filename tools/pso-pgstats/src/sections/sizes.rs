@@ -3,35 +3,51 @@
 use pso_common::Severity;
 use pso_common::output::bytes;
 use pso_common::record::PgSizeRecord;
+use serde::Deserialize;
 
+use super::Section;
+use crate::records::{Records, Row};
 use crate::report::{Report, count};
-use crate::watch::{Failure, Watch, get};
+use crate::watch::{Failure, Variants, Watch};
 
-pub(super) fn read(watch: &mut Watch) -> Result<Report, Failure> {
-    let mut report = Report::default();
-    let mut held = Vec::new();
-    let mut total: i64 = 0;
-    for row in watch.query(include_str!("../../queries/sizes.sql"), &[])? {
-        let (schemaname, relname): (String, String) = (get(&row, "schemaname")?, get(&row, "relname")?);
-        let name = format!("{schemaname}.{relname}");
-        if get(&row, "held")? {
-            held.push(name);
-            continue;
-        }
-        // A table that was dropped while the query ran has no size, and nothing to say.
-        let Some(size_bytes) = get::<Option<i64>>(&row, "size_bytes")? else { continue };
-        total = total.saturating_add(size_bytes);
-        let (table_bytes, index_bytes) = (get(&row, "table_bytes")?, get(&row, "index_bytes")?);
-        let body = PgSizeRecord { schemaname, relname, size_bytes, table_bytes, index_bytes };
-        report.push(Severity::Ok, name, "", body);
+pub(super) const SECTION: Section =
+    Section::special::<PgSizeRecord>("sizes", "Bytes on disk, a table with its indexes", read);
+
+impl Row for PgSizeRecord {
+    const NOUN: (&'static str, &'static str) = ("table", "tables");
+
+    fn name(&self) -> String {
+        format!("{}.{}", self.schemaname, self.relname)
     }
-    let tables = count(report.findings.len(), "table", "tables");
-    report.note(Severity::Ok, format!("{tables}, {}", bytes(total.unsigned_abs())));
+}
+
+/// A row of the query.
+#[derive(Deserialize)]
+struct Measured {
+    relation: String,
+    held: bool,
+    /// Absent where it is held, and for a table that was dropped while the query ran.
+    size: Option<PgSizeRecord>,
+}
+
+fn read(watch: &mut Watch, _: Variants) -> Result<Report, Failure> {
+    let mut report = Report::default();
+    let (mut sizes, mut held) = (Vec::new(), Vec::new());
+    for row in watch.records::<Measured>(include_str!("../../queries/sizes.sql"), &[])? {
+        if row.held {
+            held.push(row.relation);
+        } else {
+            sizes.extend(row.size);
+        }
+    }
+    let total = sizes.iter().fold(0_i64, |total, size| total.saturating_add(size.size_bytes));
+    report.note(Severity::Ok, format!("{}, {}", count(sizes.len(), PgSizeRecord::NOUN), bytes(total.unsigned_abs())));
     if !held.is_empty() {
         let text =
             format!("not measured, because another session holds or wants it in ACCESS EXCLUSIVE: {}", named(&held));
         report.note(Severity::Info, text);
     }
+    report.records = Records::of(sizes);
     Ok(report)
 }
 

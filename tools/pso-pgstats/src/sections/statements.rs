@@ -3,31 +3,68 @@
 use pso_common::Severity;
 use pso_common::config::ConfigValue as _;
 use pso_common::record::PgStatementRecord;
+use serde::Deserialize;
 
+use super::Section;
+use crate::records::{Records, Row};
 use crate::report::Report;
-use crate::watch::{Failure, Watch, get};
+use crate::watch::{Failure, Variants, Watch};
 
-/// The version that renamed `mean_time` to `mean_exec_time` (it came with PostgreSQL 13).
-const RENAMED: (u32, u32) = (1, 8);
+pub(super) const SECTION: Section = Section::special::<PgStatementRecord>(
+    "statements",
+    "The slowest statements on average (needs the extension pg_stat_statements)",
+    read,
+);
 
-pub(super) fn read(watch: &mut Watch) -> Result<Report, Failure> {
-    let extension = watch.query_one(include_str!("../../queries/statements_extension.sql"), &[])?;
-    let preloaded = get(&extension, "preloaded")?;
-    let version: Option<String> = get(&extension, "version")?;
-    let schema: Option<String> = get(&extension, "schema")?;
-    let (Some(version), Some(schema), true) = (&version, &schema, preloaded) else {
-        let available = preloaded || version.is_some() || available(watch)?;
-        return Err(Failure::Unavailable(way_out(available, preloaded, version.is_some())));
+/// The query by the extension's version, which is not the server's: the first that renamed `mean_time` to
+/// `mean_exec_time` (it came with PostgreSQL 13) is 1.8.
+const VARIANTS: &[((u32, u32), &str)] = &[
+    ((0, 0), include_str!("../../queries/statements_before_1_8.sql")),
+    ((1, 8), include_str!("../../queries/statements.sql")),
+];
+
+impl Row for PgStatementRecord {
+    const NOUN: (&'static str, &'static str) = ("statement", "statements");
+
+    fn name(&self) -> String {
+        self.queryid.clone()
+    }
+
+    fn told(&self) -> (Severity, String) {
+        (Severity::Info, String::new())
+    }
+}
+
+/// The row of `statements_extension.sql`.
+#[derive(Deserialize)]
+struct Extension {
+    preloaded: bool,
+    version: Option<String>,
+    schema: Option<String>,
+}
+
+/// A row of the query.
+#[derive(Deserialize)]
+struct Seen {
+    /// Absent where none is visible.
+    statement: Option<PgStatementRecord>,
+    visible: u64,
+    hidden: u64,
+}
+
+fn read(watch: &mut Watch, _: Variants) -> Result<Report, Failure> {
+    let extension: Extension = watch.record(include_str!("../../queries/statements_extension.sql"), &[])?;
+    let preloaded = extension.preloaded;
+    let (Some(version), Some(schema), true) = (&extension.version, &extension.schema, preloaded) else {
+        let created = extension.version.is_some();
+        let available = preloaded || created || available(watch)?;
+        return Err(Failure::Unavailable(way_out(available, preloaded, created)));
     };
-    let query = if parse(version) >= RENAMED {
-        include_str!("../../queries/statements.sql")
-    } else {
-        include_str!("../../queries/statements_before_1_8.sql")
-    };
-    let query = query.replace("{schema}", schema);
-    let mean_ms = watch.settings.min_mean.as_secs_f64() * 1000.0;
-    let limit = i64::from(watch.settings.limit);
-    let rows = watch.query(&query, &[&mean_ms, &limit]).map_err(|failure| match failure {
+    let query = variant(parse(version)).replace("{schema}", schema);
+    let span = watch.limits.min_mean.show();
+    let mean_ms = watch.limits.min_mean.as_secs_f64() * 1000.0;
+    let limit = i64::from(watch.limits.limit);
+    let rows = watch.records::<Seen>(&query, &[&mean_ms, &limit]).map_err(|failure| match failure {
         Failure::Unavailable(reason) => {
             let role = &watch.server.role;
             let grant = format!(
@@ -38,34 +75,38 @@ pub(super) fn read(watch: &mut Watch) -> Result<Report, Failure> {
         other => other,
     })?;
     let mut report = Report::default();
-    let (mut visible, mut hidden): (i64, i64) = (0, 0);
-    for row in rows {
-        (visible, hidden) = (get(&row, "visible")?, get(&row, "hidden")?);
-        let Some(name) = get::<Option<String>>(&row, "queryid")? else { continue };
-        let body = PgStatementRecord {
-            query: get(&row, "query")?,
-            calls: get(&row, "calls")?,
-            total_ms: get(&row, "total_ms")?,
-            mean_ms: get(&row, "mean_ms")?,
-            rows: get(&row, "rows")?,
-        };
-        report.push(Severity::Info, name, "", body);
-    }
-    let span = watch.settings.min_mean.show();
-    let shown = if visible > limit { format!(", the slowest {limit} are shown (--limit)") } else { String::new() };
+    let (visible, hidden) = rows.first().map_or((0, 0), |row| (row.visible, row.hidden));
+    let statements: Vec<PgStatementRecord> = rows.into_iter().filter_map(|row| row.statement).collect();
+    let shown = if visible > statements.len() as u64 {
+        format!(", the slowest {limit} are shown (--limit)")
+    } else {
+        String::new()
+    };
     report.note(Severity::Ok, format!("{visible} slower than {span} on average{shown}"));
     if hidden > 0 {
         let role = &watch.server.role;
         let text = format!("{hidden} more of other roles are hidden; GRANT pg_read_all_stats TO {role}");
         report.note(Severity::Info, text);
     }
+    report.records = Records::of(statements);
     Ok(report)
+}
+
+/// The newest variant that is not newer than the extension.
+fn variant(version: (u32, u32)) -> &'static str {
+    VARIANTS.iter().rev().find(|(from, _)| *from <= version).map_or("", |(_, sql)| sql)
+}
+
+/// The row of `statements_available.sql`.
+#[derive(Deserialize)]
+struct Available {
+    available: bool,
 }
 
 /// Whether the server's installation has the extension; where that cannot be told, it is not said that it is missing.
 fn available(watch: &mut Watch) -> Result<bool, Failure> {
-    match watch.query_one(include_str!("../../queries/statements_available.sql"), &[]) {
-        Ok(row) => get(&row, "available"),
+    match watch.record::<Available>(include_str!("../../queries/statements_available.sql"), &[]) {
+        Ok(row) => Ok(row.available),
         Err(lost @ Failure::Lost(_)) => Err(lost),
         Err(_) => Ok(true),
     }
@@ -103,8 +144,12 @@ mod tests {
 
     #[test]
     fn versions_compare_as_numbers() {
-        assert!(parse("1.7") < RENAMED && parse("1.4") < RENAMED);
-        assert!(parse("1.8") >= RENAMED && parse("1.10") >= RENAMED && parse("2") >= RENAMED && parse("x") >= RENAMED);
+        for old in ["1.4", "1.7"] {
+            assert!(variant(parse(old)).contains("s.mean_time"), "{old}");
+        }
+        for new in ["1.8", "1.10", "2", "x"] {
+            assert!(variant(parse(new)).contains("s.mean_exec_time"), "{new}");
+        }
     }
 
     #[test]

@@ -304,6 +304,17 @@ fn colours_before_the_stamp_are_passed_over() {
     refused(&["\x1b", "\x1b[", "\x1b[31", "\x1b[31m", "\x1b[31m 2025-06-12T09:00:00Z", "\x1b[2J2025-06-12T09:00:00Z"]);
 }
 
+/// Records can carry four digits of a year, and so a zone moves no stamp beyond them.
+#[test]
+fn the_calendar_ends_with_its_last_second() {
+    check(&[
+        ("9999-12-31T23:59:59.5-23:59 x", "9999-12-31T23:59:59.999Z rfc3339 zoned  x"),
+        ("9999-12-31T23:59:60Z", "9999-12-31T23:59:59.999Z rfc3339 zoned "),
+        ("0000-01-01T00:00:00.5+23:59 x", "0000-01-01T00:00:00.000Z rfc3339 zoned  x"),
+        ("0000-01-01 00:00:00 x", "0000-01-01T00:00:00.000Z iso local  x"),
+    ]);
+}
+
 #[test]
 fn only_plain_stamps_are_plain() {
     for (line, expected) in [
@@ -312,6 +323,8 @@ fn only_plain_stamps_are_plain() {
         ("2025/06/12 09:00:00 x", true),
         ("2016-09-28 04:30:30, Info     CBS", true),
         ("1972-12-31 04:30:30 x", false),
+        ("9999-12-30 23:59:59 x", true),
+        ("9999-12-31T00:00:00Z x", false),
         ("<34>2025-06-12T09:00:00Z x", false),
         ("\x1b[m2025-06-12T09:00:00Z x", false),
         ("[2025-06-12T09:00:00Z] x", false),

@@ -1,0 +1,56 @@
+//! What PostgreSQL says (`pso-pgstats`): one file a noun.
+//!
+//! A record of a section is a row of its query: the query names its columns as the fields are named here. Fields are never
+//! called as those of the header (`name`, `kind`, `at`, …), which stand beside them.
+
+mod activity;
+mod advice;
+mod index;
+mod section;
+mod server;
+mod size;
+mod statement;
+mod table;
+mod wraparound;
+
+pub use activity::PgActivityRecord;
+pub use advice::{Confidence, PgAdviceRecord};
+pub use index::PgIndexRecord;
+pub use section::PgSectionRecord;
+pub use server::PgServerRecord;
+pub use size::PgSizeRecord;
+pub use statement::PgStatementRecord;
+pub use table::PgTableRecord;
+pub use wraparound::PgWraparoundRecord;
+
+use super::schema::KindInfo;
+
+/// Gives a macro the kinds of records that the sections of `pso-pgstats` are made of, as `plural: Struct,`, in the order in
+/// which one section writes them. The one list of them: the schema, the tool's kinds and its snapshot follow it.
+#[macro_export]
+macro_rules! pg_records {
+    ($callback:ident) => {
+        $callback! {
+            activity: PgActivityRecord,
+            tables: PgTableRecord,
+            sizes: PgSizeRecord,
+            indexes: PgIndexRecord,
+            statements: PgStatementRecord,
+            wraparound: PgWraparoundRecord,
+        }
+    };
+}
+
+macro_rules! infos {
+    ($($plural:ident: $record:ident,)*) => {
+        &[
+            KindInfo::of::<PgServerRecord>(),
+            KindInfo::of::<PgSectionRecord>(),
+            $(KindInfo::of::<$record>(),)*
+            KindInfo::of::<PgAdviceRecord>(),
+        ]
+    };
+}
+
+/// Every kind of `pso-pgstats`.
+pub(super) const KINDS: &[KindInfo] = crate::pg_records!(infos);
