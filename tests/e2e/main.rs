@@ -14,5 +14,6 @@ mod logscan_merge;
 mod logscan_templates;
 mod logscan_time;
 mod pgstats;
+mod pgstats_indexes;
 mod pgstats_server;
 mod pgstats_versions;

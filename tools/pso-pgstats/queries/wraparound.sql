@@ -19,8 +19,10 @@ aged AS (
         false AS temporary,
         pg_catalog.age(d.datfrozenxid)::int8 AS xid_age,
         pg_catalog.mxid_age(d.datminmxid)::int8 AS multixact_age,
-        NULL::text[] AS reloptions
+        s.freeze,
+        s.multixact_freeze
     FROM pg_catalog.pg_database AS d
+    CROSS JOIN server AS s
     UNION ALL
     (
         SELECT
@@ -34,7 +36,8 @@ aged AS (
             c.relpersistence = 't',
             x.xid_age,
             x.multixact_age,
-            c.reloptions
+            f.freeze,
+            f.multixact_freeze
         FROM pg_catalog.pg_class AS c
         CROSS JOIN server AS s
         JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
@@ -44,9 +47,17 @@ aged AS (
                 greatest(pg_catalog.age(c.relfrozenxid), pg_catalog.age(t.relfrozenxid))::int8 AS xid_age,
                 greatest(pg_catalog.mxid_age(c.relminmxid), pg_catalog.mxid_age(t.relminmxid))::int8 AS multixact_age
         ) AS x
+        CROSS JOIN LATERAL (
+            SELECT
+                least(s.freeze, min(o.option_value::int8) FILTER (WHERE o.option_name = 'autovacuum_freeze_max_age')) AS freeze,
+                least(
+                    s.multixact_freeze, min(o.option_value::int8) FILTER (WHERE o.option_name = 'autovacuum_multixact_freeze_max_age')
+                ) AS multixact_freeze
+            FROM pg_catalog.pg_options_to_table(c.reloptions) AS o
+        ) AS f
         WHERE c.relkind IN ('r', 'm') AND c.relfrozenxid <> 0
         ORDER BY
-            greatest(x.xid_age::float8 / s.freeze, x.multixact_age::float8 / s.multixact_freeze) DESC, n.nspname, c.relname
+            greatest(x.xid_age::float8 / f.freeze, x.multixact_age::float8 / f.multixact_freeze) DESC, n.nspname, c.relname
         LIMIT 10
     )
 )
@@ -60,20 +71,11 @@ SELECT
     a.connectable,
     a.temporary,
     a.xid_age,
-    f.freeze AS freeze_max_age,
+    a.freeze AS freeze_max_age,
     pg_catalog.round(a.xid_age * 100.0 / 2147483648, 2) AS xid_percent,
     a.multixact_age,
-    f.multixact_freeze AS multixact_freeze_max_age,
+    a.multixact_freeze AS multixact_freeze_max_age,
     pg_catalog.round(a.multixact_age * 100.0 / 2147483648, 2) AS multixact_percent
 FROM aged AS a
-CROSS JOIN server AS s
-CROSS JOIN LATERAL (
-    SELECT
-        least(s.freeze, min(o.option_value::int8) FILTER (WHERE o.option_name = 'autovacuum_freeze_max_age')) AS freeze,
-        least(
-            s.multixact_freeze, min(o.option_value::int8) FILTER (WHERE o.option_name = 'autovacuum_multixact_freeze_max_age')
-        ) AS multixact_freeze
-    FROM pg_catalog.pg_options_to_table(a.reloptions) AS o
-) AS f
 ORDER BY
-    a.scope, greatest(a.xid_age::float8 / f.freeze, a.multixact_age::float8 / f.multixact_freeze) DESC, a.object
+    a.scope, greatest(a.xid_age::float8 / a.freeze, a.multixact_age::float8 / a.multixact_freeze) DESC, a.object

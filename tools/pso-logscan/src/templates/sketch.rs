@@ -117,7 +117,9 @@ impl Sketch {
             entry.seen(line, level);
             return Slot(slot);
         }
+        // Bytes that are no UTF-8 look the same in all keys; `insert` joins those that do.
         let key = String::from_utf8_lossy(key);
+        let slot = hash(key.as_bytes());
         let grouped = if self.cover.is_empty() && self.aliases.is_empty() {
             None
         } else {

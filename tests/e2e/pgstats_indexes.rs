@@ -1,0 +1,140 @@
+//! What `pso-pgstats` advises about indexes, against a real server: the situation, its twin just inside, and the way back.
+
+use std::time::Duration;
+
+use pso_tests::pg::{Database, TempPg};
+use pso_tests::tool::{Outcome, Tool};
+use pso_tests::wait;
+use serde_json::Value;
+
+/// Statistics reach the view a moment after the session that made them ended.
+const STATISTICS: Duration = Duration::from_secs(20);
+
+/// The statistics of a test are young.
+const ANY_AGE: [&str; 3] = ["advice", "--min-stats-age", "0s"];
+
+fn database(name: &str) -> Database {
+    TempPg::shared().expect("PostgreSQL").database(name).expect("a database")
+}
+
+fn run(database: &Database, args: &[&str]) -> Outcome {
+    let tool = Tool::new("pso-pgstats").expect("built").envs(database.env()).args(args);
+    tool.folder(std::env::temp_dir()).run().expect("ends")
+}
+
+/// What a rule advises.
+fn of_rule(outcome: &Outcome, rule: &str) -> Vec<Value> {
+    outcome.records_of_kind("pg.advice").into_iter().filter(|advice| advice["rule"] == rule).collect()
+}
+
+/// The objects that a rule advises on, in order.
+fn objects(outcome: &Outcome, rule: &str) -> Vec<String> {
+    let object = |advice: &Value| advice["object"].as_str().expect("an object").to_owned();
+    let mut objects: Vec<String> = of_rule(outcome, rule).iter().map(object).collect();
+    objects.sort();
+    objects
+}
+
+/// Runs `advice` until the rule speaks of exactly these.
+fn advised(database: &Database, rule: &str, expected: &[&str]) -> Vec<Value> {
+    let mut last = None;
+    let advice = wait::until(&format!("{rule} of {expected:?}"), STATISTICS, || {
+        let outcome = run(database, &ANY_AGE);
+        let as_expected = objects(&outcome, rule) == expected;
+        let advice = as_expected.then(|| of_rule(&outcome, rule));
+        last = Some(outcome);
+        advice
+    });
+    advice.unwrap_or_else(|error| panic!("{error:#}\n{}", last.expect("ran once")))
+}
+
+/// Follows the advice, sees it gone, takes it back, and sees what was there.
+fn there_and_back(database: &Database, rule: &str, advice: &Value) {
+    let definitions = "SELECT coalesce(string_agg(indexdef, E'\\n' ORDER BY indexdef), '') FROM pg_indexes
+                       WHERE schemaname NOT IN ('pg_catalog', 'pg_toast')";
+    let before = database.scalar(definitions).expect("there");
+    database.execute(advice["sql"].as_str().expect("SQL")).expect("followed");
+    assert_ne!(database.scalar(definitions).expect("there"), before, "{advice}");
+    let object = advice["object"].as_str().expect("an object");
+    assert!(!objects(&run(database, &ANY_AGE), rule).iter().any(|other| other == object), "{advice}");
+    database.execute(advice["undo_sql"].as_str().expect("SQL")).expect("taken back");
+    assert_eq!(database.scalar(definitions).expect("there"), before, "{advice}");
+}
+
+#[test]
+fn a_duplicate_index_is_advised_unless_it_keeps_a_promise() {
+    let database = database("pgstats_duplicate");
+    database
+        .execute(
+            r#"CREATE TABLE t (id int PRIMARY KEY, a int, b text, c int) WITH (autovacuum_enabled = off);
+               CREATE INDEX t_id ON t (id);
+               CREATE INDEX t_b1 ON t (b, a); CREATE INDEX "t b""2" ON t (b, a) WITH (fillfactor = 77);
+               COMMENT ON INDEX "t b""2" IS 'it''s the second';
+               CREATE UNIQUE INDEX t_c1 ON t (c); CREATE UNIQUE INDEX t_c2 ON t (c);
+               CREATE INDEX t_a1 ON t (a); CREATE INDEX t_a2 ON t (a DESC); CREATE INDEX t_a3 ON t (a) WHERE a > 1;
+               CREATE INDEX t_a4 ON t USING hash (a); CREATE INDEX t_a5 ON t ((a + 1)); CREATE INDEX t_a6 ON t ((a + 2));
+               CREATE INDEX t_p1 ON t (c, a) WHERE c > 7; CREATE INDEX t_p2 ON t (c, a) WHERE c > 7;
+               CREATE INDEX t_o ON t (b text_pattern_ops, a); CREATE INDEX t_k ON t (b COLLATE "POSIX", a);
+               CREATE TABLE small (a int) WITH (autovacuum_enabled = off);
+               CREATE INDEX small_1 ON small (a); CREATE INDEX small_2 ON small (a);
+               INSERT INTO small SELECT generate_series(1, 999);
+               INSERT INTO t SELECT n, n, n, n FROM generate_series(1, 1000) AS n"#,
+        )
+        .expect("created");
+    let rule = "duplicate_index";
+    let expected = [r#"public."t b""2""#, "public.t_id", "public.t_p2"];
+    let advice = advised(&database, rule, &expected);
+    for advice in &advice {
+        assert_eq!((&advice["severity"], &advice["confidence"]), (&"info".into(), &"high".into()), "{advice}");
+        assert!(advice["gain_bytes"].as_i64() > Some(0), "{advice}");
+        there_and_back(&database, rule, advice);
+    }
+    let of_key = advice.iter().find(|advice| advice["object"] == "public.t_id").expect("advised");
+    assert_eq!(of_key["evidence"]["kept"], "public.t_pkey");
+
+    // Which one stays: the one that is used.
+    let count = "SELECT idx_scan FROM pg_stat_user_indexes WHERE indexrelname = 't_p2' AND idx_scan > 0";
+    database.execute("ALTER INDEX t_p1 RENAME TO t_p0").expect("renamed");
+    let set = "SET enable_seqscan = off; SET enable_bitmapscan = off";
+    wait::until("the other one used", STATISTICS, || {
+        database.execute(&format!("{set}; SELECT * FROM t WHERE c > 7 AND c = 9")).expect("read");
+        database
+            .scalar("SELECT 1 FROM pg_stat_user_indexes WHERE indexrelname IN ('t_p0', 't_p2') AND idx_scan > 0")
+            .ok()
+    })
+    .expect("counted");
+    let stays = if database.scalar(count).is_ok() { "public.t_p2" } else { "public.t_p0" };
+    let outcome = run(&database, &ANY_AGE);
+    let goes = if stays == "public.t_p2" { "public.t_p0" } else { "public.t_p2" };
+    assert!(objects(&outcome, rule).contains(&goes.to_owned()), "{stays} stays\n{outcome}");
+
+    let young = run(&database, &["advice"]);
+    assert!(of_rule(&young, rule).is_empty() && of_rule(&young, "covered_index").is_empty(), "{young}");
+}
+
+#[test]
+fn a_covered_index_is_advised_unless_it_keeps_a_promise() {
+    let database = database("pgstats_covered");
+    database
+        .execute(
+            "CREATE TABLE t (id int PRIMARY KEY, a int, b int, c int, d int) WITH (autovacuum_enabled = off);
+             CREATE INDEX t_ab ON t (a, b); CREATE INDEX t_a ON t (a); CREATE INDEX t_b ON t (b);
+             CREATE INDEX t_id_a ON t (id, a); CREATE INDEX t_a_desc ON t (a DESC);
+             CREATE INDEX t_c_with_d ON t (c) INCLUDE (d); CREATE INDEX t_cb ON t (c, b);
+             CREATE INDEX t_d ON t (d) WHERE d > 1; CREATE INDEX t_da ON t (d, a);
+             INSERT INTO t SELECT n, n, n, n, n FROM generate_series(1, 1000) AS n",
+        )
+        .expect("created");
+    let advice = advised(&database, "covered_index", &["public.t_a"]);
+    assert_eq!(advice[0]["confidence"], "medium", "{advice:?}");
+    assert_eq!(advice[0]["evidence"]["kept"], "public.t_ab");
+    there_and_back(&database, "covered_index", &advice[0]);
+    // The first one used and the longer one not: the longer one is no proof that it does as well.
+    let used = "SELECT 1 FROM pg_stat_user_indexes WHERE indexrelname = 't_b' AND idx_scan > 0";
+    database.execute("CREATE INDEX t_bc ON t (b, c)").expect("created");
+    advised(&database, "covered_index", &["public.t_a", "public.t_b"]);
+    database.execute("DROP INDEX t_bc; SET enable_seqscan = off; SELECT * FROM t WHERE b = 7").expect("used");
+    wait::until("the statistics", STATISTICS, || database.scalar(used).ok()).expect("counted");
+    database.execute("CREATE INDEX t_bc ON t (b, c)").expect("created");
+    advised(&database, "covered_index", &["public.t_a"]);
+}
