@@ -537,7 +537,8 @@ fn every_line_is_told_at_least_once_when_runs_are_killed() {
         };
         for _ in 0..25 {
             match walk.random.u8(0..10) {
-                0..4 => walk.write(|_| {}),
+                // If no run lives long enough, the last one has to tell all, and it tells 1000 at most.
+                0..4 if walk.written < 750 => walk.write(|_| {}),
                 4 => walk.rotate(),
                 5 => walk.pack(),
                 _ => {

@@ -15,5 +15,7 @@ mod logscan_templates;
 mod logscan_time;
 mod pgstats;
 mod pgstats_indexes;
+mod pgstats_sequences;
 mod pgstats_server;
+mod pgstats_vacuum;
 mod pgstats_versions;

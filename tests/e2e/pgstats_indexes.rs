@@ -68,7 +68,7 @@ fn a_duplicate_index_is_advised_unless_it_keeps_a_promise() {
         .execute(
             r#"CREATE TABLE t (id int PRIMARY KEY, a int, b text, c int) WITH (autovacuum_enabled = off);
                CREATE INDEX t_id ON t (id);
-               CREATE INDEX t_b1 ON t (b, a); CREATE INDEX "t b""2" ON t (b, a) WITH (fillfactor = 77);
+               CREATE INDEX "T b1" ON t (b, a); CREATE INDEX "t b""2" ON t (b, a) WITH (fillfactor = 77);
                COMMENT ON INDEX "t b""2" IS 'it''s the second';
                CREATE UNIQUE INDEX t_c1 ON t (c); CREATE UNIQUE INDEX t_c2 ON t (c);
                CREATE INDEX t_a1 ON t (a); CREATE INDEX t_a2 ON t (a DESC); CREATE INDEX t_a3 ON t (a) WHERE a > 1;
@@ -137,4 +137,80 @@ fn a_covered_index_is_advised_unless_it_keeps_a_promise() {
     wait::until("the statistics", STATISTICS, || database.scalar(used).ok()).expect("counted");
     database.execute("CREATE INDEX t_bc ON t (b, c)").expect("created");
     advised(&database, "covered_index", &["public.t_a"]);
+}
+
+#[test]
+fn an_invalid_index_is_advised_once_nobody_builds_it() {
+    let database = database("pgstats_invalid");
+    database
+        .execute(
+            "CREATE TABLE t (a int, b int); INSERT INTO t VALUES (1, 1), (1, 2); CREATE INDEX t_b ON t (b);
+             CREATE TABLE twin (a int); CREATE INDEX twin_a ON twin (a)",
+        )
+        .expect("created");
+    let rule = "invalid_index";
+    let refused = database.execute("CREATE UNIQUE INDEX CONCURRENTLY t_a ON t (a)");
+    assert!(refused.is_err(), "its values are not unique");
+
+    // While an old transaction makes the next one wait, it is not valid, and being built.
+    let mut old = database.connect().expect("connected");
+    old.batch_execute("BEGIN; INSERT INTO t VALUES (3, 3)").expect("begun");
+    let mut builder = database.connect().expect("connected");
+    let cancel = builder.cancel_token();
+    let building = std::thread::spawn(move || builder.batch_execute("REINDEX INDEX CONCURRENTLY t_b").is_err());
+    let there = "SELECT 1 FROM pg_class WHERE relname = 't_b_ccnew'";
+    wait::until("the new index", STATISTICS, || database.scalar(there).ok()).expect("being built");
+    let outcome = run(&database, &ANY_AGE);
+    assert!(objects(&outcome, rule).is_empty(), "{outcome}");
+    let end = outcome.record("pg.section", "advice")["message"].as_str().expect("a message").to_owned();
+    assert!(end.contains("invalid_index: 2 indexes not judged"), "{end}");
+    cancel.cancel_query(postgres::NoTls).expect("cancelled");
+    assert!(building.join().expect("ends"), "it was cancelled");
+    drop(old);
+
+    let advice = advised(&database, rule, &["public.t_a", "public.t_b_ccnew"]);
+    assert!(advice.iter().all(|advice| advice["severity"] == "warning"), "{advice:?}");
+    let again = advice[0]["sql"].as_str().expect("SQL");
+    assert_eq!(again, "REINDEX INDEX CONCURRENTLY public.t_a");
+    database.execute("DELETE FROM t WHERE b = 2").expect("unique now");
+    database.execute(again).expect("built");
+    database.execute(advice[1]["sql"].as_str().expect("SQL")).expect("dropped");
+    advised(&database, rule, &[]);
+    assert_eq!(database.scalar("SELECT count(*) FROM pg_indexes WHERE tablename = 't'").expect("asked"), "2");
+}
+
+#[test]
+fn a_foreign_key_without_an_index_is_advised() {
+    let database = database("pgstats_foreign");
+    database
+        .execute(
+            r#"CREATE TABLE r (id int PRIMARY KEY, "Ké y" int UNIQUE, b int, UNIQUE (id, b));
+               INSERT INTO r SELECT n, n, n FROM generate_series(1, 1000) AS n;
+               CREATE TABLE "T t" (a int REFERENCES r, "user" int REFERENCES r ("Ké y"), c int REFERENCES r, d int REFERENCES r,
+                   e int, f int, FOREIGN KEY (e, f) REFERENCES r (id, b)) WITH (autovacuum_enabled = off);
+               CREATE INDEX ON "T t" (a, c); CREATE INDEX ON "T t" (d) WHERE d IS NOT NULL; CREATE INDEX ON "T t" (f, e);
+               CREATE INDEX ON "T t" ("user") WHERE "user" > 7;
+               CREATE TABLE inside (a int REFERENCES r) WITH (autovacuum_enabled = off);
+               CREATE TABLE parts (id int, a int REFERENCES r) PARTITION BY RANGE (id);
+               CREATE TABLE part PARTITION OF parts FOR VALUES FROM (0) TO (10000) WITH (autovacuum_enabled = off);
+               CREATE TABLE whole (id int PRIMARY KEY) PARTITION BY RANGE (id);
+               CREATE TABLE half1 PARTITION OF whole FOR VALUES FROM (0) TO (500);
+               CREATE TABLE half2 PARTITION OF whole FOR VALUES FROM (500) TO (10000);
+               INSERT INTO whole SELECT generate_series(1, 1000);
+               CREATE TABLE to_parts (a int REFERENCES whole) WITH (autovacuum_enabled = off);
+               INSERT INTO "T t" SELECT n, n, n, n, n, n FROM generate_series(1, 1000) AS n;
+               INSERT INTO inside SELECT generate_series(1, 999);
+               INSERT INTO parts SELECT n, n FROM generate_series(1, 1000) AS n;
+               INSERT INTO to_parts SELECT generate_series(1, 1000)"#,
+        )
+        .expect("created");
+    let rule = "foreign_key_without_index";
+    let expected = ["public.\"T t\" (\"user\")", "public.\"T t\" (c)", "public.part (a)", "public.to_parts (a)"];
+    for advice in advised(&database, rule, &expected) {
+        assert_eq!((&advice["severity"], &advice["confidence"]), (&"info".into(), &"low".into()), "{advice}");
+        there_and_back(&database, rule, &advice);
+    }
+    let keys = run(&database, &["foreign_keys"]);
+    keys.assert_code(0).assert_quiet();
+    assert_eq!(keys.records_of_kind("pg.foreign_key").len(), 8, "{keys}");
 }

@@ -10,6 +10,15 @@ WITH held AS (
       AND l.pid <> pg_catalog.pg_backend_pid()
       AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
 ),
+-- Who builds or drops an index concurrently holds its table like this until the end, in all its transactions.
+building AS (
+    SELECT DISTINCT l.relation AS oid
+    FROM pg_catalog.pg_locks AS l
+    WHERE l.locktype = 'relation'
+      AND l.mode IN ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+      AND l.pid <> pg_catalog.pg_backend_pid()
+      AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
+),
 backing AS (
     SELECT DISTINCT k.conindid AS oid FROM pg_catalog.pg_constraint AS k WHERE k.conindid <> 0
 ),
@@ -69,6 +78,7 @@ SELECT
     s.relpersistence = 't' AS temporary,
     s.indisvalid AS valid,
     s.indisready AND s.indislive AS ready,
+    NOT (s.indisvalid AND s.indisready AND s.indislive) AND s.indrelid IN (SELECT b.oid FROM building AS b) AS building,
     s.amname AS method,
     (
         SELECT pg_catalog.array_agg(a.attname ORDER BY k.nr)

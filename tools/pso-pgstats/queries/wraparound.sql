@@ -49,9 +49,9 @@ aged AS (
         ) AS x
         CROSS JOIN LATERAL (
             SELECT
-                least(s.freeze, min(o.option_value::int8) FILTER (WHERE o.option_name = 'autovacuum_freeze_max_age')) AS freeze,
+                least(s.freeze, pg_catalog.min(o.option_value::int8) FILTER (WHERE o.option_name = 'autovacuum_freeze_max_age')) AS freeze,
                 least(
-                    s.multixact_freeze, min(o.option_value::int8) FILTER (WHERE o.option_name = 'autovacuum_multixact_freeze_max_age')
+                    s.multixact_freeze, pg_catalog.min(o.option_value::int8) FILTER (WHERE o.option_name = 'autovacuum_multixact_freeze_max_age')
                 ) AS multixact_freeze
             FROM pg_catalog.pg_options_to_table(c.reloptions) AS o
         ) AS f

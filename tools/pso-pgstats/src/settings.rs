@@ -86,10 +86,12 @@ limits! {
     min_mean: Duration = Duration::from_secs(1), "SPAN";
     /// Show at most N statements [default: 10]
     limit: u32 = 10, "N";
-    /// Call no index unused on statistics younger than SPAN [default: 14d]
+    /// Judge by no counters of index scans or checkpoints younger than SPAN [default: 14d]
     min_stats_age: Duration = Duration::from_secs(14 * DAY), "SPAN";
     /// Advise VACUUM when dead rows are more than PERCENT of the live ones [default: 10]
     max_dead: Percent = Percent(10.0), "PERCENT";
+    /// Advise a longer sequence when more than PERCENT of its values are used [default: 75]
+    max_sequence: Percent = Percent(75.0), "PERCENT";
     /// Advise nothing on tables with fewer than N rows (dead ones, for VACUUM) [default: 1000]
     min_rows: u32 = 1000, "N";
     /// Advise to end transactions that have been idle for SPAN [default: 10m]
@@ -98,6 +100,14 @@ limits! {
     max_xid_age: u32 = 500_000_000, "N";
     /// Advise to freeze databases whose oldest multixact id is N ids old [default: 600000000]
     max_multixact_age: u32 = 600_000_000, "N";
+    /// Advise on replication slots that keep N MiB of WAL from being removed [default: 5120]
+    max_slot_wal_mib: u32 = 5120, "N";
+    /// Advise to end prepared transactions that nobody has ended for SPAN [default: 10m]
+    max_prepared_age: Duration = Duration::from_secs(10 * MINUTE), "SPAN";
+    /// Advise a larger max_wal_size when more than PERCENT of the checkpoints were requested [default: 50]
+    max_requested_checkpoints: Percent = Percent(50.0), "PERCENT";
+    /// Advise on standbys and other receivers that are N MiB of WAL behind [default: 256]
+    max_replication_lag_mib: u32 = 256, "N";
     /// End after SPAN whatever the server does; what was not read by then is reported as unknown [default: 20s]
     deadline: Duration = Duration::from_secs(20), "SPAN";
 }

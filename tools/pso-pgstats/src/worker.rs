@@ -31,7 +31,7 @@ enum Message {
     /// The attempt to connect has ended.
     Connected(anyhow::Result<Box<PgServerRecord>>),
     /// The next section has ended.
-    Done(Result<Report, Failure>, u64),
+    Done(Result<Box<Report>, Failure>, u64),
 }
 
 /// Reads the sections, and shows those that were asked for.
@@ -170,7 +170,7 @@ fn ask(pg: PgSettings, limits: Limits, order: &VecDeque<&'static Section>, sende
             return;
         }
         let started = Instant::now();
-        let result = section.read(&mut watch);
+        let result = section.read(&mut watch).map(Box::new);
         let lost = matches!(result, Err(Failure::Lost(_)));
         told = sender.send(Message::Done(result, elapsed_ms(started)));
         if lost {

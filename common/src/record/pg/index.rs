@@ -52,6 +52,9 @@ pub struct PgIndexRecord {
     pub valid: bool,
     /// `pg_index.indisready` and `indislive`: it is kept up to date, and not being dropped.
     pub ready: bool,
+    /// Whether it is not usable and another session holds its table as CREATE INDEX CONCURRENTLY does (`pg_locks.mode`, SHARE
+    /// UPDATE EXCLUSIVE or more): it may be being built.
+    pub building: bool,
     /// Access method (`pg_am.amname`).
     pub method: String,
     /// Its columns in their order, those of INCLUDE last; null stands for an expression (`pg_attribute.attname`).

@@ -5,22 +5,38 @@
 
 mod activity;
 mod advice;
+mod archiver;
+mod checkpoints;
+mod foreign_key;
 mod index;
+mod prepared;
+mod replication;
 mod section;
+mod sequence;
 mod server;
 mod size;
+mod slot;
 mod statement;
 mod table;
+mod vacuum;
 mod wraparound;
 
 pub use activity::PgActivityRecord;
 pub use advice::{Confidence, PgAdviceRecord};
+pub use archiver::PgArchiverRecord;
+pub use checkpoints::PgCheckpointsRecord;
+pub use foreign_key::PgForeignKeyRecord;
 pub use index::PgIndexRecord;
+pub use prepared::PgPreparedRecord;
+pub use replication::PgReplicationRecord;
 pub use section::PgSectionRecord;
+pub use sequence::PgSequenceRecord;
 pub use server::PgServerRecord;
 pub use size::PgSizeRecord;
+pub use slot::PgSlotRecord;
 pub use statement::PgStatementRecord;
 pub use table::PgTableRecord;
+pub use vacuum::PgVacuumRecord;
 pub use wraparound::PgWraparoundRecord;
 
 use super::schema::KindInfo;
@@ -35,8 +51,16 @@ macro_rules! pg_records {
             tables: PgTableRecord,
             sizes: PgSizeRecord,
             indexes: PgIndexRecord,
+            foreign_keys: PgForeignKeyRecord,
+            sequences: PgSequenceRecord,
+            vacuum: PgVacuumRecord,
             statements: PgStatementRecord,
             wraparound: PgWraparoundRecord,
+            replication: PgReplicationRecord,
+            checkpoints: PgCheckpointsRecord,
+            archiver: PgArchiverRecord,
+            prepared: PgPreparedRecord,
+            slots: PgSlotRecord,
         }
     };
 }

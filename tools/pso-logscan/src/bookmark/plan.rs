@@ -125,7 +125,7 @@ impl Candidate {
 /// When a signal asked to stop.
 pub(crate) fn plan(
     mut found: Vec<Found>,
-    seen: Vec<Option<Seen>>,
+    mut seen: Vec<Option<Seen>>,
     mut entries: Vec<Entry>,
     paths: &[PathBuf],
     now: Timestamp,
@@ -134,13 +134,17 @@ pub(crate) fn plan(
     let (mut candidates, mut disturbed) = (Vec::<Candidate>::new(), false);
     for (number, found) in found.iter_mut().enumerate() {
         cancel.check()?;
-        let (Found::File(path), Some(seen)) = (&found, &seen[number]) else { continue };
-        let Some(candidate) = Candidate::of(Some(number), path, Some(seen)) else {
-            // Whatever has its name now is read under its own, or by the next run.
-            disturbed = true;
-            *found = moved(path);
+        let Found::File(path) = &found else { continue };
+        let Some(candidate) = Candidate::of(Some(number), path, seen[number].as_ref()) else {
+            // Whatever has its name now is read under its own, or by the next run. A pipe, or what must not be read, is
+            // left for the scan to tell.
+            if seen[number].is_some() || !path.exists() {
+                disturbed = true;
+                *found = moved(path);
+            }
             continue;
         };
+        seen[number].get_or_insert_with(|| Seen::new(candidate.identity, &candidate.head));
         // Renamed after it was listed, it is found under both names.
         match candidates.iter().find(|other| other.identity.is_file(&candidate.identity)) {
             Some(other) => *found = Found::Twin { path: path.clone(), of: other.path.clone(), is_part: false },

@@ -68,7 +68,8 @@ Bookmark: a file is known again by its content (its first bytes, and those befor
 it may be renamed, packed or copied and truncated between the runs. Every line is told at least once: the bookmark is \
 moved on when all records were written, so those of a run that was killed, or whose reader went away, come again. What \
 was truncated or removed before it was read is a log.coverage of severity unknown. A last line without an end waits for \
-the next run, unless its file was rotated away. One run at a time can use a bookmark.
+the next run, unless its file was rotated away or nobody has written to it for ten minutes. One run at a time can use a \
+bookmark.
 Follow: begins at the bookmark, else at --since, else at the end of each file. A line is told when it is finished. \
 SIGINT and SIGTERM end it with the counts of all that it has told; the bookmark is moved on every few seconds too.
 The same content under two names (rotated and then packed, copied, linked) is counted once.

@@ -45,7 +45,12 @@ pub(crate) fn any(name: &str) -> (String, Rotation) {
 /// in front of that is the writer's own.
 pub(crate) fn may_grow(name: &str) -> bool {
     let name = name.to_ascii_lowercase();
-    unpacked(&name) == name && (name.ends_with(".log") || any(&name).1 == Rotation::Current)
+    !is_packed(&name) && (name.ends_with(".log") || any(&name).1 == Rotation::Current)
+}
+
+/// Whether the name is one of a packed file.
+pub(crate) fn is_packed(name: &str) -> bool {
+    unpacked(name) != name
 }
 
 /// The name without what packing adds to it.

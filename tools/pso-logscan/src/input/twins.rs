@@ -38,8 +38,6 @@ struct Candidate {
     head: Vec<u8>,
     /// Of its text, once it is asked for.
     ladder: OnceCell<Ladder>,
-    /// Whether the text breaks off within its head.
-    broken: bool,
     /// What is read rather than another with the same content: plain files, and rather rotated ones, because a growing
     /// one may be truncated at any moment.
     rank: (bool, bool),
@@ -132,14 +130,14 @@ impl Candidate {
     /// `None` for what is no file, or cannot be read: the scan tells that.
     fn of(number: usize, path: &Path) -> Option<Self> {
         let log = LogFile::open(path).ok()?;
-        let (head, error) = log.head().ok()?;
+        let (head, _) = log.head().ok()?;
         let name = path.file_name()?.to_string_lossy().into_owned();
         let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
         let folder = folder.canonicalize().unwrap_or(folder);
         let rank = (!log.is_packed(), !rotation::may_grow(&name));
         let group = (folder, rotation::any(&name).0);
-        let (path, identity, broken) = (path.to_path_buf(), log.identity, error.is_some());
-        Some(Self { number, path, identity, group, head, ladder: OnceCell::new(), broken, rank })
+        let (path, identity) = (path.to_path_buf(), log.identity);
+        Some(Self { number, path, identity, group, head, ladder: OnceCell::new(), rank })
     }
 
     /// Its text, as long as it is the same file.
@@ -164,7 +162,7 @@ impl Candidate {
         }
         let is_packed = self.is_packed_of(other);
         // Nothing has come out of the packer yet.
-        let is_new = |new: &Self| new.head.is_empty() && new.broken && is_packed;
+        let is_new = |new: &Self| is_packed && new.head.is_empty() && rotation::is_packed(&new.path.to_string_lossy());
         if is_new(self) {
             return Ok(Relation::Beginning);
         }
@@ -278,6 +276,7 @@ mod tests {
         assert_eq!(twins(&[("a.log", &short), ("a.log.1", &short)]), ["a.log = a.log.1"]);
         assert_eq!(twins(&[("a.log.1", &long), ("a.log.1.gz", &packed[..packed.len() / 2])]), ["a.log.1.gz < a.log.1"]);
         assert_eq!(twins(&[("a.log.1.gz", &packed[..11]), ("a.log.1", &long)]), ["a.log.1.gz < a.log.1"]);
+        assert_eq!(twins(&[("a.log.1.gz", b""), ("a.log.1", &long)]), ["a.log.1.gz < a.log.1"]);
         assert_eq!(twins(&[("a.log.1.gz", &packed[..packed.len() - 4]), ("a.log.1", &long)]), ["a.log.1.gz < a.log.1"]);
         assert_eq!(twins(&[("a.log.1", &long[..500_000]), ("a.log", &long)]), ["a.log.1 < a.log"]);
         // Alike at first, but not all of it.

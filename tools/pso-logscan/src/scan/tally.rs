@@ -105,7 +105,13 @@ impl Latest {
             (Some(old), Some(new)) => new.clone_into(old),
             (old, new) => *old = new.map(str::to_owned),
         }
-        self.events.insert(place - usize::from(full), event);
+        let place = place - usize::from(full);
+        // In a log that is in order, always.
+        if place == self.events.len() {
+            self.events.push_back(event);
+        } else {
+            self.events.insert(place, event);
+        }
     }
 
     /// The same for an event that was kept before.
@@ -141,7 +147,7 @@ impl Count {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct ClassTally {
     pub(crate) sum: Count,
-    pub(crate) types: HashMap<String, (Count, Excerpt)>,
+    pub(crate) types: HashMap<String, (Count, Excerpt), foldhash::fast::RandomState>,
     pub(crate) latest: Latest,
     /// Empty unless it was asked for.
     pub(crate) histogram: Histogram,

@@ -1,13 +1,24 @@
 //! `advice`: what to do. Each file is one rule: a pure function that looks for one situation in what was read and gives,
 //! with its evidence, the statement that ends it and the one that brings back what was there.
 
+mod archiver_failing;
+mod autovacuum_behind;
+mod autovacuum_off;
+mod checkpoints_requested;
 mod covered_index;
 mod dead_tuples;
 mod dropping;
 mod duplicate_index;
+mod foreign_key_without_index;
 mod idle_in_transaction;
+mod invalid_index;
 mod multixact_age;
 mod never_analyzed;
+mod prepared_transaction;
+mod replication_lag;
+mod sequence_exhaustion;
+mod slot_invalid;
+mod slot_retains_wal;
 mod unused_index;
 mod xid_age;
 
@@ -41,6 +52,17 @@ const RULES: &[Rule] = &[
     multixact_age::RULE,
     duplicate_index::RULE,
     covered_index::RULE,
+    invalid_index::RULE,
+    foreign_key_without_index::RULE,
+    sequence_exhaustion::RULE,
+    autovacuum_off::RULE,
+    autovacuum_behind::RULE,
+    slot_retains_wal::RULE,
+    prepared_transaction::RULE,
+    archiver_failing::RULE,
+    checkpoints_requested::RULE,
+    replication_lag::RULE,
+    slot_invalid::RULE,
 ];
 
 /// What a rule says.
@@ -158,6 +180,18 @@ fn obstacle(rule: &Rule, snapshot: &Snapshot, ends: &Ends) -> Option<Note> {
 /// Evidence from name and number; what is absent is left out.
 fn evidence<const N: usize>(pairs: [(&str, Option<String>); N]) -> Labels {
     pairs.into_iter().filter_map(|(name, value)| Some((name.to_owned(), value?))).collect()
+}
+
+/// A text as SQL writes it, whatever `standard_conforming_strings` is.
+fn quoted(text: &str) -> String {
+    let quotes = text.replace('\'', "''");
+    if quotes.contains('\\') { format!("E'{}'", quotes.replace('\\', "\\\\")) } else { format!("'{quotes}'") }
+}
+
+/// In bytes.
+const fn mebibytes(count: u32) -> i64 {
+    // Lossless; `From` is not const.
+    (count as i64) << 20
 }
 
 /// To be read by people: no fractions of a second.

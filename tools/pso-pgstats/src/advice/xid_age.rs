@@ -100,8 +100,7 @@ fn advice(
 
 /// The tables by name, or all of the database where not all may be known.
 fn freeze(tables: &[&PgWraparoundRecord]) -> String {
-    let names: Vec<&str> =
-        tables.iter().filter(|table| !table.temporary).map(|table| table.object.as_str()).collect();
+    let names: Vec<&str> = tables.iter().filter(|table| !table.temporary).map(|table| table.object.as_str()).collect();
     if names.is_empty() || tables.len() >= TABLES {
         return "VACUUM (FREEZE)".to_owned();
     }

@@ -1,13 +1,23 @@
 //! The sections: each file is one query, or a few, as records.
 
 mod activity;
+mod archiver;
+mod checkpoints;
+mod foreign_keys;
 mod indexes;
+mod prepared;
+mod replication;
+mod sequences;
 mod sizes;
+mod slots;
 mod statements;
 mod tables;
+mod vacuum;
 mod wraparound;
 
 use std::fmt;
+
+pub(crate) use replication::hidden as hidden_replication;
 
 use pso_common::Run;
 use pso_common::record::{PgAdviceRecord, PgSectionRecord, Severity};
@@ -36,8 +46,16 @@ pub(crate) static SECTIONS: &[Section] = &[
     tables::SECTION,
     sizes::SECTION,
     indexes::SECTION,
+    foreign_keys::SECTION,
+    sequences::SECTION,
+    vacuum::SECTION,
     statements::SECTION,
     wraparound::SECTION,
+    slots::SECTION,
+    prepared::SECTION,
+    archiver::SECTION,
+    checkpoints::SECTION,
+    replication::SECTION,
     // Judged from what the others read; asks nothing itself.
     Section {
         name: ADVICE,

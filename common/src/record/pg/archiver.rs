@@ -1,0 +1,46 @@
+//! How the server's log of changes gets into the archive.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::record::{Kind, Timestamp};
+
+/// `pg.archiver`: the archiver of the server. `name` is `archiver`. Source: `pg_stat_archiver`.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PgArchiverRecord {
+    /// `off`, `on` or `always` (the setting `archive_mode`).
+    pub archive_mode: String,
+    /// Files archived since the reset (`archived_count`).
+    pub archived_count: i64,
+    /// The last of them (`last_archived_wal`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_archived_wal: Option<String>,
+    /// When it was archived (`last_archived_time`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_archived_at: Option<Timestamp>,
+    /// Milliseconds since then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_archived_ms: Option<u64>,
+    /// Attempts that failed since the reset (`failed_count`).
+    pub failed_count: i64,
+    /// The file of the last one (`last_failed_wal`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failed_wal: Option<String>,
+    /// When it failed (`last_failed_time`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failed_at: Option<Timestamp>,
+    /// Milliseconds since then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_failed_ms: Option<u64>,
+    /// Whether archiving is wanted, and the last attempt that is known failed.
+    pub failing: bool,
+    /// Since when the counters count (`stats_reset`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stats_reset_at: Option<Timestamp>,
+}
+
+impl Kind for PgArchiverRecord {
+    const KIND: &'static str = "pg.archiver";
+    const COLUMNS: &'static [&'static str] =
+        &["archive_mode", "failing", "archived_count", "last_archived_ms", "failed_count", "last_failed_ms"];
+}

@@ -1,0 +1,105 @@
+//! What `pso-pgstats` sees of autovacuum, and advises, against a real server.
+
+use std::time::Duration;
+
+use pso_tests::pg::{Database, TempPg};
+use pso_tests::tool::{Outcome, Tool};
+use pso_tests::wait;
+use serde_json::Value;
+
+/// Statistics reach the view a moment after the session that made them ended.
+const STATISTICS: Duration = Duration::from_secs(20);
+
+fn run(database: &Database, args: &[&str]) -> Outcome {
+    let tool = Tool::new("pso-pgstats").expect("built").envs(database.env()).args(args);
+    tool.folder(std::env::temp_dir()).run().expect("ends")
+}
+
+/// Runs `advice` until the rule speaks of exactly these.
+fn advised(database: &Database, rule: &str, expected: &[&str]) -> Vec<Value> {
+    let mut last = None;
+    let advice = wait::until(&format!("{rule} of {expected:?}"), STATISTICS, || {
+        let outcome = run(database, &["advice"]);
+        let mut advice = outcome.records_of_kind("pg.advice");
+        last = Some(outcome);
+        advice.retain(|advice| advice["rule"] == rule);
+        advice.sort_by_key(|advice| advice["object"].as_str().expect("an object").to_owned());
+        advice.iter().map(|advice| &advice["object"]).eq(expected.iter()).then_some(advice)
+    });
+    advice.unwrap_or_else(|error| panic!("{error:#}\n{}", last.expect("ran once")))
+}
+
+#[test]
+fn a_table_that_autovacuum_leaves_alone_is_advised() {
+    let database = TempPg::shared().expect("PostgreSQL").database("pgstats_autovacuum_off").expect("a database");
+    database
+        .execute(
+            r#"CREATE TABLE "Past it" (id int) WITH (autovacuum_enabled = false, fillfactor = 77);
+               CREATE TABLE inside (id int) WITH (autovacuum_enabled = off); CREATE TABLE plain (id int);
+               CREATE TABLE explicit (id int) WITH (autovacuum_enabled = on);
+               INSERT INTO "Past it" SELECT generate_series(1, 1000); INSERT INTO inside SELECT generate_series(1, 999);
+               INSERT INTO plain SELECT generate_series(1, 1000); INSERT INTO explicit SELECT generate_series(1, 1000)"#,
+        )
+        .expect("created");
+    let rule = "autovacuum_off";
+    let advice = advised(&database, rule, &["public.\"Past it\""]).remove(0);
+    assert_eq!((&advice["severity"], &advice["confidence"]), (&"info".into(), &"medium".into()), "{advice}");
+    let options = "SELECT reloptions::text FROM pg_class WHERE relname = 'Past it'";
+    let before = database.scalar(options).expect("there");
+    database.execute(advice["sql"].as_str().expect("SQL")).expect("followed");
+    assert_ne!(database.scalar(options).expect("there"), before);
+    advised(&database, rule, &[]);
+    database.execute(advice["undo_sql"].as_str().expect("SQL")).expect("taken back");
+    // The order of the options is of no meaning.
+    let sorted = |text: &str| {
+        let mut options: Vec<String> = text.trim_matches(['{', '}']).split(',').map(str::to_owned).collect();
+        options.sort();
+        options
+    };
+    assert_eq!(sorted(&database.scalar(options).expect("there")), sorted(&before));
+}
+
+#[test]
+fn a_table_far_past_its_threshold_is_advised_with_what_holds_vacuum_back() {
+    // Nobody comes while we look.
+    let server =
+        TempPg::with_settings(&[("autovacuum_naptime", "1h"), ("max_prepared_transactions", "2")]).expect("PostgreSQL");
+    let database = server.database("pgstats_autovacuum_behind").expect("a database");
+    for (table, options, deleted) in [
+        // 50 + 20 % of 20,000 are 4,050.
+        ("past", "", 8200),
+        ("inside", "", 8000),
+        ("own_past", "WITH (autovacuum_vacuum_threshold = 1000, autovacuum_vacuum_scale_factor = 0)", 2100),
+        ("own_inside", "WITH (autovacuum_vacuum_threshold = 1100, autovacuum_vacuum_scale_factor = 0)", 2100),
+    ] {
+        database
+            .execute(&format!(
+                "CREATE TABLE {table} (id int) {options}; INSERT INTO {table} SELECT generate_series(1, 20000); ANALYZE {table}"
+            ))
+            .expect("created");
+        database.execute(&format!("DELETE FROM {table} WHERE id <= {deleted}")).expect("deleted");
+    }
+    let rule = "autovacuum_behind";
+    let expected = ["public.own_past", "public.past"];
+    let free = advised(&database, rule, &expected);
+    assert!(free[0]["message"].as_str().expect("why").contains("nothing is seen to hold vacuum back"), "{free:?}");
+    let own = run(&database, &["vacuum"]).record("pg.vacuum", "public.own_past");
+    assert_eq!((&own["vacuum_threshold"], &own["threshold_percent"]), (&1000.0.into(), &210.0.into()), "{own}");
+
+    // Each that can keep the horizon.
+    let mut writer = database.connect().expect("connected");
+    writer.batch_execute("BEGIN; CREATE TABLE mine (id int)").expect("begun");
+    let pid: i32 = writer.query_one("SELECT pg_backend_pid()", &[]).expect("asked").get(0);
+    let held = advised(&database, rule, &expected);
+    assert_eq!(held[0]["evidence"]["horizon_holder"], format!("pid {pid}"), "{held:?}");
+    writer.batch_execute("PREPARE TRANSACTION 'left ''behind'").expect("prepared");
+    let held = advised(&database, rule, &expected);
+    assert_eq!(held[0]["evidence"]["horizon_holder"], "the prepared transaction left 'behind", "{held:?}");
+    assert!(held[0]["message"].as_str().expect("why").contains("left 'behind may still see it"), "{held:?}");
+    writer.batch_execute("ROLLBACK PREPARED 'left ''behind'").expect("rolled back");
+
+    for advice in &held {
+        database.execute(advice["sql"].as_str().expect("SQL")).expect("vacuumed");
+    }
+    advised(&database, rule, &[]);
+}

@@ -1,0 +1,42 @@
+//! `replication`: who receives the log of changes and how far behind they are; on a standby what it receives itself
+//! (`pg_stat_replication`, `pg_stat_wal_receiver`).
+
+use pso_common::Severity;
+use pso_common::record::{PgReplicationRecord, PgServerRecord};
+
+use super::Section;
+use crate::records::Row;
+use crate::report::{Note, count};
+
+pub(super) const SECTION: Section = Section::plain::<PgReplicationRecord>(
+    "replication",
+    "Standbys and other receivers, and how far behind they are",
+    &[(130_000, include_str!("../../queries/replication.sql"))],
+);
+
+impl Row for PgReplicationRecord {
+    const NOUN: (&'static str, &'static str) = ("sender or receiver", "senders and receivers");
+
+    fn name(&self) -> String {
+        match (&self.application_name, self.pid) {
+            _ if self.direction == "receiver" => self.direction.clone(),
+            (Some(name), _) if !name.is_empty() => name.clone(),
+            (_, Some(pid)) => format!("pid {pid}"),
+            _ => self.direction.clone(),
+        }
+    }
+
+    fn notes(rows: &[Self], server: &PgServerRecord) -> Vec<Note> {
+        hidden(rows, server).into_iter().collect()
+    }
+}
+
+/// What could not be seen, and the way out.
+pub(crate) fn hidden(rows: &[PgReplicationRecord], server: &PgServerRecord) -> Option<Note> {
+    let hidden = rows.iter().filter(|row| row.hidden).count();
+    let text = || {
+        let of = count(hidden, PgReplicationRecord::NOUN);
+        format!("of {of} only the pid can be seen; GRANT pg_read_all_stats TO {}", server.role)
+    };
+    (hidden > 0).then(|| Note::new(Severity::Info, text()))
+}
