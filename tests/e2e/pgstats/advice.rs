@@ -2,7 +2,7 @@
 
 use pso_tests::wait;
 
-use super::{STATISTICS, advised, advised_no_more, database, message, names, run};
+use super::{STATISTICS, advised, advised_no_more, database, message, names, of_rule, run};
 
 #[test]
 fn an_unused_index_is_advised_unless_it_keeps_a_promise() {
@@ -75,7 +75,7 @@ fn dead_rows_are_advised_past_the_limit_only() {
     assert_eq!(many["severity"], "warning", "{many}");
     let outcome = run(&database, &["advice"]);
     outcome.assert_code(1);
-    assert_eq!(names(&outcome, "pg.advice"), ["dead_tuples:public.many", "dead_tuples:public.past"]);
+    assert_eq!(of_rule(&outcome, "dead_tuples"), ["dead_tuples:public.many", "dead_tuples:public.past"]);
     for advice in [past, many] {
         let sql = advice["sql"].as_str().expect("SQL");
         assert!(sql.starts_with("VACUUM (ANALYZE) ") && !sql.contains("FULL"), "{sql}");
@@ -97,7 +97,7 @@ fn a_table_that_was_never_analysed_is_advised() {
     }
     let advice = advised(&database, &[], "never_analyzed:public.past");
     assert_eq!((&advice["severity"], &advice["confidence"]), (&"info".into(), &"high".into()), "{advice}");
-    assert_eq!(names(&run(&database, &["advice"]), "pg.advice"), ["never_analyzed:public.past"]);
+    assert_eq!(of_rule(&run(&database, &["advice"]), "never_analyzed"), ["never_analyzed:public.past"]);
     database.execute(advice["sql"].as_str().expect("SQL")).expect("analysed");
     advised_no_more(&database, &[], "never_analyzed:public.past");
 }

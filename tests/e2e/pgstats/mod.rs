@@ -14,6 +14,7 @@ mod sections;
 /// Statistics reach the view a moment after the session that made them ended.
 pub(crate) const STATISTICS: Duration = Duration::from_secs(20);
 
+/// Those that are never empty in a filled database, in their order.
 pub(crate) const SECTIONS: [(&str, &str); 6] = [
     ("activity", "pg.activity"),
     ("tables", "pg.table"),
@@ -70,4 +71,10 @@ pub(crate) fn lock_statements(database: &Database) -> Client {
     let mut holder = database.connect_as_admin().expect("connected");
     holder.batch_execute("BEGIN; LOCK TABLE pg_stat_statements IN ACCESS EXCLUSIVE MODE").expect("locked");
     holder
+}
+
+/// The names of what one rule advises.
+pub(crate) fn of_rule(outcome: &Outcome, rule: &str) -> Vec<String> {
+    let of_rule = |name: &String| name.strip_prefix(rule).is_some_and(|rest| rest.starts_with(':'));
+    names(outcome, "pg.advice").into_iter().filter(of_rule).collect()
 }

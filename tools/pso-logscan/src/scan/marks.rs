@@ -24,7 +24,7 @@ pub(crate) struct Marks {
     /// Offsets of line feeds; two more than there can be, because two are written at a time.
     ends: [u32; STRETCH + 2],
     count: usize,
-    /// Offsets at which one of the words looked for may stand ([`Place`] says which), in order.
+    /// Offsets at which one of the words looked for may stand (`search::judge` looks closer), in order.
     pub(crate) suspects: Vec<usize>,
 }
 

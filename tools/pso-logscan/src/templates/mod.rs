@@ -2,10 +2,10 @@
 //!
 //! No format is given and no regular expressions, so each rule here is a statement about logs in general. In two steps:
 //!
-//! 1. [`Sketch::add`] masks what is a parameter by its looks (`mask`: numbers, addresses, paths, …), leaves the header
+//! 1. `Sketch::add` masks what is a parameter by its looks (`mask`: numbers, addresses, paths, …), leaves the header
 //!    out (`header`: level, process, thread, class), and counts the keys that remain. There are few of them: a log of
 //!    millions of lines has hundreds. A sketch is one thread's; `absorb` joins them, in any order.
-//! 2. [`mine`] groups the keys. Those that have the same marks around their words are a table; a column of it in which
+//! 2. [`mine()`] groups the keys. Those that have the same marks around their words are a table; a column of it in which
 //!    many different words stand between words that are the same is a parameter (`split`, `merge`). Groups that differ
 //!    only in how many words a value has are one (`parse::folded`, `lengths`).
 //!

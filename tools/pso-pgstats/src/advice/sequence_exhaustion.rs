@@ -5,7 +5,7 @@ use pso_common::Severity;
 use pso_common::record::{Confidence, PgSequenceRecord};
 
 use super::{Advice, Judged, Rule, evidence};
-use crate::records::Snapshot;
+use crate::records::{Row as _, Snapshot};
 use crate::settings::Limits;
 
 pub(super) const RULE: Rule = Rule { name: "sequence_exhaustion", on_standby: false, needs: &["sequences"], judge };
@@ -15,11 +15,14 @@ const URGENT_PERCENT: f64 = 90.0;
 
 fn judge(snapshot: &Snapshot, limits: &Limits) -> Judged {
     let sequences = snapshot.records.sequences.iter().filter(|sequence| !begins_again(sequence));
-    sequences
+    let mut judged: Judged = sequences
         .filter_map(|sequence| Some((sequence, sequence.used_percent?)))
         .filter(|(_, used)| *used > limits.max_sequence.0)
         .map(|(sequence, used)| advice(sequence, used))
-        .collect()
+        .collect();
+    // What could not be read could not be judged.
+    judged.notes = PgSequenceRecord::notes(&snapshot.records.sequences, &snapshot.server);
+    judged
 }
 
 /// Whether its end is none, and the column does not end before it.
@@ -110,12 +113,20 @@ mod tests {
             column_type: Some("integer".to_owned()),
             column_limit: Some(INT4),
             used_percent: Some(used),
+            readable: true,
             ..PgSequenceRecord::default()
         }
     }
 
     fn bigint(sequence: PgSequenceRecord) -> PgSequenceRecord {
         PgSequenceRecord { column_type: Some("bigint".to_owned()), column_limit: Some(i64::MAX), ..sequence }
+    }
+
+    #[test]
+    fn what_could_not_be_read_is_said() {
+        let hidden = PgSequenceRecord { used_percent: None, readable: false, ..serial(0.0) };
+        let judged = judged(&RULE, &snapshot(|records| records.sequences = vec![hidden]));
+        assert!(judged.notes[0].text.contains("TO watcher"), "{judged:?}");
     }
 
     fn advised(sequence: PgSequenceRecord) -> Vec<Advice> {
