@@ -49,11 +49,12 @@ Examples:
   pso-pgstats --input pg.jsonl tables advice   other limits, without a server
   pso-pgstats advice | jq -r 'select(.kind == \"pg.advice\") | .sql // empty'
 
-A role that sees everything: GRANT pg_read_all_stats TO sync_user
+A role that sees everything: GRANT pg_monitor TO sync_user; for sequences of others GRANT SELECT ON them
 
 Exit codes:
   0  nothing to do
-  1  an advice that should be followed (dead rows, transactions left open)
+  1  an advice that should be followed
+  2  an advice that cannot wait (a sequence past 90 %, transaction ids running out, …)
   3  a section could not be read, the server could not be reached, or bad usage";
 
 /// A section by its name.

@@ -6,8 +6,8 @@
 //! Writes: one `pg.server`, then the sections: one `pg.<noun>` a row, `pg.advice`, and after each section one `pg.section` that
 //! says how much there was and what could not be seen.
 //!
-//! Exit codes: 0 nothing to do · 1 an advice that should be followed · 3 a section could not be read, or the server could
-//! not be reached. The records are facts; only advice judges.
+//! Exit codes: 0 nothing to do · 1 an advice that should be followed · 2 one that cannot wait · 3 a section could not be
+//! read, or the server could not be reached. The records are facts; only advice judges.
 //!
 //! ```text
 //! pso-pgstats advice | jq -r 'select(.kind == "pg.advice") | .sql // empty'

@@ -59,7 +59,7 @@ pub(crate) static SECTIONS: &[Section] = &[
     // Judged from what the others read; asks nothing itself.
     Section {
         name: ADVICE,
-        about: "What to do: unused indexes, dead rows, tables never analysed, transactions left open",
+        about: "What to do about indexes, dead rows, autovacuum, sequences, transaction ids, slots, archiving and open transactions",
         kinds: Kinds::<PgAdviceRecord>::ONE,
         queries: &[],
         read: |_, _| Ok(Report::default()),
