@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::record::{Kind, Labels};
 
 /// How sure an advice is.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Confidence {
     /// Worth a look; the evidence is thin or an estimate.

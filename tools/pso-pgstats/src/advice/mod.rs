@@ -23,6 +23,7 @@ mod unused_index;
 mod xid_age;
 
 use std::cmp::Reverse;
+use std::collections::HashMap;
 use std::time::Duration;
 
 use pso_common::Run;
@@ -143,26 +144,56 @@ struct Verdict {
 
 fn ask(rules: &[Rule], snapshot: &Snapshot, ends: &Ends, limits: &Limits) -> Verdict {
     let mut verdict = Verdict::default();
-    // Many rules need the same section: each reason is told once, with the rules that it stopped.
-    let mut stopped: Vec<(Note, Vec<&str>)> = Vec::new();
+    // What several rules say, or are stopped by, is told once, with their names.
+    let (mut said, mut stopped) = (ByNote::default(), ByNote::default());
     for rule in rules {
         if let Some(reason) = obstacle(rule, snapshot, ends) {
-            match stopped.iter_mut().find(|(known, _)| *known == reason) {
-                Some((_, names)) => names.push(rule.name),
-                None => stopped.push((reason, vec![rule.name])),
-            }
+            stopped.add(reason, rule.name);
             continue;
         }
         let judged = (rule.judge)(snapshot, limits);
         verdict.judged = true;
         verdict.advice.extend(judged.advice.into_iter().map(|advice| (rule.name, advice)));
-        let note = |note: Note| Note::new(note.severity, format!("{}: {}", rule.name, note.text));
-        verdict.notes.extend(judged.notes.into_iter().map(note));
+        judged.notes.into_iter().for_each(|note| said.add(note, rule.name));
     }
-    for (Note { severity, text }, names) in stopped {
-        verdict.notes.push(Note::new(severity, format!("{}: {text}", names.join(", "))));
-    }
+    verdict.notes.extend(said.told().chain(stopped.told()));
+    verdict.advice = without_repeats(verdict.advice);
     verdict
+}
+
+/// Notes, and the rules that have them.
+#[derive(Default)]
+struct ByNote(Vec<(Note, Vec<&'static str>)>);
+
+impl ByNote {
+    fn add(&mut self, note: Note, rule: &'static str) {
+        match self.0.iter_mut().find(|(known, _)| *known == note) {
+            Some((_, rules)) => rules.push(rule),
+            None => self.0.push((note, vec![rule])),
+        }
+    }
+
+    fn told(self) -> impl Iterator<Item = Note> {
+        self.0.into_iter().map(|(note, rules)| Note::new(note.severity, format!("{}: {}", rules.join(", "), note.text)))
+    }
+}
+
+/// Of several pieces of advice with the same statement the surest one: an index may be unused and a duplicate too, and who
+/// follows both would find it gone.
+fn without_repeats(advice: Vec<(&'static str, Advice)>) -> Vec<(&'static str, Advice)> {
+    let mut kept: Vec<(&'static str, Advice)> = Vec::with_capacity(advice.len());
+    let mut places: HashMap<String, usize> = HashMap::new();
+    for (rule, advice) in advice {
+        match advice.sql.as_ref().and_then(|sql| places.get(sql)) {
+            Some(&place) if advice.confidence > kept[place].1.confidence => kept[place] = (rule, advice),
+            Some(_) => {}
+            None => {
+                places.extend(advice.sql.clone().map(|sql| (sql, kept.len())));
+                kept.push((rule, advice));
+            }
+        }
+    }
+    kept
 }
 
 /// Why a rule cannot be asked.

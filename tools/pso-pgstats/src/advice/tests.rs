@@ -90,3 +90,30 @@ fn a_standby_is_judged_by_the_rules_that_can_be_followed_there() {
     assert!(verdict.judged && verdict.advice.is_empty());
     assert!(verdict.notes[0].text.contains("dead_tuples: not judged on a standby"), "{:?}", verdict.notes);
 }
+
+#[test]
+fn of_two_with_the_same_statement_the_surer_one_is_told() {
+    let advice = |object: &str, sql: Option<&str>, confidence| Advice {
+        severity: Severity::Info,
+        object: object.to_owned(),
+        why: String::new(),
+        evidence: Labels::new(),
+        confidence,
+        sql: sql.map(str::to_owned),
+        undo_sql: None,
+        gain_bytes: None,
+    };
+    let told = without_repeats(vec![
+        ("unused_index", advice("a", Some("DROP INDEX a"), Confidence::Low)),
+        ("archiver_failing", advice("x", None, Confidence::High)),
+        ("duplicate_index", advice("a", Some("DROP INDEX a"), Confidence::High)),
+        ("covered_index", advice("a", Some("DROP INDEX a"), Confidence::Medium)),
+        ("unused_index", advice("b", Some("DROP INDEX b"), Confidence::Low)),
+        ("replication_lag", advice("y", None, Confidence::High)),
+    ]);
+    let told: Vec<(&str, &str)> = told.iter().map(|(rule, advice)| (*rule, advice.object.as_str())).collect();
+    assert_eq!(
+        told,
+        [("duplicate_index", "a"), ("archiver_failing", "x"), ("unused_index", "b"), ("replication_lag", "y")]
+    );
+}
