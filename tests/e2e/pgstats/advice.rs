@@ -35,11 +35,10 @@ fn an_unused_index_is_advised_unless_it_keeps_a_promise() {
     let young = run(&database, &["advice"]);
     young.assert_code(0);
     assert!(!names(&young, "pg.advice").iter().any(|name| name.starts_with("unused_index")), "{young}");
-    assert!(
-        message(&young.record("pg.section", "advice"))
-            .contains("unused_index, duplicate_index, covered_index: not judged"),
-        "{young}"
-    );
+    // Whoever else says the same is named with it.
+    let said = young.record("pg.section", "advice");
+    assert!(message(&said).contains("unused_index, duplicate_index, covered_index"), "{said}");
+    assert!(message(&said).contains("not judged, the statistics are"), "{said}");
 
     let args = ["--min-stats-age", "0s"];
     let advice = advised(&database, &args, "unused_index:public.child_unused");
