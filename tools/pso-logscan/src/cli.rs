@@ -20,7 +20,7 @@ pub struct Cli {
     #[command(subcommand)]
     pub(crate) command: Option<Command>,
 
-    /// Files, folders (*.log and rotations, .gz too), or `-` for lines on standard input [default: the logs folder]
+    /// Files, folders (*.log and rotations, .gz and .zst too), or `-` for lines on standard input [default: the logs folder]
     #[arg(value_name = "PATH")]
     pub paths: Vec<PathBuf>,
 

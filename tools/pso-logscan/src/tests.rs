@@ -202,7 +202,7 @@ fn gz(bytes: &[u8]) -> Vec<u8> {
 
 /// Where a test's run writes to.
 #[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
+pub(crate) struct Sink(pub(crate) Arc<Mutex<Vec<u8>>>);
 
 impl Write for Sink {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {

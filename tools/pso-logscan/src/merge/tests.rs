@@ -1,28 +1,11 @@
 //! Records of random runs, merged in random orders and steps, and the cases that were thought of.
 
-use std::io::Write;
-use std::sync::{Arc, Mutex};
-
 use clap::Parser as _;
 use pso_common::io::Clock;
 use pso_common::{Io, Severity};
 
 use crate::cli::Cli;
-
-/// Where a test's run writes to.
-#[derive(Clone, Default)]
-struct Sink(Arc<Mutex<Vec<u8>>>);
-
-impl Write for Sink {
-    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.0.lock().expect("not poisoned").extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn flush(&mut self) -> std::io::Result<()> {
-        Ok(())
-    }
-}
+use crate::tests::Sink;
 
 /// Merges lines of records; gives the exit code and all lines that were written, the frame of the run included.
 fn merge_lines(flags: &[&str], lines: &[String]) -> (u8, Vec<String>) {

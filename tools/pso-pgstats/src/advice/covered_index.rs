@@ -112,10 +112,8 @@ fn advice(index: &PgIndexRecord, kept: &PgIndexRecord, definition: &str, size: i
 
 #[cfg(test)]
 mod tests {
-    use pso_common::record::PgTableRecord;
-
     use super::*;
-    use crate::advice::tests::{judged, snapshot};
+    use crate::advice::tests::{judged, on_table};
 
     /// A B-tree of columns by their numbers; those of INCLUDE behind a `|`.
     fn index(name: &str, columns: &str) -> PgIndexRecord {
@@ -136,14 +134,6 @@ mod tests {
             definition: Some(format!("CREATE INDEX {name} ON public.t USING btree (…)")),
             ..PgIndexRecord::default()
         }
-    }
-
-    fn on_table(n_live_tup: i64, indexes: Vec<PgIndexRecord>) -> Snapshot {
-        let object = "public.t".to_owned();
-        snapshot(|records| {
-            records.tables = vec![PgTableRecord { object, n_live_tup, reltuples: -1.0, ..PgTableRecord::default() }];
-            records.indexes = indexes;
-        })
     }
 
     fn dropped(indexes: Vec<PgIndexRecord>) -> Vec<String> {

@@ -102,10 +102,8 @@ fn advice(index: &PgIndexRecord, kept: &PgIndexRecord, definition: &str, size: i
 
 #[cfg(test)]
 mod tests {
-    use pso_common::record::PgTableRecord;
-
     use super::*;
-    use crate::advice::tests::{judged, snapshot};
+    use crate::advice::tests::{judged, on_table};
 
     fn index(name: &str) -> PgIndexRecord {
         PgIndexRecord {
@@ -124,14 +122,6 @@ mod tests {
             definition: Some(format!("CREATE INDEX {name} ON public.t USING btree (a, b)")),
             ..PgIndexRecord::default()
         }
-    }
-
-    fn on_table(n_live_tup: i64, indexes: Vec<PgIndexRecord>) -> Snapshot {
-        let object = "public.t".to_owned();
-        snapshot(|records| {
-            records.tables = vec![PgTableRecord { object, n_live_tup, reltuples: -1.0, ..PgTableRecord::default() }];
-            records.indexes = indexes;
-        })
     }
 
     fn dropped(indexes: Vec<PgIndexRecord>) -> Vec<String> {

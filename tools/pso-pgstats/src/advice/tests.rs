@@ -1,6 +1,6 @@
 //! What the tests of all rules stand on, and those of the frame.
 
-use pso_common::record::{PgServerRecord, PgTableRecord};
+use pso_common::record::{PgIndexRecord, PgServerRecord, PgTableRecord};
 
 use super::*;
 use crate::records::Records;
@@ -29,6 +29,15 @@ pub(super) fn snapshot(fill: impl FnOnce(&mut Records)) -> Snapshot {
         settings: Labels::new(),
     };
     Snapshot { server, records }
+}
+
+/// One table `public.t` of so many rows, and its indexes.
+pub(super) fn on_table(n_live_tup: i64, indexes: Vec<PgIndexRecord>) -> Snapshot {
+    let object = "public.t".to_owned();
+    snapshot(|records| {
+        records.tables = vec![PgTableRecord { object, n_live_tup, reltuples: -1.0, ..PgTableRecord::default() }];
+        records.indexes = indexes;
+    })
 }
 
 /// What a rule says with the default limits.
