@@ -73,6 +73,7 @@ test-pg-matrix)
     need_versions all
     ;;
 bench)
+    need check-postgres check_postgres
     need hyperfine hyperfine
     need ripgrep rg
     need time /usr/bin/time

@@ -418,7 +418,7 @@ mod tests {
         for (format, expected) in [
             (Format::Jsonl, r#""severity":"unknown","name":"pso-test","message":"read x: gone""#),
             (Format::Nagios, "PSO-TEST UNKNOWN - pso-test: read x: gone\n"),
-            (Format::Openmetrics, "pso_worst_severity 5\n"),
+            (Format::Openmetrics, "pso_worst_severity{tool=\"pso-test\"} 5\n"),
             (Format::Table, "unknown   pso-test"),
         ] {
             let out = Sink::default();

@@ -128,7 +128,7 @@ impl Emitter {
         let render: Option<Box<dyn Render>> = match format {
             Format::Auto | Format::Jsonl => None,
             Format::Table => Some(Box::new(table::Table::new(terminal.color, terminal.width))),
-            Format::Openmetrics => Some(Box::new(openmetrics::OpenMetrics::default())),
+            Format::Openmetrics => Some(Box::new(openmetrics::OpenMetrics::new(&stamp.tool))),
             Format::Nagios => Some(Box::new(nagios::Nagios::new(&stamp.tool))),
         };
         Self {

@@ -10,6 +10,6 @@ mod tls;
 
 pub use client::Client;
 pub use connect::{Purpose, connect};
-pub use postgres::{Error, Row, Transaction, types};
+pub use postgres::{Error, Row, Transaction, fallible_iterator, types};
 pub use programs::{Program, find_program};
 pub use settings::{PgArgs, PgSettings, SslMode};

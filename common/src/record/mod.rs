@@ -7,6 +7,7 @@ mod any;
 mod backup;
 mod health;
 mod log;
+mod metrics;
 mod pg;
 mod raw;
 mod restore;
@@ -29,6 +30,7 @@ pub use any::AnyRecord;
 pub use backup::{BackupArchiveRecord, BackupComponentRecord, Component, Decision};
 pub use health::{HealthCheckRecord, HealthMetricRecord, Layer};
 pub use log::{LogCountRecord, LogCoverageRecord, LogEventRecord, LogLineRecord, LogTemplateRecord};
+pub use metrics::{Label, Measure, Metric, Metrics};
 pub use pg::*;
 pub use raw::RawBytes;
 pub use restore::{RestoreMode, RestorePlanRecord, RestoreStepRecord, StepState};
@@ -74,6 +76,8 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
     const KIND: &'static str;
     /// The fields that a table shows between `name` and `message`, in this order.
     const COLUMNS: &'static [&'static str];
+    /// Which of the fields are measurements.
+    const METRICS: Metrics = Metrics::NONE;
 }
 
 /// A whole record: header and body side by side in one flat object.

@@ -3,7 +3,7 @@
 use schemars::generate::SchemaSettings;
 use serde_json::{Map, Value, json};
 
-use super::{Kind, Record};
+use super::{Kind, Metrics, Record};
 
 /// A record kind as schema and as table: what generic code needs to know of it.
 #[derive(Clone, Copy)]
@@ -12,6 +12,8 @@ pub struct KindInfo {
     pub kind: &'static str,
     /// The fields that a table shows.
     pub columns: &'static [&'static str],
+    /// The fields that are measurements.
+    pub metrics: Metrics,
     schema: fn() -> Value,
 }
 
@@ -19,7 +21,7 @@ impl KindInfo {
     /// The information of kind `B`.
     #[must_use]
     pub const fn of<B: Kind>() -> Self {
-        Self { kind: B::KIND, columns: B::COLUMNS, schema: kind_schema::<B> }
+        Self { kind: B::KIND, columns: B::COLUMNS, metrics: B::METRICS, schema: kind_schema::<B> }
     }
 
     /// JSON Schema (2020-12) of one record of this kind. Fields that it does not name are refused: it is the contract
@@ -121,6 +123,7 @@ fn forbid_null(schema: &mut Value) {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Measure;
     use super::*;
 
     #[test]
@@ -134,6 +137,30 @@ mod tests {
         assert_eq!(properties["limit"]["type"], "number", "absent, not null");
         let required: Vec<_> = schema["required"].as_array().expect("required").iter().collect();
         assert!(required.contains(&&json!("value")) && !required.contains(&&json!("limit")));
+    }
+
+    #[test]
+    fn metrics_are_of_fields_that_exist_and_each_name_is_of_one_measure() {
+        let mut measures = std::collections::BTreeMap::new();
+        for info in KINDS {
+            let schema = info.schema();
+            let fields = schema["properties"].as_object().expect("fields");
+            let metrics = info.metrics;
+            let labels = metrics.labels.iter().filter_map(|label| label.field());
+            let given = metrics.gives.iter().map(|(_, field)| *field);
+            let conditions = metrics.fields.iter().flat_map(|metric| [metric.with, metric.without]).flatten();
+            let measured = metrics.fields.iter().map(|metric| metric.field);
+            for field in measured.chain(labels).chain(given).chain(conditions).chain(metrics.since) {
+                assert!(fields.contains_key(field), "{}.{field}", info.kind);
+            }
+            for metric in metrics.fields {
+                let letters = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
+                assert!(metric.name.starts_with("p") && metric.name.chars().all(letters), "{metric:?}");
+                assert_eq!(*measures.entry(metric.name).or_insert(metric.measure), metric.measure, "{metric:?}");
+                // Only a counter's name ends so (OpenMetrics 1.0, "Counter").
+                assert!(metric.measure == Measure::Counter || !metric.name.ends_with("_total"), "{metric:?}");
+            }
+        }
     }
 
     #[test]

@@ -67,7 +67,7 @@ impl Database {
         format!("postgresql://{APPLICATION_USER}:{password}@{LOCALHOST}:{}/{name}", self.port())
     }
 
-    /// The same as libpq's environment variables.
+    /// The same as libpq's environment variables; and that `pso-pgstats` is not to mind what the harness sets for speed.
     #[must_use]
     pub fn env(&self) -> Vec<(String, String)> {
         [
@@ -76,6 +76,7 @@ impl Database {
             ("PGUSER", APPLICATION_USER.to_owned()),
             ("PGPASSWORD", self.password().to_owned()),
             ("PGDATABASE", self.name.clone()),
+            ("PSO_PGSTATS_ACCEPTED_SETTINGS", "fsync,full_page_writes".to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()

@@ -20,11 +20,12 @@ SELECT
         SELECT pg_catalog.jsonb_object_agg(s.name, s.reset_val)
         FROM pg_catalog.pg_settings AS s
         WHERE s.reset_val IS NOT NULL AND s.name IN (
+            'allow_alter_system',
             'autovacuum', 'autovacuum_analyze_scale_factor', 'autovacuum_analyze_threshold', 'autovacuum_freeze_max_age',
             'autovacuum_max_workers', 'autovacuum_multixact_freeze_max_age', 'autovacuum_vacuum_insert_scale_factor',
             'autovacuum_vacuum_insert_threshold', 'autovacuum_vacuum_max_threshold', 'autovacuum_vacuum_scale_factor',
             'autovacuum_vacuum_threshold', 'block_size', 'checkpoint_timeout', 'data_checksums', 'fsync', 'full_page_writes',
-            'hot_standby_feedback', 'idle_in_transaction_session_timeout', 'max_connections', 'max_prepared_transactions',
+            'hot_standby_feedback', 'idle_in_transaction_session_timeout', 'max_connections', 'max_locks_per_transaction', 'max_prepared_transactions',
             'max_replication_slots', 'max_slot_wal_keep_size', 'max_wal_size', 'pg_stat_statements.max',
             'reserved_connections', 'shared_buffers', 'superuser_reserved_connections', 'track_activities', 'track_counts',
             'track_io_timing', 'vacuum_failsafe_age', 'vacuum_multixact_failsafe_age', 'wal_segment_size', 'work_mem'

@@ -1,4 +1,5 @@
--- PostgreSQL 13 to 18. Takes no lock on the tables: statistics and catalogue only. Readable for every role.
+-- PostgreSQL 13 to 15. Takes no lock on the tables: statistics and catalogue only. Readable for every role.
+-- Up to 14 the view has a table twice while its TOAST index is built again: the larger one is taken.
 SELECT
     t.schemaname,
     t.relname,
@@ -7,18 +8,44 @@ SELECT
     c.relpersistence = 't' AS temporary,
     t.n_tup_ins,
     t.n_tup_upd,
+    t.n_tup_hot_upd,
     t.n_tup_del,
     t.n_live_tup,
     t.n_dead_tup,
     CASE WHEN t.n_live_tup > 0
         THEN pg_catalog.round(t.n_dead_tup::numeric * 100 / t.n_live_tup, 2) END AS dead_percent,
     t.n_mod_since_analyze,
+    t.n_ins_since_vacuum,
     c.reltuples::float8 AS reltuples,
     c.relpages::int8 AS relpages,
     t.seq_scan,
+    t.seq_tup_read,
     t.idx_scan,
+    t.idx_tup_fetch,
+    i.heap_blks_read,
+    i.heap_blks_hit,
+    i.idx_blks_read::int8 AS idx_blks_read,
+    i.idx_blks_hit::int8 AS idx_blks_hit,
+    CASE WHEN c.reltoastrelid <> 0 THEN i.toast_blks_read END AS toast_blks_read,
+    CASE WHEN c.reltoastrelid <> 0 THEN i.toast_blks_hit END AS toast_blks_hit,
     greatest(t.last_vacuum, t.last_autovacuum) AS last_vacuum_at,
-    greatest(t.last_analyze, t.last_autoanalyze) AS last_analyze_at
+    greatest(t.last_analyze, t.last_autoanalyze) AS last_analyze_at,
+    t.vacuum_count,
+    t.autovacuum_count,
+    t.analyze_count,
+    t.autoanalyze_count
 FROM pg_catalog.pg_stat_user_tables AS t
 JOIN pg_catalog.pg_class AS c ON c.oid = t.relid
+LEFT JOIN (
+    SELECT
+        u.relid,
+        pg_catalog.max(u.heap_blks_read) AS heap_blks_read,
+        pg_catalog.max(u.heap_blks_hit) AS heap_blks_hit,
+        pg_catalog.max(u.idx_blks_read) AS idx_blks_read,
+        pg_catalog.max(u.idx_blks_hit) AS idx_blks_hit,
+        pg_catalog.max(u.toast_blks_read) AS toast_blks_read,
+        pg_catalog.max(u.toast_blks_hit) AS toast_blks_hit
+    FROM pg_catalog.pg_statio_user_tables AS u
+    GROUP BY u.relid
+) AS i ON i.relid = t.relid
 ORDER BY t.n_live_tup DESC, t.schemaname, t.relname

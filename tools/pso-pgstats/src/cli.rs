@@ -17,7 +17,7 @@ use crate::settings::LimitArgs;
 #[derive(Clone, Debug, Parser)]
 #[command(name = "pso-pgstats", version, after_help = AFTER_HELP)]
 pub struct Cli {
-    /// The sections to show, in this order [default: all]
+    /// The sections to show, in this order [default: all; `changes` only with --baseline]
     #[arg(value_name = "SECTION", value_parser = section())]
     pub(crate) sections: Vec<&'static Section>,
 
@@ -28,6 +28,10 @@ pub struct Cli {
     /// Ask no server: show the records of an earlier run (JSON lines; `-` is stdin) and judge them anew
     #[arg(long, value_name = "FILE")]
     pub(crate) input: Option<PathBuf>,
+
+    /// Also show what has changed since an earlier run: rates of counters and growth (its JSON lines)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
 
     #[command(flatten)]
     pub(crate) limits: LimitArgs,
@@ -47,6 +51,7 @@ Examples:
   pso-pgstats advice | pso-alert               advice as notices
   pso-pgstats --format jsonl > pg.jsonl        keep what is there now, and look at it later with
   pso-pgstats --input pg.jsonl tables advice   other limits, without a server
+  pso-pgstats --baseline pg.jsonl changes      what has changed since: rates and growth
   pso-pgstats advice | jq -r 'select(.kind == \"pg.advice\") | .sql // empty'
 
 A role that sees everything: GRANT pg_monitor TO sync_user; for sequences of others GRANT SELECT ON them

@@ -18,12 +18,17 @@
 //! | `sections` | one file a section: its query's rows as records |
 //! | `records` | what was read, by kind; the snapshot that rules judge |
 //! | `advice` | one file a rule: a pure function from the snapshot to advice |
+//! | `baseline`, `changes` | the numbers of an earlier run, and what has changed since |
+//! | `conclude` | the sections that follow from what the others read |
 //! | `watch`, `row` | the connection, what can go wrong with a query; a row as a record |
 //! | `worker` | the thread that asks, the deadline that bounds it, and the records that come of it |
 //! | `replay` | the same from a saved run |
 
 mod advice;
+mod baseline;
+mod changes;
 mod cli;
+mod conclude;
 mod records;
 mod replay;
 mod report;
@@ -33,7 +38,7 @@ mod settings;
 mod watch;
 mod worker;
 
-use pso_common::record::{Kind as _, PgAdviceRecord, PgSectionRecord, PgServerRecord, Severity};
+use pso_common::record::{Kind as _, PgAdviceRecord, PgChangeRecord, PgSectionRecord, PgServerRecord, Severity};
 use pso_common::{Io, Tool, run as frame};
 
 pub use cli::Cli;
@@ -45,6 +50,7 @@ macro_rules! kinds {
             PgServerRecord::KIND,
             PgSectionRecord::KIND,
             $(pso_common::record::$record::KIND,)*
+            PgChangeRecord::KIND,
             PgAdviceRecord::KIND,
         ]
     };

@@ -2,7 +2,8 @@
 //! so that it can come from a live session as well as from a saved run.
 
 use pso_common::Run;
-use pso_common::record::{AnyRecord, Kind, PgServerRecord, Severity};
+use pso_common::record::{AnyRecord, Kind, Metric, PgServerRecord, Severity};
+use serde_json::{Map, Value};
 
 use crate::report::Note;
 
@@ -57,6 +58,21 @@ macro_rules! records {
             pub(crate) fn emit(&self, kinds: &[&str], run: &mut Run<'_>) -> anyhow::Result<()> {
                 $(if kinds.contains(&<pso_common::record::$record as Kind>::KIND) {
                     emit_all(&self.$plural, run)?;
+                })*
+                Ok(())
+            }
+
+            /// Hands on those that can be compared with an earlier run: the kind, the name, the fields.
+            pub(crate) fn each_measured(
+                &self,
+                take: &mut dyn FnMut(&'static str, String, Map<String, Value>),
+            ) -> Result<(), serde_json::Error> {
+                $(if <pso_common::record::$record as Kind>::METRICS.fields.iter().any(Metric::compares) {
+                    for row in &self.$plural {
+                        if let Value::Object(fields) = serde_json::to_value(row)? {
+                            take(<pso_common::record::$record as Kind>::KIND, row.name(), fields);
+                        }
+                    }
                 })*
                 Ok(())
             }

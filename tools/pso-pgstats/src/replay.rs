@@ -10,18 +10,21 @@ use anyhow::{Context as _, ensure};
 use pso_common::Run;
 use pso_common::reader::{Line, RecordReader};
 use pso_common::record::{
-    AnyRecord, Kind as _, PgAdviceRecord, PgSectionRecord, PgServerRecord, RunEndRecord, RunStartRecord, Severity,
+    AnyRecord, Kind as _, PgAdviceRecord, PgChangeRecord, PgSectionRecord, PgServerRecord, RunEndRecord,
+    RunStartRecord, Severity,
 };
 
+use crate::TOOL;
+use crate::conclude::Conclusions;
 use crate::records::{Records, Snapshot};
 use crate::report::{End, Ends};
 use crate::sections::Section;
 use crate::settings::Settings;
 use crate::watch::Failure;
-use crate::{TOOL, advice};
 
 /// Shows the sections of the saved run.
 pub(crate) fn run(path: &Path, settings: &Settings, run: &mut Run<'_>) -> anyhow::Result<()> {
+    let conclusions = Conclusions::new(settings, run)?;
     let input: Box<dyn Read> = if path == Path::new("-") {
         Box::new(run.take_stdin())
     } else {
@@ -33,7 +36,7 @@ pub(crate) fn run(path: &Path, settings: &Settings, run: &mut Run<'_>) -> anyhow
         "{} has no record of pso-pgstats; save some with pso-pgstats --format jsonl",
         path.display()
     );
-    saved.show(settings, run)
+    saved.show(&conclusions, run)
 }
 
 /// The last run of pso-pgstats in the input.
@@ -100,7 +103,7 @@ impl Saved {
                 }
             }
             // It is judged anew.
-            PgAdviceRecord::KIND => {}
+            PgAdviceRecord::KIND | PgChangeRecord::KIND => {}
             kind => {
                 if self.records.take(&record)? {
                     self.lines.entry(kind.to_owned()).or_default().push(record);
@@ -117,7 +120,8 @@ impl Saved {
         }
     }
 
-    fn show(mut self, settings: &Settings, run: &mut Run<'_>) -> anyhow::Result<()> {
+    fn show(mut self, conclusions: &Conclusions<'_>, run: &mut Run<'_>) -> anyhow::Result<()> {
+        let settings = conclusions.settings;
         if let Some((_, line)) = &self.server {
             run.pass(line)?;
         }
@@ -126,7 +130,7 @@ impl Saved {
         } else {
             Failure::Unavailable("the saved run does not have it; save all sections with pso-pgstats".to_owned())
         };
-        for section in advice::needs().chain(settings.sections.iter().copied()).filter(|section| !section.judges()) {
+        for section in conclusions.order() {
             self.ends.entry(section.name).or_insert_with(|| End::failed(&missing, None));
         }
         let snapshot =
@@ -134,7 +138,7 @@ impl Saved {
         for section in &settings.sections {
             if section.judges() {
                 let end = match &snapshot {
-                    Some(snapshot) => advice::write(snapshot, &self.ends, &settings.limits, 0, run)?,
+                    Some(snapshot) => conclusions.write(section, snapshot, &self.ends, 0, run)?,
                     None => {
                         End::failed(&Failure::Unknown("the saved run has no pg.server to judge by".to_owned()), None)
                     }

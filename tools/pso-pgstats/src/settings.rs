@@ -10,7 +10,7 @@ use pso_common::postgres::PgSettings;
 use serde::Deserialize;
 
 use crate::cli::Cli;
-use crate::sections::{SECTIONS, Section};
+use crate::sections::{CHANGES, SECTIONS, Section};
 
 /// Where the records come from.
 #[derive(Clone, Debug)]
@@ -29,17 +29,19 @@ pub(crate) struct Settings {
     pub(crate) sections: Vec<&'static Section>,
     /// Whether somebody named them.
     pub(crate) named: bool,
+    /// The output of an earlier run to compare with.
+    pub(crate) baseline: Option<PathBuf>,
     pub(crate) limits: Limits,
 }
 
 /// The limits, each once: a flag, a key of `maintenance.pgstats`, a variable `PSO_PGSTATS_…`, and what the code works with.
 macro_rules! limits {
-    ($($(#[doc = $doc:literal])+ $name:ident: $type:ty = $default:expr, $value:literal;)*) => {
+    ($($(#[doc = $doc:literal])+ $(#[arg($($more:tt)+)])? $name:ident: $type:ty = $default:expr, $value:literal;)*) => {
         /// The flags.
         #[derive(Args, Clone, Debug, Default)]
         pub(crate) struct LimitArgs {
             $($(#[doc = $doc])+
-            #[arg(long, value_name = $value, value_parser = value::<$type>)]
+            #[arg(long, value_name = $value, value_parser = value::<$type>, $($($more)+)?)]
             $name: Option<$type>,)*
         }
 
@@ -84,7 +86,9 @@ const DAY: u64 = 24 * 60 * MINUTE;
 limits! {
     /// Show statements that take longer than SPAN on average [default: 1s]
     min_mean: Duration = Duration::from_secs(1), "SPAN";
-    /// Show at most N statements [default: 10]
+    /// Show statements that have taken longer than SPAN in all [default: 10s]
+    min_total: Duration = Duration::from_secs(10), "SPAN";
+    /// Show at most N statements, on average and in all [default: 10]
     limit: u32 = 10, "N";
     /// Judge by no counters of index scans or checkpoints younger than SPAN [default: 14d]
     min_stats_age: Duration = Duration::from_secs(14 * DAY), "SPAN";
@@ -96,9 +100,13 @@ limits! {
     min_rows: u32 = 1000, "N";
     /// Advise to end transactions that have been idle for SPAN [default: 10m]
     max_idle_in_transaction: Duration = Duration::from_secs(10 * MINUTE), "SPAN";
-    /// Advise to freeze databases whose oldest transaction id is N ids old [default: 500000000]
+    /// Advise on transactions that have been open for SPAN, at work or not [default: 1h]
+    max_transaction: Duration = Duration::from_secs(60 * MINUTE), "SPAN";
+    /// Advise to end sessions that others have been waiting for longer than SPAN [default: 30s]
+    max_blocked: Duration = Duration::from_secs(30), "SPAN";
+    /// Advise to freeze databases whose oldest transaction id is N ids old [default: 500000000, and 5 % more than autovacuum_freeze_max_age]
     max_xid_age: u32 = 500_000_000, "N";
-    /// Advise to freeze databases whose oldest multixact id is N ids old [default: 600000000]
+    /// Advise to freeze databases whose oldest multixact id is N ids old [default: 600000000, and 5 % more than autovacuum_multixact_freeze_max_age]
     max_multixact_age: u32 = 600_000_000, "N";
     /// Advise on replication slots that keep N MiB of WAL from being removed [default: 5120]
     max_slot_wal_mib: u32 = 5120, "N";
@@ -108,6 +116,31 @@ limits! {
     max_requested_checkpoints: Percent = Percent(50.0), "PERCENT";
     /// Advise on standbys and other receivers that are N MiB of WAL behind [default: 256]
     max_replication_lag_mib: u32 = 256, "N";
+    /// Advise on autovacuum that has not come though there are FACTOR times the rows that it waits for [default: 2]
+    late_vacuum: f64 = 2.0, "FACTOR";
+    /// Advise on sequential scans only of tables with N rows [default: 10000]
+    min_scan_rows: u32 = 10_000, "N";
+    /// Advise on tables of which more than PERCENT of the scans are sequential [default: 50]
+    max_seq_scans: Percent = Percent(50.0), "PERCENT";
+    /// Measure bloat exactly, with the extension pgstattuple, instead of estimating it: reads the tables and indexes
+    #[arg(num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    exact: bool = false, "BOOL";
+    /// Advise on tables and indexes of which more than PERCENT are bloat [default: 50]
+    max_bloat: Percent = Percent(50.0), "PERCENT";
+    /// Advise nothing on bloat of less than N MiB [default: 32]
+    min_bloat_mib: u32 = 32, "N";
+    /// Advise on connections when more than PERCENT of those allowed are taken [default: 80]
+    max_connections_used: Percent = Percent(80.0), "PERCENT";
+    /// Advise on the cache when fewer than PERCENT of the pages were in shared_buffers [default: 95]
+    min_cache_hit: Percent = Percent(95.0), "PERCENT";
+    /// Advise on rollbacks when they are more than PERCENT of the transactions [default: 10]
+    max_rollbacks: Percent = Percent(10.0), "PERCENT";
+    /// Advise on deadlocks when there are more than N a day [default: 5]
+    max_deadlocks: u32 = 5, "N";
+    /// Advise on temporary files when more than N MiB are written a day [default: 10240]
+    max_temp_mib: u32 = 10_240, "N";
+    /// Advise nothing on these dangerous settings, separated by commas: they are wanted [default: none]
+    accepted_settings: String = String::new(), "NAMES";
     /// End after SPAN whatever the server does; what was not read by then is reported as unknown [default: 20s]
     deadline: Duration = Duration::from_secs(20), "SPAN";
 }
@@ -134,23 +167,29 @@ impl Settings {
             "maintenance.pgstats.deadline (--deadline): expected more than 0s and at most 1d, found {}",
             limits.deadline.show()
         );
-        Ok(Self { source, sections: chosen(&cli.sections), named: !cli.sections.is_empty(), limits })
+        let (baseline, named) = (cli.baseline.clone(), !cli.sections.is_empty());
+        Ok(Self { source, sections: chosen(&cli.sections, baseline.is_some()), named, baseline, limits })
     }
 }
 
 /// Longer than any sensible run; beyond it the clock's own arithmetic could overflow.
 const LONGEST_DEADLINE: Duration = Duration::from_secs(DAY);
 
-/// The named sections in their order, each once; all of them when none is named.
-fn chosen(named: &[&'static Section]) -> Vec<&'static Section> {
+/// The named sections in their order, each once; all of them when none is named. What has changed is shown with a baseline
+/// in any case, and without one only to those who ask for it.
+fn chosen(named: &[&'static Section], baseline: bool) -> Vec<&'static Section> {
     if named.is_empty() {
-        return SECTIONS.iter().collect();
+        return SECTIONS.iter().filter(|section| baseline || section.name != CHANGES).collect();
     }
     let mut chosen = Vec::with_capacity(named.len());
     for section in named {
         if !chosen.contains(section) {
             chosen.push(*section);
         }
+    }
+    if let Some(changes) = Section::find(CHANGES).filter(|changes| baseline && !chosen.contains(changes)) {
+        let at = chosen.iter().position(|section| section.judges()).unwrap_or(chosen.len());
+        chosen.insert(at, changes);
     }
     chosen
 }
@@ -174,7 +213,7 @@ mod tests {
     #[test]
     fn defaults_file_and_flags() {
         let settings = resolve(&[], "").expect("defaults");
-        assert_eq!(settings.sections.len(), SECTIONS.len());
+        assert_eq!(settings.sections.len(), SECTIONS.len() - 1, "all but changes");
         assert_eq!((settings.limits.min_mean, settings.limits.limit), (Duration::from_secs(1), 10));
         let text = "maintenance: {pgstats: {min_mean: 250ms, limit: 3, max_dead: 25%}}";
         let limits = resolve(&["--limit", "5"], text).expect("valid").limits;
@@ -192,6 +231,19 @@ mod tests {
     fn a_section_named_twice_is_shown_once() {
         let settings = resolve(&["sizes", "activity", "sizes"], "").expect("valid");
         assert_eq!(settings.sections.iter().map(|section| section.name).collect::<Vec<_>>(), ["sizes", "activity"]);
+    }
+
+    #[test]
+    fn what_has_changed_is_shown_with_a_baseline_and_to_who_asks() {
+        let names = |args: &[&str]| {
+            let settings = resolve(args, "").expect("valid");
+            settings.sections.iter().map(|section| section.name).collect::<Vec<_>>()
+        };
+        assert!(!names(&[]).contains(&"changes"));
+        let all = names(&["--baseline", "x"]);
+        assert!(all.ends_with(&["changes", "advice"]) && all.len() == SECTIONS.len(), "{all:?}");
+        assert_eq!(names(&["tables", "advice", "--baseline", "x"]), ["tables", "changes", "advice"]);
+        assert_eq!(names(&["changes", "tables"]), ["changes", "tables"]);
     }
 
     #[test]

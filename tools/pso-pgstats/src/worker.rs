@@ -16,7 +16,7 @@ use pso_common::io::{Cancel, elapsed_ms};
 use pso_common::postgres::PgSettings;
 use pso_common::record::{PgServerRecord, Severity};
 
-use crate::advice;
+use crate::conclude::Conclusions;
 use crate::records::{Records, Snapshot};
 use crate::report::{End, Ends, Report};
 use crate::sections::Section;
@@ -38,7 +38,8 @@ enum Message {
 pub(crate) fn run(pg: PgSettings, settings: &Settings, run: &mut Run<'_>) -> anyhow::Result<()> {
     let until = Instant::now() + settings.limits.deadline;
     let (deadline, shown) = (settings.limits.deadline.show(), pg.shown());
-    let order = order(&settings.sections);
+    let conclusions = Conclusions::new(settings, run)?;
+    let order: VecDeque<&'static Section> = conclusions.order().into();
     let (sender, receiver) = mpsc::channel();
     let (asked, limits) = (order.clone(), settings.limits.clone());
     thread::Builder::new()
@@ -54,14 +55,15 @@ pub(crate) fn run(pg: PgSettings, settings: &Settings, run: &mut Run<'_>) -> any
     let mut reading = Reading { receiver, until, deadline, order, snapshot, ends: Ends::new(), over: None };
     for section in &settings.sections {
         if section.judges() {
+            let needs = conclusions.needs(section);
             let mut elapsed_ms = 0;
-            for needed in advice::needs().filter(|needed| !settings.sections.contains(needed)) {
+            for needed in needs.iter().filter(|needed| !settings.sections.contains(needed)) {
                 elapsed_ms += reading.end_of(needed, run.cancel())?.elapsed_ms.unwrap_or_default();
             }
-            for needed in advice::needs() {
+            for needed in needs {
                 reading.end_of(needed, run.cancel())?;
             }
-            let end = advice::write(&reading.snapshot, &reading.ends, &settings.limits, elapsed_ms, run)?;
+            let end = conclusions.write(section, &reading.snapshot, &reading.ends, elapsed_ms, run)?;
             end.emit(section, run)?;
         } else {
             let end = reading.end_of(section, run.cancel())?;
@@ -75,20 +77,6 @@ pub(crate) fn run(pg: PgSettings, settings: &Settings, run: &mut Run<'_>) -> any
         }
         _ => Ok(()),
     }
-}
-
-/// The order in which the sections are read: as they are shown, and before the advice what it needs.
-fn order(shown: &[&'static Section]) -> VecDeque<&'static Section> {
-    let mut order = VecDeque::new();
-    for section in shown {
-        let needed: Vec<_> = if section.judges() { advice::needs().collect() } else { vec![*section] };
-        for section in needed {
-            if !order.contains(&section) {
-                order.push_back(section);
-            }
-        }
-    }
-    order
 }
 
 /// Why nothing more is read.
@@ -190,26 +178,5 @@ fn receive(receiver: &Receiver<Message>, until: Instant, cancel: &Cancel) -> any
             Err(RecvTimeoutError::Timeout) => {}
             Err(RecvTimeoutError::Disconnected) => bail!("the thread that asks the server ended early; this is a bug"),
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn named(names: &[&str]) -> Vec<&'static Section> {
-        names.iter().map(|name| Section::find(name).expect("a section")).collect()
-    }
-
-    #[test]
-    fn what_advice_needs_is_read_before_it_and_once() {
-        let names = |shown: &[&str]| order(&named(shown)).iter().map(|section| section.name).collect::<Vec<_>>();
-        assert_eq!(names(&["sizes", "activity"]), ["sizes", "activity"]);
-        let needed: Vec<_> = advice::needs().map(|section| section.name).collect();
-        assert!(needed.contains(&"indexes") && !needed.contains(&"advice"), "{needed:?}");
-        assert_eq!(names(&["advice"]), needed);
-        let both = names(&["indexes", "advice", "tables"]);
-        assert_eq!(both[0], "indexes");
-        assert_eq!(both.len(), needed.len(), "{both:?}");
     }
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Kind, Timestamp};
+use crate::record::{Kind, Metric, Metrics, Timestamp};
 
 /// `pg.archiver`: the archiver of the server. `name` is `archiver`. Source: `pg_stat_archiver`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -43,4 +43,15 @@ impl Kind for PgArchiverRecord {
     const KIND: &'static str = "pg.archiver";
     const COLUMNS: &'static [&'static str] =
         &["archive_mode", "failing", "archived_count", "last_archived_ms", "failed_count", "last_failed_ms"];
+    const METRICS: Metrics = Metrics::new(
+        &[],
+        &[
+            Metric::counter("archived_count", "pg_stat_archiver_archived_count"),
+            Metric::counter("failed_count", "pg_stat_archiver_failed_count"),
+            Metric::moment("last_archived_ms", "pg_stat_archiver_last_archive_age"),
+            Metric::moment("failing", "pso_pg_archiver_failing"),
+            Metric::moment("last_failed_at", "pso_pg_archiver_last_failed_timestamp_seconds"),
+        ],
+    )
+    .since("stats_reset_at");
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Kind, Timestamp};
+use crate::record::{Kind, Metric, Metrics, Timestamp};
 
 /// `pg.checkpoints`: checkpoints of the server, and who wrote its pages, since the reset. `name` is `checkpoints`. Source:
 /// `pg_stat_checkpointer` and `pg_stat_bgwriter`, up to 16 `pg_stat_bgwriter` alone.
@@ -56,4 +56,31 @@ impl Kind for PgCheckpointsRecord {
     const KIND: &'static str = "pg.checkpoints";
     const COLUMNS: &'static [&'static str] =
         &["num_timed", "num_requested", "requested_percent", "write_ms", "sync_ms", "buffers_written", "buffers_clean"];
+    const METRICS: Metrics = Metrics::new(
+        &[],
+        &[
+            Metric::counter("num_timed", "pg_stat_bgwriter_checkpoints_timed_total").without("restartpoints_timed"),
+            Metric::counter("num_timed", "pg_stat_checkpointer_num_timed_total").with("restartpoints_timed"),
+            Metric::counter("num_requested", "pg_stat_bgwriter_checkpoints_req_total").without("restartpoints_timed"),
+            Metric::counter("num_requested", "pg_stat_checkpointer_num_requested_total").with("restartpoints_timed"),
+            Metric::counter("write_ms", "pg_stat_bgwriter_checkpoint_write_time_total").without("restartpoints_timed"),
+            Metric::counter("write_ms", "pg_stat_checkpointer_write_time_total").with("restartpoints_timed"),
+            Metric::counter("sync_ms", "pg_stat_bgwriter_checkpoint_sync_time_total").without("restartpoints_timed"),
+            Metric::counter("sync_ms", "pg_stat_checkpointer_sync_time_total").with("restartpoints_timed"),
+            Metric::counter("buffers_written", "pg_stat_bgwriter_buffers_checkpoint_total")
+                .without("restartpoints_timed"),
+            Metric::counter("buffers_written", "pg_stat_checkpointer_buffers_written_total")
+                .with("restartpoints_timed"),
+            Metric::counter("restartpoints_timed", "pg_stat_checkpointer_restartpoints_timed_total"),
+            Metric::counter("restartpoints_requested", "pg_stat_checkpointer_restartpoints_req_total"),
+            Metric::counter("restartpoints_done", "pg_stat_checkpointer_restartpoints_done_total"),
+            Metric::counter("buffers_clean", "pg_stat_bgwriter_buffers_clean_total"),
+            Metric::counter("maxwritten_clean", "pg_stat_bgwriter_maxwritten_clean_total"),
+            Metric::counter("buffers_backend", "pg_stat_bgwriter_buffers_backend_total"),
+            Metric::counter("buffers_backend_fsync", "pg_stat_bgwriter_buffers_backend_fsync_total"),
+            Metric::counter("buffers_alloc", "pg_stat_bgwriter_buffers_alloc_total"),
+            Metric::moment("max_wal_size_bytes", "pg_settings_max_wal_size_bytes"),
+        ],
+    )
+    .since("stats_reset_at");
 }

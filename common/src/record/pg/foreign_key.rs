@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::Kind;
+use crate::record::{Kind, Label, Metric, Metrics};
 
 /// `pg.foreign_key`: one foreign key of one table, each partition its own. `name` is `schema.table.constraint`. Source:
 /// `pg_constraint`.
@@ -39,4 +39,8 @@ pub struct PgForeignKeyRecord {
 impl Kind for PgForeignKeyRecord {
     const KIND: &'static str = "pg.foreign_key";
     const COLUMNS: &'static [&'static str] = &["column_list", "refers_to", "confdeltype"];
+    const METRICS: Metrics = Metrics::new(
+        &[Label::Given("datname"), Label::Field("schemaname"), Label::Field("relname"), Label::Field("conname")],
+        &[Metric::moment("enforced", "pso_pg_foreign_key_enforced")],
+    );
 }

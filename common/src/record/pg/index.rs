@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::Kind;
+use crate::record::{Kind, Label, Metric, Metrics};
 
 /// `pg.index`: use of one index. `name` is `schema.index`. Source: `pg_stat_user_indexes`, `pg_index`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -89,4 +89,14 @@ pub struct PgIndexRecord {
 impl Kind for PgIndexRecord {
     const KIND: &'static str = "pg.index";
     const COLUMNS: &'static [&'static str] = &["relname", "idx_scan", "idx_tup_read", "idx_tup_fetch", "size_bytes"];
+    const METRICS: Metrics = Metrics::new(
+        &[Label::Given("datname"), Label::Field("schemaname"), Label::Field("relname"), Label::Field("indexrelname")],
+        &[
+            Metric::counter("idx_scan", "pg_stat_user_indexes_idx_scan_total"),
+            Metric::counter("idx_tup_read", "pg_stat_user_indexes_idx_tup_read_total"),
+            Metric::counter("idx_tup_fetch", "pg_stat_user_indexes_idx_tup_fetch_total"),
+            Metric::level("size_bytes", "pso_pg_index_size_bytes"),
+            Metric::moment("valid", "pso_pg_index_valid"),
+        ],
+    );
 }

@@ -6,37 +6,61 @@
 mod activity;
 mod advice;
 mod archiver;
+mod blocking;
+mod bloat;
+mod change;
 mod checkpoints;
+mod connection;
+mod database;
 mod foreign_key;
 mod index;
+mod io;
+mod lock;
 mod prepared;
+mod progress;
+mod query_text;
 mod replication;
 mod section;
 mod sequence;
 mod server;
+mod setting;
 mod size;
 mod slot;
 mod statement;
+mod statement_stats;
 mod table;
 mod vacuum;
+mod wal;
 mod wraparound;
 
 pub use activity::PgActivityRecord;
 pub use advice::{Confidence, PgAdviceRecord};
 pub use archiver::PgArchiverRecord;
+pub use blocking::PgBlockingRecord;
+pub use bloat::PgBloatRecord;
+pub use change::PgChangeRecord;
 pub use checkpoints::PgCheckpointsRecord;
+pub use connection::PgConnectionRecord;
+pub use database::PgDatabaseRecord;
 pub use foreign_key::PgForeignKeyRecord;
 pub use index::PgIndexRecord;
+pub use io::PgIoRecord;
+pub use lock::PgLockRecord;
 pub use prepared::PgPreparedRecord;
+pub use progress::PgProgressRecord;
+pub use query_text::QueryText;
 pub use replication::PgReplicationRecord;
 pub use section::PgSectionRecord;
 pub use sequence::PgSequenceRecord;
 pub use server::PgServerRecord;
+pub use setting::PgSettingRecord;
 pub use size::PgSizeRecord;
 pub use slot::PgSlotRecord;
 pub use statement::PgStatementRecord;
+pub use statement_stats::PgStatementStatsRecord;
 pub use table::PgTableRecord;
 pub use vacuum::PgVacuumRecord;
+pub use wal::PgWalRecord;
 pub use wraparound::PgWraparoundRecord;
 
 use super::schema::KindInfo;
@@ -48,19 +72,29 @@ macro_rules! pg_records {
     ($callback:ident) => {
         $callback! {
             activity: PgActivityRecord,
+            connections: PgConnectionRecord,
+            databases: PgDatabaseRecord,
+            blocking: PgBlockingRecord,
+            locks: PgLockRecord,
+            progress: PgProgressRecord,
             tables: PgTableRecord,
             sizes: PgSizeRecord,
             indexes: PgIndexRecord,
+            bloat: PgBloatRecord,
             foreign_keys: PgForeignKeyRecord,
             sequences: PgSequenceRecord,
             vacuum: PgVacuumRecord,
             statements: PgStatementRecord,
+            statement_stats: PgStatementStatsRecord,
             wraparound: PgWraparoundRecord,
             replication: PgReplicationRecord,
             checkpoints: PgCheckpointsRecord,
+            wal: PgWalRecord,
+            io: PgIoRecord,
             archiver: PgArchiverRecord,
             prepared: PgPreparedRecord,
             slots: PgSlotRecord,
+            settings: PgSettingRecord,
         }
     };
 }
@@ -71,6 +105,7 @@ macro_rules! infos {
             KindInfo::of::<PgServerRecord>(),
             KindInfo::of::<PgSectionRecord>(),
             $(KindInfo::of::<$record>(),)*
+            KindInfo::of::<PgChangeRecord>(),
             KindInfo::of::<PgAdviceRecord>(),
         ]
     };

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Kind, Timestamp};
+use crate::record::{Kind, Label, Metric, Metrics, Timestamp};
 
 /// `pg.prepared`: a prepared transaction. It keeps its locks, also over a restart, until somebody commits it or rolls it back.
 /// `name` is its identifier. Source: `pg_prepared_xacts`.
@@ -27,4 +27,11 @@ pub struct PgPreparedRecord {
 impl Kind for PgPreparedRecord {
     const KIND: &'static str = "pg.prepared";
     const COLUMNS: &'static [&'static str] = &["database", "owner", "prepared_ms", "xid_age"];
+    const METRICS: Metrics = Metrics::new(
+        &[Label::As("datname", "database"), Label::Field("owner"), Label::Field("gid")],
+        &[
+            Metric::moment("prepared_ms", "pso_pg_prepared_age_seconds"),
+            Metric::moment("xid_age", "pso_pg_prepared_xid_age"),
+        ],
+    );
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::Kind;
+use crate::record::{Kind, Label, Metric, Metrics};
 
 /// `pg.replication`: a process that sends the log of changes, or what a standby receives and replays. `name` is the
 /// receiver's application name, else its pid; on a standby `receiver`. Source: `pg_stat_replication`,
@@ -72,4 +72,23 @@ impl Kind for PgReplicationRecord {
         "replay_lag_ms",
         "replay_paused",
     ];
+    const METRICS: Metrics = Metrics::new(
+        &[
+            Label::Field("direction"),
+            Label::Field("application_name"),
+            Label::Field("client_addr"),
+            Label::Field("slot_name"),
+            Label::Field("state"),
+            Label::Field("pid"),
+        ],
+        &[
+            Metric::level("sent_lag_bytes", "pso_pg_replication_sent_lag_bytes"),
+            Metric::level("flush_lag_bytes", "pso_pg_replication_flush_lag_bytes"),
+            Metric::level("replay_lag_bytes", "pg_stat_replication_pg_wal_lsn_diff"),
+            Metric::moment("flush_lag_ms", "pso_pg_replication_flush_lag_seconds"),
+            Metric::moment("replay_lag_ms", "pso_pg_replication_replay_lag_seconds"),
+            Metric::moment("xmin_age", "pso_pg_replication_xmin_age"),
+            Metric::moment("replay_paused", "pso_pg_replication_replay_paused"),
+        ],
+    );
 }

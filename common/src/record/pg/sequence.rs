@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::Kind;
+use crate::record::{Kind, Label, Metric, Metrics};
 
 /// `pg.sequence`: how far one sequence has come, and how far it can go. `name` is `schema.sequence`. Source: `pg_sequence`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -60,4 +60,12 @@ impl Kind for PgSequenceRecord {
     const KIND: &'static str = "pg.sequence";
     const COLUMNS: &'static [&'static str] =
         &["used_percent", "last_value", "limit_value", "on_table", "column", "column_type"];
+    const METRICS: Metrics = Metrics::new(
+        &[Label::Given("datname"), Label::Field("schemaname"), Label::Field("sequencename")],
+        &[
+            Metric::level("last_value", "pso_pg_sequence_last_value"),
+            Metric::moment("remaining", "pso_pg_sequence_remaining"),
+            Metric::moment("used_percent", "pso_pg_sequence_used_percent"),
+        ],
+    );
 }

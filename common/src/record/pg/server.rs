@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Kind, Labels, Timestamp};
+use crate::record::{Kind, Labels, Metric, Metrics, Timestamp};
 
 /// `pg.server`: what was asked, and as whom. The first record of a run; the others are to be judged by it. `name` is the
 /// database.
@@ -25,6 +25,10 @@ pub struct PgServerRecord {
     pub in_recovery: bool,
     /// The server's clock when it was asked (`clock_timestamp()`).
     pub now: Timestamp,
+    /// Which cluster it is, as text: it is larger than the numbers that every reader of JSON takes exactly
+    /// (`pg_control_system().system_identifier`). Its standbys have the same. Absent where the role may not ask.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system_identifier: Option<String>,
     /// `pg_postmaster_start_time()`.
     pub started_at: Timestamp,
     /// `pg_stat_database.stats_reset` of the database; absent where it was never reset, nor (before 15) ever used.
@@ -43,4 +47,15 @@ pub struct PgServerRecord {
 impl Kind for PgServerRecord {
     const KIND: &'static str = "pg.server";
     const COLUMNS: &'static [&'static str] = &["version", "role", "in_recovery", "started_at", "stats_since_at"];
+    const METRICS: Metrics = Metrics::new(
+        &[],
+        &[
+            Metric::presence("version", "pg_up"),
+            Metric::moment("started_at", "pg_postmaster_start_time_seconds"),
+            Metric::moment("in_recovery", "pg_replication_is_replica"),
+            Metric::moment("version_num", "pso_pg_server_version_num"),
+            Metric::moment("stats_since_at", "pso_pg_server_stats_since_timestamp_seconds"),
+        ],
+    )
+    .gives(&[("datname", "database")]);
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Kind, Timestamp};
+use crate::record::{Kind, Label, Metric, Metrics, Timestamp};
 
 /// `pg.slot`: a replication slot of the server. `name` is the slot. Source: `pg_replication_slots`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -73,4 +73,17 @@ impl Kind for PgSlotRecord {
         "xmin_age",
         "catalog_xmin_age",
     ];
+    const METRICS: Metrics = Metrics::new(
+        &[Label::Field("slot_name"), Label::Field("slot_type")],
+        &[
+            Metric::moment("active", "pg_replication_slot_slot_is_active"),
+            Metric::moment("safe_wal_bytes", "pg_replication_slot_safe_wal_size_bytes"),
+            Metric::state("wal_status", "pg_replication_slot_wal_status"),
+            Metric::level("retained_bytes", "pso_pg_slot_retained_bytes"),
+            Metric::level("unconfirmed_bytes", "pso_pg_slot_unconfirmed_bytes"),
+            Metric::moment("inactive_ms", "pso_pg_slot_inactive_seconds"),
+            Metric::level("xmin_age", "pso_pg_slot_xmin_age"),
+            Metric::level("catalog_xmin_age", "pso_pg_slot_catalog_xmin_age"),
+        ],
+    );
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Kind, Timestamp};
+use crate::record::{Kind, Label, Metric, Metrics, Timestamp};
 
 /// `pg.vacuum`: how far one table is from its next autovacuum. `name` is `schema.table`. Source: `pg_stat_user_tables`,
 /// `pg_class.reloptions`.
@@ -34,6 +34,14 @@ pub struct PgVacuumRecord {
     pub threshold_percent: Option<f64>,
     /// Rows inserted since the last vacuum (`n_ins_since_vacuum`).
     pub n_ins_since_vacuum: i64,
+    /// Inserted rows from which autovacuum comes: `autovacuum_vacuum_insert_threshold` and `…_scale_factor` times `reltuples`, the
+    /// table's own where it has them; from 18 on times the share of pages that are not frozen (`pg_class.relallfrozen`). Absent
+    /// where it does not come for inserts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub insert_threshold: Option<f64>,
+    /// `n_ins_since_vacuum` as a share of it, in percent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub insert_percent: Option<f64>,
     /// `last_vacuum`: by hand.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_vacuum_at: Option<Timestamp>,
@@ -51,10 +59,25 @@ pub struct PgVacuumRecord {
     /// prepared transaction (`pg_prepared_xacts.transaction`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub horizon_holder: Option<String>,
+    /// What that is: `session`, `standby`, `slot` or `prepared`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub horizon_kind: Option<String>,
 }
 
 impl Kind for PgVacuumRecord {
     const KIND: &'static str = "pg.vacuum";
     const COLUMNS: &'static [&'static str] =
         &["threshold_percent", "n_dead_tup", "vacuum_threshold", "autovacuum", "last_autovacuum_at", "horizon_holder"];
+    const METRICS: Metrics = Metrics::new(
+        &[Label::Given("datname"), Label::Field("schemaname"), Label::Field("relname")],
+        &[
+            Metric::moment("vacuum_threshold", "pso_pg_vacuum_threshold"),
+            Metric::moment("insert_threshold", "pso_pg_vacuum_insert_threshold"),
+            Metric::moment("n_ins_since_vacuum", "pso_pg_vacuum_inserts_since"),
+            Metric::moment("autovacuum", "pso_pg_vacuum_autovacuum"),
+            Metric::moment("last_vacuum_at", "pg_stat_user_tables_last_vacuum"),
+            Metric::moment("last_autovacuum_at", "pg_stat_user_tables_last_autovacuum"),
+            Metric::moment("horizon_age", "pso_pg_vacuum_horizon_age"),
+        ],
+    );
 }

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::Kind;
+use crate::record::{Kind, Label, Metric, Metrics};
 
 /// `pg.wraparound`: the age of the oldest transaction id and multixact id that are not frozen, in a database or a table. At
 /// 2^31 less three million (one before 14) the server gives out no more ids. `name` is the database, or `database/schema.table`.
@@ -47,4 +47,15 @@ impl Kind for PgWraparoundRecord {
     const KIND: &'static str = "pg.wraparound";
     const COLUMNS: &'static [&'static str] =
         &["xid_age", "freeze_max_age", "xid_percent", "multixact_age", "multixact_freeze_max_age", "multixact_percent"];
+    const METRICS: Metrics = Metrics::new(
+        &[Label::Field("datname"), Label::Field("schemaname"), Label::Field("relname")],
+        &[
+            Metric::level("xid_age", "pg_database_wraparound_age_datfrozenxid_seconds").without("relname"),
+            Metric::level("multixact_age", "pg_database_wraparound_age_datminmxid_seconds").without("relname"),
+            Metric::level("xid_age", "pso_pg_wraparound_table_xid_age").with("relname"),
+            Metric::level("multixact_age", "pso_pg_wraparound_table_multixact_age").with("relname"),
+            Metric::moment("freeze_max_age", "pso_pg_wraparound_freeze_max_age"),
+            Metric::moment("multixact_freeze_max_age", "pso_pg_wraparound_multixact_freeze_max_age"),
+        ],
+    );
 }

@@ -9,40 +9,56 @@ use crate::settings::Limits;
 
 pub(super) const RULE: Rule = Rule { name: "autovacuum_behind", on_standby: false, needs: &["vacuum"], judge };
 
-/// Autovacuum comes from 100 on. It may be on its way, and a large table takes its time; twice that is late.
-const LATE_PERCENT: f64 = 200.0;
-
 fn judge(snapshot: &Snapshot, limits: &Limits) -> Judged {
-    let late = |table: &&PgVacuumRecord| {
-        let enough = table.n_dead_tup >= i64::from(limits.min_rows);
-        let past = table.threshold_percent.is_none_or(|percent| percent > LATE_PERCENT);
-        table.autovacuum && !table.temporary && enough && past
-    };
-    snapshot.records.vacuum.iter().filter(late).map(advice).collect()
+    let tables = snapshot.records.vacuum.iter().filter(|table| table.autovacuum && !table.temporary);
+    tables.filter_map(|table| late(table, limits).map(|late| advice(table, late, limits))).collect()
 }
 
-fn advice(table: &PgVacuumRecord) -> Advice {
-    let (dead, threshold) = (table.n_dead_tup, table.vacuum_threshold.round());
-    let why = match (table.worker_pid, &table.horizon_holder, table.horizon_age) {
-        (Some(pid), _, _) => {
-            format!("pid {pid} vacuums it now; should that take too long, autovacuum_vacuum_cost_limit slows it")
+/// For what autovacuum should have come.
+#[derive(Clone, Copy)]
+enum Late {
+    Dead,
+    /// Rows that were only inserted: vacuum has to mark their pages, or index-only scans read them, and to freeze them.
+    Inserted,
+}
+
+/// Autovacuum comes from 100 % on. It may be on its way, and a large table takes its time.
+fn late(table: &PgVacuumRecord, limits: &Limits) -> Option<Late> {
+    let past = |rows: i64, percent: Option<f64>| {
+        rows >= i64::from(limits.min_rows) && percent.is_none_or(|percent| percent > limits.late_vacuum * 100.0)
+    };
+    if past(table.n_dead_tup, table.threshold_percent) {
+        return Some(Late::Dead);
+    }
+    // Without a threshold it does not come for inserts.
+    (table.insert_threshold.is_some() && past(table.n_ins_since_vacuum, table.insert_percent)).then_some(Late::Inserted)
+}
+
+fn advice(table: &PgVacuumRecord, late: Late, limits: &Limits) -> Advice {
+    let (what, severity) = match late {
+        Late::Dead => {
+            let (dead, threshold) = (table.n_dead_tup, table.vacuum_threshold.round());
+            (format!("{dead} dead rows, and autovacuum should come from {threshold} on"), Severity::Warning)
         }
-        (None, Some(holder), Some(age)) => {
-            format!(
-                "what the last {age} transactions deleted cannot be removed yet, because {holder} may still see it: end that first"
-            )
+        Late::Inserted => {
+            let (rows, threshold) = (table.n_ins_since_vacuum, table.insert_threshold.unwrap_or_default().round());
+            let text = format!(
+                "{rows} rows inserted since the last vacuum, and autovacuum should come from {threshold} on, so that \
+                 index-only scans need not read the table and there is less to freeze later"
+            );
+            (text, Severity::Info)
         }
-        _ => "nothing is seen to hold vacuum back; the workers may be too few or too slow (autovacuum_max_workers, \
-              autovacuum_vacuum_cost_limit), or the counters be reset"
-            .to_owned(),
     };
     Advice {
-        severity: Severity::Warning,
+        severity,
         object: table.object.clone(),
-        why: format!("{dead} dead rows, and autovacuum should come from {threshold} on; {why}"),
+        why: format!("{what}; {}", cause(table)),
         evidence: evidence([
-            ("n_dead_tup", Some(dead.to_string())),
-            ("vacuum_threshold", Some(threshold.to_string())),
+            ("n_dead_tup", Some(table.n_dead_tup.to_string())),
+            ("vacuum_threshold", Some(table.vacuum_threshold.round().to_string())),
+            ("n_ins_since_vacuum", Some(table.n_ins_since_vacuum.to_string())),
+            ("insert_threshold", table.insert_threshold.map(|threshold| threshold.round().to_string())),
+            ("limit", Some(format!("{} times the threshold", limits.late_vacuum))),
             ("n_live_tup", Some(table.n_live_tup.to_string())),
             (
                 "last_autovacuum_at",
@@ -60,6 +76,38 @@ fn advice(table: &PgVacuumRecord) -> Advice {
     }
 }
 
+/// What keeps it, as far as can be seen, and the way out.
+fn cause(table: &PgVacuumRecord) -> String {
+    match (table.worker_pid, &table.horizon_holder, table.horizon_age) {
+        (Some(pid), _, _) => {
+            format!("pid {pid} vacuums it now; should that take too long, autovacuum_vacuum_cost_limit slows it")
+        }
+        (None, Some(holder), Some(age)) => format!(
+            "what the last {age} transactions deleted cannot be removed yet, because {holder} may still see it: {}",
+            way_out(table.horizon_kind.as_deref())
+        ),
+        _ => "nothing is seen to hold vacuum back; the workers may be too few or too slow (autovacuum_max_workers, \
+              autovacuum_vacuum_cost_limit), or the counters be reset"
+            .to_owned(),
+    }
+}
+
+/// How to let the horizon go, by what holds it.
+fn way_out(kind: Option<&str>) -> &'static str {
+    match kind {
+        Some("session") => "let its transaction end, or end it with pg_terminate_backend",
+        Some("standby") => {
+            "a query there runs long and the standby says so (hot_standby_feedback): end it there, see its pg_stat_activity"
+        }
+        Some("slot") => {
+            "a query on the standby that reads from it, or a standby that is gone: see to that one first, and drop the slot \
+             (pg_drop_replication_slot) only if nobody will come back to it"
+        }
+        Some("prepared") => "end it with COMMIT PREPARED or ROLLBACK PREPARED",
+        _ => "end that first",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -71,6 +119,11 @@ mod tests {
         PgVacuumRecord { object, n_dead_tup, threshold_percent, autovacuum: true, ..PgVacuumRecord::default() }
     }
 
+    fn inserted(n_ins_since_vacuum: i64, percent: f64) -> PgVacuumRecord {
+        let (insert_threshold, insert_percent) = (Some(1000.0), Some(percent));
+        PgVacuumRecord { n_ins_since_vacuum, insert_threshold, insert_percent, ..table(0, 0.0) }
+    }
+
     fn advised(table: PgVacuumRecord) -> Vec<Advice> {
         judged(&RULE, &snapshot(|records| records.vacuum = vec![table])).advice
     }
@@ -79,16 +132,41 @@ mod tests {
     fn twice_the_threshold_is_late() {
         assert_eq!(advised(table(1000, 200.0)), []);
         assert_eq!(advised(table(999, 900.0)), []);
-        assert_eq!(advised(table(1000, 200.01))[0].sql.as_deref(), Some("VACUUM public.t"));
+        let advice = advised(table(1000, 200.01)).remove(0);
+        assert_eq!((advice.sql.as_deref(), advice.severity), (Some("VACUUM public.t"), Severity::Warning));
         assert_eq!(advised(PgVacuumRecord { autovacuum: false, ..table(1000, 900.0) }), []);
         assert_eq!(advised(PgVacuumRecord { temporary: true, ..table(1000, 900.0) }), []);
     }
 
     #[test]
-    fn what_holds_it_back_is_named() {
-        let held =
-            PgVacuumRecord { horizon_holder: Some("pid 7".to_owned()), horizon_age: Some(5), ..table(1000, 900.0) };
-        assert!(advised(held.clone())[0].why.contains("because pid 7 may still see it"));
+    fn the_limit_can_be_another() {
+        let limits = Limits { late_vacuum: 3.0, ..Limits::default() };
+        let judge = |table| (RULE.judge)(&snapshot(|records| records.vacuum = vec![table]), &limits).advice.len();
+        assert_eq!([judge(table(1000, 300.0)), judge(table(1000, 300.01))], [0, 1]);
+    }
+
+    #[test]
+    fn rows_that_were_only_inserted_are_late_too_but_no_warning() {
+        assert_eq!(advised(inserted(2000, 200.0)), []);
+        let advice = advised(inserted(2001, 200.01)).remove(0);
+        assert_eq!((advice.sql.as_deref(), advice.severity), (Some("VACUUM public.t"), Severity::Info));
+        assert!(advice.why.starts_with("2001 rows inserted since the last vacuum"), "{}", advice.why);
+        let never = PgVacuumRecord { insert_threshold: None, insert_percent: None, ..inserted(9999, 0.0) };
+        assert_eq!(advised(never), [], "autovacuum does not come for inserts");
+        let both = PgVacuumRecord { n_dead_tup: 5000, threshold_percent: Some(900.0), ..inserted(2001, 200.01) };
+        assert_eq!(advised(both)[0].severity, Severity::Warning);
+    }
+
+    #[test]
+    fn what_holds_it_back_is_named_with_the_way_out() {
+        let (horizon_holder, horizon_kind) = (Some("pid 7".to_owned()), Some("session".to_owned()));
+        let held = PgVacuumRecord { horizon_holder, horizon_kind, horizon_age: Some(5), ..table(1000, 900.0) };
+        let why = advised(held.clone()).remove(0).why;
+        assert!(why.contains("because pid 7 may still see it") && why.contains("pg_terminate_backend"), "{why}");
+        for (kind, way) in [("standby", "hot_standby_feedback"), ("slot", "slot"), ("prepared", "ROLLBACK PREPARED")] {
+            let why = advised(PgVacuumRecord { horizon_kind: Some(kind.to_owned()), ..held.clone() }).remove(0).why;
+            assert!(why.contains(way), "{why}");
+        }
         let running = advised(PgVacuumRecord { worker_pid: Some(8), ..held }).remove(0);
         assert!(running.why.contains("pid 8 vacuums it now") && running.sql.is_none());
     }

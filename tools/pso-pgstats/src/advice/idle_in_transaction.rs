@@ -7,7 +7,7 @@ use pso_common::Severity;
 use pso_common::config::ConfigValue as _;
 use pso_common::record::{Confidence, PgActivityRecord};
 
-use super::{Advice, Judged, Rule, evidence, whole_seconds};
+use super::{Advice, Judged, Rule, ending, evidence, whole_seconds};
 use crate::records::Snapshot;
 use crate::settings::Limits;
 
@@ -55,21 +55,10 @@ fn advice(session: &PgActivityRecord, idle: Duration, limit: Duration) -> Advice
             ("xmin_age", session.xmin_age.map(|age| age.to_string())),
         ]),
         confidence: Confidence::Medium,
-        sql: terminate(session),
+        sql: ending::terminate(session.pid, session.backend_start, session.xact_start),
         undo_sql: None,
         gain_bytes: None,
     }
-}
-
-/// The statement names the session's start and the transaction's, so that it cannot hit another session that got the same
-/// pid, nor a transaction that began since. Records have milliseconds, of which `date_trunc` makes the server's too.
-fn terminate(session: &PgActivityRecord) -> Option<String> {
-    Some(format!(
-        "SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity WHERE pid = {} \
-         AND pg_catalog.date_trunc('milliseconds', backend_start) = '{}' \
-         AND pg_catalog.date_trunc('milliseconds', xact_start) = '{}'",
-        session.pid, session.backend_start?, session.xact_start?
-    ))
 }
 
 #[cfg(test)]

@@ -4,21 +4,40 @@
 mod archiver_failing;
 mod autovacuum_behind;
 mod autovacuum_off;
+mod blocking_root;
+mod bloat_index;
+mod bloat_table;
+mod cache_hit_ratio;
 mod checkpoints_requested;
+mod checksum_failures;
+mod connections;
 mod covered_index;
 mod dead_tuples;
+mod deadlocks;
 mod dropping;
 mod duplicate_index;
+mod ending;
 mod foreign_key_without_index;
 mod idle_in_transaction;
 mod invalid_index;
+mod long_transaction;
 mod multixact_age;
 mod never_analyzed;
 mod prepared_transaction;
+mod rates;
 mod replication_lag;
+mod rollback_ratio;
 mod sequence_exhaustion;
+mod sequential_scans;
+mod setting_dangerous;
+mod setting_invalid;
+mod setting_pending;
 mod slot_invalid;
 mod slot_retains_wal;
+mod slow_statement;
+mod statements_evicting;
+mod statements_missing;
+mod temp_files;
 mod unused_index;
 mod xid_age;
 
@@ -45,9 +64,14 @@ struct Rule {
 }
 
 const RULES: &[Rule] = &[
+    blocking_root::RULE,
     idle_in_transaction::RULE,
+    long_transaction::RULE,
     dead_tuples::RULE,
+    bloat_table::RULE,
+    bloat_index::RULE,
     never_analyzed::RULE,
+    sequential_scans::RULE,
     unused_index::RULE,
     xid_age::RULE,
     multixact_age::RULE,
@@ -64,6 +88,18 @@ const RULES: &[Rule] = &[
     checkpoints_requested::RULE,
     replication_lag::RULE,
     slot_invalid::RULE,
+    slow_statement::RULE,
+    statements_missing::RULE,
+    statements_evicting::RULE,
+    checksum_failures::RULE,
+    setting_dangerous::RULE,
+    setting_invalid::RULE,
+    setting_pending::RULE,
+    connections::RULE,
+    deadlocks::RULE,
+    temp_files::RULE,
+    rollback_ratio::RULE,
+    cache_hit_ratio::RULE,
 ];
 
 /// What a rule says.
@@ -231,4 +267,4 @@ const fn whole_seconds(span: Duration) -> Duration {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

@@ -18,7 +18,7 @@ const MULTIXACT: Counter = Counter {
 };
 
 fn judge(snapshot: &Snapshot, limits: &Limits) -> Judged {
-    too_old(&MULTIXACT, snapshot, limits.max_multixact_age.into())
+    too_old(&MULTIXACT, snapshot, [limits.max_multixact_age, Limits::default().max_multixact_age].map(i64::from))
 }
 
 #[cfg(test)]
@@ -38,6 +38,14 @@ mod tests {
             judged(&RULE, &snapshot(|records| records.wraparound = vec![database])).advice
         };
         assert_eq!(advised(599_999_999), []);
+        let later = |multixact_age| PgWraparoundRecord {
+            scope: "database".to_owned(),
+            multixact_age,
+            multixact_freeze_max_age: 1_000_000_000,
+            ..PgWraparoundRecord::default()
+        };
+        let judge = |age| judged(&RULE, &snapshot(|records| records.wraparound = vec![later(age)])).advice.len();
+        assert_eq!([judge(1_049_999_999), judge(1_050_000_000)], [0, 1]);
         assert_eq!(advised(600_000_000)[0].evidence["multixact_age"], "600000000");
     }
 }

@@ -6,10 +6,10 @@ use super::*;
 use crate::records::Records;
 
 /// The server's clock in [`snapshot`].
-pub(super) const NOW: &str = "2026-11-22T09:00:00.000Z";
+pub(crate) const NOW: &str = "2026-11-22T09:00:00.000Z";
 
 /// A primary of version 15 whose statistics are as old as the limit wants them, and these records.
-pub(super) fn snapshot(fill: impl FnOnce(&mut Records)) -> Snapshot {
+pub(crate) fn snapshot(fill: impl FnOnce(&mut Records)) -> Snapshot {
     let at = |text: &str| text.parse().expect("a time");
     let mut records = Records::default();
     fill(&mut records);
@@ -22,6 +22,7 @@ pub(super) fn snapshot(fill: impl FnOnce(&mut Records)) -> Snapshot {
         is_superuser: false,
         in_recovery: false,
         now: at(NOW),
+        system_identifier: Some("7400000000000000001".to_owned()),
         started_at: at("2026-01-01T00:00:00Z"),
         stats_reset_at: Some(at("2026-11-08T09:00:00Z")),
         stats_since_at: at("2026-11-08T09:00:00Z"),

@@ -43,12 +43,17 @@ const XID: Counter = Counter {
 };
 
 fn judge(snapshot: &Snapshot, limits: &Limits) -> Judged {
-    too_old(&XID, snapshot, limits.max_xid_age.into())
+    too_old(&XID, snapshot, [limits.max_xid_age, Limits::default().max_xid_age].map(i64::from))
 }
 
-/// The databases in which the counter is at the limit or past it.
-pub(super) fn too_old(counter: &Counter, snapshot: &Snapshot, limit: i64) -> Judged {
+/// The databases in which the counter is at the limit or past it. A server that is told to freeze later than the default limit
+/// is late only when it has not done so either: PostgreSQL itself allows 5 % more before it hurries (`vacuum_failsafe_age`), from
+/// which age on it is late anyhow.
+pub(super) fn too_old(counter: &Counter, snapshot: &Snapshot, [limit, default]: [i64; 2]) -> Judged {
     let records = &snapshot.records.wraparound;
+    let later = records.iter().filter(|record| record.scope == "database").map(counter.freeze_max_age).max();
+    let later = later.map_or(0, |age| (age + age / 20).min(failsafe(counter, snapshot)));
+    let limit = if limit == default { limit.max(later) } else { limit };
     let old = |record: &&PgWraparoundRecord| (counter.age)(record) >= limit;
     let tables: Vec<_> = records.iter().filter(|record| record.scope == "table").filter(old).collect();
     let databases = records.iter().filter(|record| record.scope == "database").filter(old);
@@ -150,6 +155,20 @@ mod tests {
         let mut own = snapshot(|all| all.wraparound = vec![database(LIMIT)]);
         own.server.settings.insert("vacuum_failsafe_age".to_owned(), LIMIT.to_string());
         assert_eq!(judged(&RULE, &own).advice[0].severity, Severity::High);
+    }
+
+    #[test]
+    fn a_server_that_is_to_freeze_later_is_late_later() {
+        let later = |age, freeze_max_age| PgWraparoundRecord { freeze_max_age, ..database(age) };
+        assert_eq!(advised(vec![later(LIMIT, 200_000_000)]).len(), 1);
+        assert_eq!(advised(vec![later(1_049_999_999, 1_000_000_000)]), []);
+        assert_eq!(advised(vec![later(1_050_000_000, 1_000_000_000)])[0].evidence["limit"], "1050000000");
+        assert_eq!(advised(vec![later(FAILSAFE - 1, 2_000_000_000)]), []);
+        assert_eq!(advised(vec![later(FAILSAFE, 2_000_000_000)])[0].severity, Severity::High);
+        // A limit that somebody set is that.
+        let limits = Limits { max_xid_age: 300_000_000, ..Limits::default() };
+        let snapshot = snapshot(|all| all.wraparound = vec![later(300_000_000, 1_000_000_000)]);
+        assert_eq!((RULE.judge)(&snapshot, &limits).advice.len(), 1);
     }
 
     #[test]

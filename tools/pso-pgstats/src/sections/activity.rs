@@ -11,8 +11,11 @@ use crate::records::{Records, Row};
 use crate::report::Report;
 use crate::watch::{Failure, Variants, Watch};
 
-pub(super) const SECTION: Section =
-    Section::special::<PgActivityRecord>("activity", "Client connections that are not idle", read);
+pub(super) const SECTION: Section = Section::special::<PgActivityRecord>(
+    "activity",
+    "Client connections that are not idle, and what else is in a transaction",
+    read,
+);
 
 impl Row for PgActivityRecord {
     const NOUN: (&'static str, &'static str) = ("connection", "connections");
@@ -28,6 +31,8 @@ struct Seen {
     /// Absent for idle ones.
     activity: Option<PgActivityRecord>,
     state: Option<String>,
+    /// Whether it is a client's connection, or may be.
+    client: bool,
     hidden: bool,
 }
 
@@ -38,7 +43,7 @@ fn read(watch: &mut Watch, _: Variants) -> Result<Report, Failure> {
     for row in watch.records::<Seen>(include_str!("../../queries/activity.sql"), &[])? {
         if row.hidden {
             hidden += 1;
-        } else {
+        } else if row.client {
             *states.entry(row.state.unwrap_or_else(|| "starting".to_owned())).or_default() += 1;
         }
         shown.extend(row.activity);

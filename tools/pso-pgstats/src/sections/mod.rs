@@ -2,29 +2,42 @@
 
 mod activity;
 mod archiver;
+mod blocking;
+mod bloat;
 mod checkpoints;
+mod connections;
+mod databases;
 mod foreign_keys;
 mod indexes;
+mod io;
+mod locks;
 mod prepared;
+mod progress;
 mod replication;
 mod sequences;
+mod settings;
 mod sizes;
 mod slots;
+mod statement_stats;
 mod statements;
 mod tables;
 mod vacuum;
+mod wal;
 mod wraparound;
 
 use std::fmt;
 
 pub(crate) use replication::hidden as hidden_replication;
+pub(crate) use settings::line;
+pub(crate) use statement_stats::way_out as statements_way_out;
 
 use pso_common::Run;
-use pso_common::record::{PgAdviceRecord, PgSectionRecord, Severity};
+use pso_common::record::{PgAdviceRecord, PgChangeRecord, PgSectionRecord, Severity};
 
 use crate::records::{Place, Records};
 use crate::report::{Report, count};
 use crate::watch::{Failure, Variants, Watch};
+use crate::{advice, changes};
 
 /// A part of the picture that can be asked for by name.
 pub(crate) struct Section {
@@ -43,20 +56,37 @@ pub(crate) struct Section {
 /// All of them, in the order in which they are shown.
 pub(crate) static SECTIONS: &[Section] = &[
     activity::SECTION,
+    connections::SECTION,
+    databases::SECTION,
+    blocking::SECTION,
+    locks::SECTION,
+    progress::SECTION,
     tables::SECTION,
     sizes::SECTION,
     indexes::SECTION,
+    bloat::SECTION,
     foreign_keys::SECTION,
     sequences::SECTION,
     vacuum::SECTION,
     statements::SECTION,
+    statement_stats::SECTION,
     wraparound::SECTION,
     slots::SECTION,
     prepared::SECTION,
     archiver::SECTION,
     checkpoints::SECTION,
+    wal::SECTION,
+    io::SECTION,
     replication::SECTION,
-    // Judged from what the others read; asks nothing itself.
+    settings::SECTION,
+    // What follows comes of what the others read; it asks nothing itself.
+    Section {
+        name: CHANGES,
+        about: "What has changed since the run of --baseline: rates of counters, growth of sizes",
+        kinds: Kinds::<PgChangeRecord>::ONE,
+        queries: &[],
+        read: |_, _| Ok(Report::default()),
+    },
     Section {
         name: ADVICE,
         about: "What to do about indexes, dead rows, autovacuum, sequences, transaction ids, slots, archiving and open transactions",
@@ -68,6 +98,9 @@ pub(crate) static SECTIONS: &[Section] = &[
 
 /// The name of the section that judges.
 const ADVICE: &str = "advice";
+
+/// The name of the section that compares with an earlier run.
+pub(crate) const CHANGES: &str = "changes";
 
 /// A section and nothing else has its name.
 impl PartialEq for Section {
@@ -96,9 +129,18 @@ impl Section {
         SECTIONS.iter().find(|section| section.name == name)
     }
 
-    /// Whether it judges what the others read.
+    /// Whether it asks nothing itself, but judges or compares what the others read.
     pub(crate) fn judges(&self) -> bool {
-        self.name == ADVICE
+        matches!(self.name, ADVICE | CHANGES)
+    }
+
+    /// Those that it judges or compares, in the order in which they are shown.
+    pub(crate) fn needs(&self, shown: &[&'static Self], baseline: bool) -> Vec<&'static Self> {
+        match self.name {
+            ADVICE => advice::needs().collect(),
+            CHANGES if baseline => changes::needs(shown),
+            _ => Vec::new(),
+        }
     }
 
     /// Asks the server.

@@ -11,7 +11,7 @@ use crate::report::Note;
 pub(super) const SECTION: Section = Section::plain::<PgVacuumRecord>(
     "vacuum",
     "How far each table is from its next autovacuum, and what holds vacuum back",
-    &[(130_000, include_str!("../../queries/vacuum.sql"))],
+    &[(130_000, include_str!("../../queries/vacuum.sql")), (180_000, include_str!("../../queries/vacuum_18.sql"))],
 );
 
 impl Row for PgVacuumRecord {

@@ -1,0 +1,27 @@
+-- PostgreSQL 16 and 17. Readable for every role. An operation is of op_bytes.
+-- Without track_io_timing all times are 0, which is none.
+SELECT
+    i.backend_type,
+    i.object,
+    i.context,
+    i.reads,
+    i.reads * i.op_bytes AS read_bytes,
+    nullif(i.read_time, 0)::int8 AS read_ms,
+    i.writes,
+    i.writes * i.op_bytes AS write_bytes,
+    nullif(i.write_time, 0)::int8 AS write_ms,
+    i.writebacks,
+    nullif(i.writeback_time, 0)::int8 AS writeback_ms,
+    i.extends,
+    i.extends * i.op_bytes AS extend_bytes,
+    nullif(i.extend_time, 0)::int8 AS extend_ms,
+    i.hits,
+    i.evictions,
+    i.reuses,
+    i.fsyncs,
+    nullif(i.fsync_time, 0)::int8 AS fsync_ms,
+    i.stats_reset AS stats_reset_at
+FROM pg_catalog.pg_stat_io AS i
+WHERE greatest(i.reads, i.writes, i.writebacks, i.extends, i.hits, i.evictions, i.reuses, i.fsyncs) > 0
+ORDER BY
+    coalesce(i.reads * i.op_bytes, 0) + coalesce(i.writes * i.op_bytes, 0) + coalesce(i.extends * i.op_bytes, 0) DESC, i.backend_type, i.object, i.context
