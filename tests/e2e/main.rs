@@ -14,6 +14,7 @@ mod logscan_merge;
 mod logscan_templates;
 mod logscan_time;
 mod pgstats;
+mod pgstats_activity;
 mod pgstats_baseline;
 mod pgstats_bloat;
 mod pgstats_blocking;

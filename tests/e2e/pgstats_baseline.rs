@@ -229,3 +229,20 @@ fn a_file_may_be_appended_to_and_compared_with() {
     let third = next();
     assert!(third.records_of_kind("pg.change").iter().all(|change| change["field"] != "table_bytes"), "{third}");
 }
+
+#[test]
+fn a_run_takes_its_leave_of_the_server() {
+    // From 14 on the server counts sessions whose client just vanished.
+    let server = TempPg::shared_of(pg::newest().expect("a version")).expect("PostgreSQL");
+    let database = server.database("pgstats_leave").expect("a database");
+    let counted = |field: &str| {
+        let sql = format!("SELECT {field} FROM pg_stat_database WHERE datname = current_database()");
+        database.scalar(&sql).expect("asked").parse::<u64>().expect("a number")
+    };
+    let before = counted("sessions");
+    for _ in 0..3 {
+        run(&database, &["tables"]).assert_code(0);
+    }
+    wait::until("the sessions", STATISTICS, || (counted("sessions") >= before + 3).then_some(())).expect("counted");
+    assert_eq!(counted("sessions_abandoned"), 0);
+}

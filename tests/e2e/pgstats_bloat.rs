@@ -130,7 +130,7 @@ fn a_table_that_is_mostly_empty_is_advised_past_the_limit_only() {
     deleted(&database, "inside", 46);
     let name = format!("bloat_table:public.{ODD}");
     let outcome = run(&database, &[&["advice"][..], &SMALL].concat());
-    assert_eq!(of_rule(&outcome, "bloat_table"), [name.clone()], "{outcome}");
+    assert_eq!(of_rule(&outcome, "bloat_table"), [name.as_str()], "{outcome}");
     // By default so little is nothing.
     assert_eq!(of_rule(&run(&database, &["advice"]), "bloat_table"), [""; 0]);
     let advice = advised(&database, &SMALL, &name);
@@ -258,6 +258,10 @@ fn what_could_not_be_measured_keeps_its_estimate_and_is_said() {
     );
     assert_eq!(held.record("pg.bloat", "public.t")["estimated"], true, "{held}");
     assert_eq!(held.record("pg.bloat", "public.fresh")["estimated"], false, "{held}");
+    holder.batch_execute("LOCK TABLE fresh IN ACCESS EXCLUSIVE MODE").expect("locked");
+    let (end, held) = ask("pgstats_bloat_monitor", &[]);
+    assert!(end["severity"] == "info" && message(&end).contains("1 table not looked at, because another"), "{end}");
+    assert_eq!(names(&held, "pg.bloat").len(), 2, "{held}");
     drop(holder);
 
     // One that takes its time and fails: what is smaller than half of it is still tried.

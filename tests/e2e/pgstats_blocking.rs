@@ -13,12 +13,12 @@ use crate::pgstats::{STATISTICS, advised, advised_no_more, database, message, na
 /// Any wait is too long.
 const AT_ONCE: [&str; 2] = ["--max-blocked", "0s"];
 
-fn pid(client: &mut Client) -> i32 {
+pub(crate) fn pid(client: &mut Client) -> i32 {
     client.query_one("SELECT pg_backend_pid()", &[]).expect("asked").get(0)
 }
 
 /// A session that runs what has to wait, in a thread; its pid, and whether it went well in the end.
-fn waiting(database: &Database, sql: &'static str) -> (i32, JoinHandle<bool>) {
+pub(crate) fn waiting(database: &Database, sql: &'static str) -> (i32, JoinHandle<bool>) {
     let mut client = database.connect().expect("connected");
     // Nothing that a test does may wait for ever.
     client.batch_execute("SET lock_timeout = '60s'").expect("set");
@@ -32,7 +32,7 @@ fn waiting(database: &Database, sql: &'static str) -> (i32, JoinHandle<bool>) {
     (pid, thread)
 }
 
-fn blocking(database: &Database) -> Outcome {
+pub(crate) fn blocking(database: &Database) -> Outcome {
     let outcome = run(database, &["blocking"]);
     outcome.assert_code(0).assert_quiet();
     outcome
@@ -89,6 +89,11 @@ fn the_tree_shows_who_waits_for_whom() {
     let mut both = vec![i64::from(r), i64::from(first)];
     both.sort_unstable();
     assert_eq!(by, both, "{table}");
+
+    let advice = advised(&database, &AT_ONCE, &format!("blocking_root:pid {r}"));
+    let queue =
+        format!("Up to 1 of them wait only because pid {ddl} wants public.\"Od\"\"d 🚀\" in AccessExclusiveLock");
+    assert!(message(&advice).contains(&queue), "{advice}");
 
     // The tree of another database is not shown.
     let elsewhere = TempPg::shared().expect("PostgreSQL").database("pgstats_tree_elsewhere").expect("a database");
@@ -306,62 +311,69 @@ fn strong_locks_and_those_that_are_waited_for_are_shown() {
 }
 
 #[test]
-fn activity_says_who_it_is_and_whom_it_waits_for() {
-    let database = database("pgstats_activity");
-    database.execute("CREATE TABLE t (id int)").expect("created");
+fn what_a_parallel_worker_waits_for_is_told_of_its_leader() {
+    let database = database("pgstats_parallel");
+    database
+        .execute(
+            "CREATE TABLE t (id int);
+             CREATE FUNCTION reads() RETURNS bigint LANGUAGE plpgsql PARALLEL SAFE AS 'BEGIN RETURN (SELECT count(*) FROM t); END'",
+        )
+        .expect("created");
     let mut holder = database.connect().expect("connected");
     holder.batch_execute("BEGIN; LOCK TABLE t").expect("held");
     let held = pid(&mut holder);
-    let (waiter, thread) = waiting(&database, "SELECT 1 FROM t; ALTER ROLE CURRENT_USER PASSWORD 'never-shown'");
-    let outcome = run(&database, &["activity"]);
-    outcome.assert_code(0).assert_quiet();
-    let record = outcome.record("pg.activity", &format!("pid {waiter}"));
-    assert_eq!(record["blocked_by"], Value::from(vec![held]), "{record}");
-    assert_eq!((&record["client_addr"], &record["backend_type"]), (&"127.0.0.1".into(), &"client backend".into()));
-    assert_eq!(record["query"], "SELECT 1 FROM t; ALTER ROLE CURRENT_USER PASSWORD '***'", "{record}");
-    let holds = outcome.record("pg.activity", &format!("pid {held}"));
-    let version = database.scalar("SHOW server_version_num").expect("asked");
-    assert_eq!(holds.get("query_id").is_some_and(Value::is_string), version.as_str() >= "140000", "{holds}");
-    assert!(holds.get("blocked_by").is_none() && record["xact_ms"].is_u64(), "{outcome}");
-    assert!(blocking(&database).text().contains("PASSWORD '***'"));
-    database.execute_as_admin(&format!("SELECT pg_cancel_backend({waiter})")).expect("cancelled");
-    assert!(!thread.join().expect("ends"), "it was cancelled");
+    let newer = database.scalar("SHOW server_version_num").expect("asked").as_str() >= "160000";
+    let mut client = database.connect().expect("connected");
+    let parallel = if newer { "debug_parallel_query" } else { "force_parallel_mode" };
+    client.batch_execute(&format!("SET {parallel} = on; SET lock_timeout = '60s'")).expect("set");
+    let leader = pid(&mut client);
+    let thread = std::thread::spawn(move || client.batch_execute("SELECT reads()").is_ok());
+    let outcome = wait::until("the worker waits", STATISTICS, || {
+        let outcome = run(&database, &["activity", "blocking"]);
+        (!outcome.records_of_kind("pg.blocking").is_empty()).then_some(outcome)
+    })
+    .expect("seen");
+    assert_eq!(strings(&outcome, "path"), [held.to_string(), format!("{held} > {leader}")], "{outcome}");
+    let waits = outcome.record("pg.blocking", &format!("pid {leader}"));
+    assert_eq!((&waits["lock_object"], &waits["mode"]), (&"public.t".into(), &"AccessShareLock".into()), "{waits}");
+    let of = |record: &Value| record["leader_pid"] == leader;
+    let worker = outcome.records_of_kind("pg.activity").into_iter().find(of).expect("the worker");
+    assert_eq!(worker["backend_type"], "parallel worker", "{worker}");
+    let clients = message(&outcome.record("pg.section", "activity")).to_owned();
+    assert_eq!(clients, "1 active, 1 idle in transaction", "a worker is no client");
+    holder.batch_execute("COMMIT").expect("ended");
+    assert!(thread.join().expect("ends"), "it got its lock");
 }
 
 #[test]
-fn a_long_transaction_is_advised_past_the_limit_only() {
-    let database = database("pgstats_long");
-    let mut long = database.connect().expect("connected");
-    let root = pid(&mut long);
-    let name = format!("long_transaction:pid {root}");
-    let work = std::thread::spawn(move || {
-        let failed = long.batch_execute("BEGIN; CREATE TABLE t (id int); SELECT pg_sleep(60)").is_err();
-        (failed, long.batch_execute("ROLLBACK; SELECT 1").is_ok())
-    });
-    let args = ["--max-transaction", "0s"];
-    let advice = advised(&database, &args, &name);
-    assert_eq!((&advice["severity"], &advice["confidence"]), (&"warning".into(), &"low".into()), "{advice}");
-    let inside = run(&database, &["advice", "--max-transaction", "1h"]);
-    assert!(!names(&inside, "pg.advice").contains(&name), "{inside}");
-    // It has an id of its own from the table on.
-    let advice = wait::until("its transaction id", STATISTICS, || {
-        database.execute("SELECT pg_current_xact_id()").ok()?;
-        Some(advised(&database, &args, &name)).filter(|advice| message(advice).contains("vacuum removes nothing"))
-    })
-    .expect("seen");
-    assert_eq!(database.scalar(advice["sql"].as_str().expect("SQL")).expect("run"), "t");
-    assert_eq!(work.join().expect("ends"), (true, true), "cancelled, and the session is there");
-    advised_no_more(&database, &args, &name);
+fn on_a_standby_the_replay_of_a_lock_is_a_root_that_nobody_ends() {
+    let primary = TempPg::start_new().expect("PostgreSQL");
+    let database = primary.database("pgstats_replayed_lock").expect("a database");
+    database.execute("CREATE TABLE t (id int)").expect("created");
+    let standby = primary.standby().expect("a standby");
+    let replica = standby.replica_of(&database);
+    let mut holder = database.connect().expect("connected");
+    holder.batch_execute("BEGIN; LOCK TABLE t; ALTER TABLE t ADD COLUMN x int").expect("held");
+    // A commit takes with it to the standby what was written before it.
+    database.execute("CREATE TABLE later (id int)").expect("created");
+    standby.catch_up(&primary).expect("caught up");
+    let held = "SELECT 1 FROM pg_locks WHERE relation = 't'::regclass AND mode = 'AccessExclusiveLock' AND granted";
+    wait::until("the replayed lock", STATISTICS, || replica.scalar(held).ok()).expect("held");
+    let (waiter, thread) = waiting(&replica, "SELECT * FROM t");
+    let outcome = run_as_admin(&standby, &replica);
+    let replays = outcome.records_of_kind("pg.blocking").into_iter().find(|record| record["backend_type"] == "startup");
+    let root = replays.expect("the startup process")["pid"].as_i64().expect("a pid");
+    assert_eq!(strings(&outcome, "path"), [root.to_string(), format!("{root} > {waiter}")], "{outcome}");
+    let advice = outcome.record("pg.advice", &format!("blocking_root:pid {root}"));
+    assert!(advice.get("sql").is_none() && message(&advice).contains("it replays what the primary did"), "{advice}");
+    holder.batch_execute("COMMIT").expect("ended");
+    standby.catch_up(&primary).expect("caught up");
+    assert!(thread.join().expect("ends"), "it got its lock");
+}
 
-    // A copy of the database is let finish; what waits for its client is ended.
-    let mut dump = database.connect().expect("connected");
-    dump.batch_execute("SET application_name = 'pg_dump'; BEGIN ISOLATION LEVEL REPEATABLE READ; SELECT 1")
-        .expect("begun");
-    let name = format!("long_transaction:pid {}", pid(&mut dump));
-    let advice = advised(&database, &args, &name);
-    assert_eq!((&advice["severity"], advice.get("sql")), (&"info".into(), None), "{advice}");
-    dump.batch_execute("SET application_name = 'forgotten'").expect("set");
-    let advice = advised(&database, &args, &name);
-    assert_eq!(database.scalar(advice["sql"].as_str().expect("SQL")).expect("run"), "t");
-    advised_no_more(&database, &args, &name);
+fn run_as_admin(server: &TempPg, database: &Database) -> Outcome {
+    let tool = tool(database, &["blocking", "advice", "--max-blocked", "0s"]);
+    let outcome = tool.env("PGUSER", "postgres").env("PGPASSWORD", server.admin_password()).run().expect("ends");
+    outcome.assert_quiet();
+    outcome
 }

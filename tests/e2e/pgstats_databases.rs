@@ -112,6 +112,12 @@ fn connections_are_advised_from_the_limit_on() {
     let advice = advised(&database, &[], "connections:server");
     assert_eq!((&advice["severity"], &advice["evidence"]["used_percent"]), (&"high".into(), &"100".into()), "{advice}");
     run(&database, &["advice"]).assert_code(2);
+    // The last one is taken: one clear message.
+    let last = database.connect().expect("connected");
+    let refused = run(&database, &["advice"]);
+    refused.assert_code(3).assert_stderr_has("remaining connection slots are reserved");
+    assert_eq!(refused.stderr.lines().count(), 1, "{refused}");
+    drop(last);
 
     // Who may not see the others' states is told so, and counts them all the same.
     held.truncate(12);
@@ -213,7 +219,7 @@ fn temporary_files_are_advised_past_the_limit_only() {
     let quoted = format!("\"{}\"", database.name().replace('"', "\"\""));
     database.execute(&format!("ALTER DATABASE {quoted} SET work_mem = '1MB'")).expect("set");
     let sort = || {
-        let rows = "SELECT n, repeat('x', 50) AS note FROM generate_series(1, 100000) AS n OFFSET 0";
+        let rows = "SELECT generate_series(1, 100000) AS n, repeat('x', 50) AS note OFFSET 0";
         database
             .execute(&format!("SELECT count(*) FROM (SELECT * FROM ({rows}) AS r ORDER BY note, n) AS s"))
             .expect("sorted");

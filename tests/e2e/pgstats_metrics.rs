@@ -142,6 +142,19 @@ fn the_names_are_those_of_postgres_exporter_and_any_name_of_a_table_is_kept() {
     assert!((value("pg_up", &none) - 1.0).abs() < f64::EPSILON);
     assert!(value("pg_postmaster_start_time_seconds", &none) > 1.6e9);
     assert!(value("pg_replication_is_replica", &none) < 1.0);
+    let database_label = [("datname".to_owned(), database.name().to_owned())].into();
+    assert!(value("pg_database_size_bytes", &database_label) > 1e6);
+    assert!(value("pg_stat_database_xact_commit", &database_label) > 0.0);
+    assert!((value("pg_settings_max_connections", &none) - 100.0).abs() < 1.0);
+    assert!((value("pg_settings_fsync", &none)).abs() < f64::EPSILON, "the harness spares the disk");
+    // The tool's own session is at work, and nobody is told twice.
+    let states: BTreeMap<&str, f64> = families["pg_stat_activity_count"]
+        .samples
+        .iter()
+        .map(|(labels, value)| (labels["state"].as_str(), *value))
+        .collect();
+    assert_eq!(states.keys().copied().collect::<Vec<_>>(), ["active", "idle", "idle in transaction"]);
+    assert!(states.values().sum::<f64>() >= 1.0, "{states:?}");
     // What counts is told as a counter where the name that is known allows it; bytes and seconds are what they say.
     for (name, kind) in [
         ("pg_stat_user_tables_n_tup_ins", None),

@@ -2,13 +2,15 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::process::CommandExt as _;
+use std::process::Command;
 
 use pso_tests::pg::{Database, TempPg};
 use pso_tests::tool::Outcome;
 use pso_tests::wait;
 use serde_json::Value;
 
-use crate::pgstats::{STATISTICS, message, names, of_rule, tool};
+use crate::pgstats::{STATISTICS, advised_no_more, message, names, of_rule, tool};
 
 /// As a superuser, and with no setting accepted.
 fn run(database: &Database, server: &TempPg, args: &[&str]) -> Outcome {
@@ -142,7 +144,8 @@ fn what_waits_for_a_restart_is_advised_until_it_came() {
         (&"info".into(), &"100".into()),
         "{advice}"
     );
-    assert!(message(&advice).contains("works with 64, and its configuration files say 100"), "{advice}");
+    assert!(message(&advice).contains("works with 64, and ") && message(&advice).contains(" says 100"), "{advice}");
+    assert!(text(&advice["evidence"], "pending_source").contains("postgresql.auto.conf:"), "{advice}");
     let outcome = run(&database, &server, &["settings", "advice"]);
     assert_eq!(of_rule(&outcome, "setting_pending"), [name], "{outcome}");
     assert_eq!(of_rule(&outcome, "setting_invalid"), [""; 0], "{outcome}");
@@ -238,4 +241,69 @@ fn passwords_in_settings_stay_in_the_server() {
     let shown = outcome.record("pg.setting", "search_path");
     assert_eq!((&shown["secret"], text(&shown, "setting")), (&false.into(), "\"hunter2-shown\""), "{shown}");
     assert!(message(&outcome.record("pg.section", "settings")).contains("may hold a password"), "{outcome}");
+}
+
+#[test]
+fn an_extension_that_is_older_than_its_files_is_advised() {
+    let database = crate::pgstats::database("pgstats_extension");
+    database
+        .execute_as_admin(
+            "CREATE SCHEMA \"odd \"\"schema\"; CREATE EXTENSION hstore VERSION '1.4' SCHEMA \"odd \"\"schema\";
+             CREATE EXTENSION citext",
+        )
+        .expect("created");
+    let versions = "SELECT string_agg(extname || ' ' || extversion, ',' ORDER BY extname) FROM pg_extension
+                    WHERE extname IN ('hstore', 'citext')";
+    let before = database.scalar(versions).expect("asked");
+    let outcome = crate::pgstats::run(&database, &["extensions", "advice"]);
+    outcome.assert_code(0);
+    assert_eq!(of_rule(&outcome, "extension_update"), ["extension_update:hstore"], "{outcome}");
+    let record = outcome.record("pg.extension", "hstore");
+    let seen =
+        (text(&record, "installed_version"), text(&record, "schemaname"), &record["relocatable"], &record["trusted"]);
+    assert_eq!(seen, ("1.4", "odd \"schema", &true.into(), &true.into()), "{record}");
+    assert!(text(&record, "update_path").starts_with("1.4--1.5"), "{record}");
+    let current = outcome.record("pg.extension", "citext");
+    assert_eq!(current["installed_version"], current["default_version"], "{current}");
+    assert_eq!(names(&outcome, "pg.extension")[0], "hstore", "the one that differs comes first");
+    let advice = crate::pgstats::advised(&database, &[], "extension_update:hstore");
+    // Nothing leads back from it.
+    assert_eq!((&advice["severity"], advice.get("undo_sql")), (&"info".into(), None), "{advice}");
+    database.execute_as_admin(text(&advice, "sql")).expect("updated");
+    assert_ne!(database.scalar(versions).expect("asked"), before);
+    advised_no_more(&database, &[], "extension_update:hstore");
+}
+
+#[test]
+fn a_cluster_without_checksums_is_advised() {
+    let mut server = TempPg::start_new().expect("PostgreSQL");
+    let database = server.database("pgstats_checksums").expect("a database");
+    let look = |database: &Database| {
+        let outcome = crate::pgstats::run(database, &["checksums", "advice"]);
+        outcome.assert_code(0);
+        (outcome.record("pg.checksums", "checksums"), of_rule(&outcome, "checksums_off"))
+    };
+    let (record, advice) = look(&database);
+    assert_eq!((&record["data_checksums"], &record["checksum_failures"], advice.len()), (&true.into(), &0.into(), 0));
+    // The packages of other versions come without the program.
+    let program = server.programs().join("pg_checksums");
+    if !program.exists() {
+        return;
+    }
+    let change = |server: &mut TempPg, option: &str| {
+        server.stop().expect("stopped");
+        let mut command = Command::new(&program);
+        if let Some(uid) = server.runs_as() {
+            command.uid(uid);
+        }
+        let output = command.arg(option).arg("-D").arg(server.data_folder()).output().expect("run");
+        assert!(output.status.success(), "{output:?}");
+        server.start().expect("started");
+    };
+    change(&mut server, "--disable");
+    let (record, advice) = look(&database);
+    assert_eq!(advice, ["checksums_off:data_checksums"]);
+    assert_eq!((&record["data_checksums"], record.get("checksum_failures")), (&false.into(), None), "{record}");
+    change(&mut server, "--enable");
+    assert_eq!(look(&database).1, [""; 0]);
 }

@@ -103,7 +103,7 @@ fn a_slow_statement_is_advised_when_it_was_run_often() {
     let since = advice["evidence"].get("since").is_some();
     assert_eq!(since, version(&database) >= 140_000, "{advice}");
     let outcome = run(&database, &["advice", "--min-mean", "20ms"]);
-    assert_eq!(of_rule(&outcome, "slow_statement"), [name.clone()], "{outcome}");
+    assert!(of_rule(&outcome, "slow_statement").iter().eq([&name]), "{outcome}");
     advised_no_more(&database, &["--min-mean", "10s"], &name);
 }
 

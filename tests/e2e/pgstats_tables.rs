@@ -102,7 +102,6 @@ fn a_large_table_that_is_read_row_by_row_is_advised_past_the_limit_only() {
     );
     assert!(advice.get("sql").is_none() && message(&advice).contains("EXPLAIN"), "{advice}");
     let outcome = run(&database, &["advice", "--min-stats-age", "0s"]);
-    outcome.assert_code(0);
     assert_eq!(of_rule(&outcome, "sequential_scans"), [name], "{:?}", names(&outcome, "pg.advice"));
     // Young statistics say nothing, and that is said.
     let young = run(&database, &["advice"]);

@@ -95,19 +95,21 @@ impl OpenMetrics {
             if !metric.with.is_none_or(has) || metric.without.is_some_and(has) {
                 continue;
             }
-            let Some(field) = fields.get(metric.field) else { continue };
-            let (set, value) = match metric.measure {
-                Measure::Presence => (Rc::clone(&set), Some(1.0)),
-                Measure::State => {
-                    let state = (metric.field, text(field));
-                    (label_set(&[labels.as_slice(), &[state]].concat()).into(), Some(1.0))
-                }
+            let Some(field) = within(fields, metric.field) else { continue };
+            let with = |label: &str, value: String| -> Rc<str> {
+                label_set(&[labels.as_slice(), &[(label, value)]].concat()).into()
+            };
+            let (set, value) = match (metric.measure, metric.extra) {
+                (Measure::State, _) => (with(metric.field, text(field)), Some(1.0)),
+                (Measure::Presence, _) => (Rc::clone(&set), Some(1.0)),
+                (_, Some((label, value))) => (with(label, value.to_owned()), number(metric, field)),
                 _ => (Rc::clone(&set), number(metric, field)),
             };
             let Some(value) = value else { continue };
             if !self.families.contains_key(metric.name) {
                 let schema = self.schemas.entry(info.kind).or_insert_with(|| info.schema());
-                let help = schema["properties"][metric.field]["description"].as_str().unwrap_or_default();
+                let own = metric.field.split('.').next().unwrap_or_default();
+                let help = schema["properties"][own]["description"].as_str().unwrap_or_default();
                 let family = Family::of(metric, help);
                 self.families.insert(metric.name.to_owned(), family);
             }
@@ -183,6 +185,14 @@ impl Family {
     }
 }
 
+/// The field, or with a dot what is within one.
+fn within<'a>(fields: &'a Map<String, Value>, path: &str) -> Option<&'a Value> {
+    match path.split_once('.') {
+        Some((field, rest)) => within(fields.get(field)?.as_object()?, rest),
+        None => fields.get(path),
+    }
+}
+
 /// A counter's name without the ending of its samples.
 fn counter_base(name: &str) -> &str {
     name.strip_suffix("_total").unwrap_or(name)
@@ -199,11 +209,15 @@ fn number(metric: &Metric, value: &Value) -> Option<f64> {
     if let Some(truth) = value.as_bool() {
         return Some(f64::from(u8::from(truth)));
     }
-    let text = value.as_str()?;
-    text.parse::<Timestamp>()
-        .ok()
-        .map(unix_seconds)
-        .or_else(|| text.parse().ok().filter(|number: &f64| number.is_finite()))
+    match value.as_str()? {
+        // As settings are printed.
+        "on" => Some(1.0),
+        "off" => Some(0.0),
+        text => {
+            let moment = text.parse::<Timestamp>().ok().map(unix_seconds);
+            moment.or_else(|| text.parse().ok().filter(|number: &f64| number.is_finite()))
+        }
+    }
 }
 
 /// Seconds since 1970, as OpenMetrics tells moments.
@@ -300,17 +314,22 @@ pso_worst_severity{tool="pso-test"} 2
 
     #[test]
     fn a_kind_that_declares_its_measurements_is_told_by_them() {
-        let server = r#""version_num":150004,"version":"15.4","database":"plans","role":"r","reads_all_stats":true,"is_superuser":false,"in_recovery":false,"now":"2026-11-22T09:00:00Z","started_at":"2026-11-22T08:00:00.5Z","stats_since_at":"2026-11-22T08:00:00Z","stats_source":"server start","settings":{}"#;
+        let server = r#""version_num":150004,"version":"15.4","database":"plans","role":"r","reads_all_stats":true,"is_superuser":false,"in_recovery":false,"now":"2026-11-22T09:00:00Z","started_at":"2026-11-22T08:00:00.5Z","stats_since_at":"2026-11-22T08:00:00Z","stats_source":"server start","settings":{"max_connections":"100","fsync":"on"}"#;
         let slot = r#""slot_name":"a\nb","slot_type":"logical","active":true,"wal_status":"reserved","retained_bytes":16777216,"inactive_ms":1500"#;
         let text =
             rendered(&[line("pg.server", "ok", "plans", server), line("pg.slot", "ok", "a", slot)], Severity::Ok);
+        let connections = r#""scope":"server","connections":5,"connection_limit":97,"active":2,"idle":3,"idle_in_transaction":0,"hidden":0"#;
+        let text = text + &rendered(&[line("pg.connection", "ok", "server", connections)], Severity::Ok);
         for expected in [
+            "pg_stat_activity_count{scope=\"server\",state=\"idle\"} 3\n",
             "# TYPE pg_replication_slot_slot_is_active gauge\n",
             "pg_replication_slot_slot_is_active{slot_name=\"a\\nb\",slot_type=\"logical\"} 1\n",
             "pg_replication_slot_wal_status{slot_name=\"a\\nb\",slot_type=\"logical\",wal_status=\"reserved\"} 1\n",
             "# UNIT pso_pg_slot_retained_bytes bytes\n",
             "pso_pg_slot_inactive_seconds{slot_name=\"a\\nb\",slot_type=\"logical\"} 1.5\n",
             "pg_postmaster_start_time_seconds 1795334400.5\n",
+            "pg_settings_max_connections 100\n",
+            "pg_settings_fsync 1\n",
         ] {
             assert!(text.contains(expected), "{expected} is missing in\n{text}");
         }

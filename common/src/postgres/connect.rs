@@ -119,7 +119,9 @@ fn explain(error: &OpenError, settings: &PgSettings) -> anyhow::Error {
         } else if *code == SqlState::INVALID_CATALOG_NAME {
             "check PGDATABASE or maintenance.postgres.dbname".to_owned()
         } else if *code == SqlState::TOO_MANY_CONNECTIONS {
-            "all connections are in use; see who holds them with `pso-pgstats activity` as a superuser".to_owned()
+            "all connections are in use; see who holds them with `pso-pgstats activity` as a superuser, or from PostgreSQL 16 \
+             on as a role that has pg_use_reserved_connections"
+                .to_owned()
         } else if *code == SqlState::CANNOT_CONNECT_NOW {
             "the server is starting up, shutting down or recovering; try again shortly".to_owned()
         } else {

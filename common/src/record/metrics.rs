@@ -74,7 +74,7 @@ impl Label {
 /// One measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metric {
-    /// The field that it is taken from.
+    /// The field that it is taken from; a path with a dot of what is within it.
     pub field: &'static str,
     /// What OpenMetrics calls it. The units are seconds and bytes; where `postgres_exporter` has the metric it is its name and
     /// its unit. A span in milliseconds (`…_ms`) is divided where the name says seconds or an age.
@@ -85,6 +85,8 @@ pub struct Metric {
     pub with: Option<&'static str>,
     /// Told only of records that have not this field.
     pub without: Option<&'static str>,
+    /// A label that its samples have besides those of the kind, and its value.
+    pub extra: Option<(&'static str, &'static str)>,
 }
 
 /// What a value means.
@@ -104,7 +106,7 @@ pub enum Measure {
 
 impl Metric {
     const fn new(field: &'static str, name: &'static str, measure: Measure) -> Self {
-        Self { field, name, measure, with: None, without: None }
+        Self { field, name, measure, with: None, without: None, extra: None }
     }
 
     /// See [`Measure::Counter`].
@@ -135,6 +137,13 @@ impl Metric {
     #[must_use]
     pub const fn presence(field: &'static str, name: &'static str) -> Self {
         Self::new(field, name, Measure::Presence)
+    }
+
+    /// With one more label: several fields that are told as one metric.
+    #[must_use]
+    pub const fn labelled(mut self, label: &'static str, value: &'static str) -> Self {
+        self.extra = Some((label, value));
+        self
     }
 
     /// Only of records that have this field: one name for the servers that tell it, or for one sort of the kind.

@@ -149,7 +149,7 @@ mod tests {
             let labels = metrics.labels.iter().filter_map(|label| label.field());
             let given = metrics.gives.iter().map(|(_, field)| *field);
             let conditions = metrics.fields.iter().flat_map(|metric| [metric.with, metric.without]).flatten();
-            let measured = metrics.fields.iter().map(|metric| metric.field);
+            let measured = metrics.fields.iter().filter_map(|metric| metric.field.split('.').next());
             for field in measured.chain(labels).chain(given).chain(conditions).chain(metrics.since) {
                 assert!(fields.contains_key(field), "{}.{field}", info.kind);
             }

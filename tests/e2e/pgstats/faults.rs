@@ -1,6 +1,6 @@
 //! Locked tables, silence, lost connections, servers that cannot be used: a record or one clear message, never a hang.
 
-use pso_tests::pg::TempPg;
+use pso_tests::pg::{self, TempPg};
 use pso_tests::proxy::{Direction, Mode, TcpProxy};
 use pso_tests::wait;
 use std::time::{Duration, Instant};
@@ -148,9 +148,16 @@ fn a_server_without_tls_is_not_talked_to_in_the_clear_where_tls_was_wanted() {
 
 #[test]
 fn a_server_without_a_free_connection_says_so_and_still_lets_the_superuser_look() {
-    let settings = [("max_connections", "5"), ("superuser_reserved_connections", "2"), ("max_wal_senders", "0")];
-    let server = TempPg::with_settings(&settings).expect("PostgreSQL");
+    let builder = TempPg::builder().version(pg::newest().expect("a version")).setting("max_wal_senders", "0");
+    let builder = builder.setting("max_connections", "6").setting("superuser_reserved_connections", "2");
+    let server = builder.setting("reserved_connections", "1").start().expect("PostgreSQL");
     let database = server.database("pgstats_full").expect("a database");
+    database
+        .execute_as_admin(
+            "CREATE ROLE pgstats_reserved LOGIN PASSWORD 'reserved-password';
+             GRANT pg_monitor, pg_use_reserved_connections TO pgstats_reserved",
+        )
+        .expect("a role");
     // Whoever connected before may still be on its way out.
     let held = wait::until("all connections to be held", STATISTICS, || {
         let held: Vec<_> = (0..3).map_while(|_| database.connect().ok()).collect();
@@ -158,13 +165,19 @@ fn a_server_without_a_free_connection_says_so_and_still_lets_the_superuser_look(
     });
     let held = held.expect("held");
     let outcome = run(&database, &[]);
-    outcome.assert_code(3).assert_stderr_has("all connections are in use").assert_stderr_has("as a superuser");
+    outcome
+        .assert_code(3)
+        .assert_stderr_has("all connections are in use")
+        .assert_stderr_has("as a superuser")
+        .assert_stderr_has("pg_use_reserved_connections");
     outcome.assert_no_secret(&[database.password()]);
     assert_eq!((outcome.stderr.lines().count(), outcome.records().len()), (1, 2), "{outcome}");
-    let admin = tool(&database, &["activity"]).env("PGUSER", "postgres").env("PGPASSWORD", server.admin_password());
-    let admin = admin.run().expect("ends");
-    admin.assert_code(0).assert_quiet();
-    assert!(message(&admin.record("pg.section", "activity")).contains("3 idle"), "{admin}");
+    for (user, password) in [("postgres", server.admin_password()), ("pgstats_reserved", "reserved-password")] {
+        let allowed =
+            tool(&database, &["activity"]).env("PGUSER", user).env("PGPASSWORD", password).run().expect("ends");
+        allowed.assert_code(0).assert_quiet();
+        assert!(message(&allowed.record("pg.section", "activity")).contains("3 idle"), "{allowed}");
+    }
     drop(held);
 
     // A role's own limit ends in the same way.

@@ -85,7 +85,7 @@ fn sections_are_listed_without_a_server() {
         "{list}"
     );
     let unknown = Tool::new("pso-pgstats").expect("built").arg("tabels").run().expect("ends");
-    unknown.assert_code(3).assert_stderr_has("'tabels'").assert_stderr_has("activity, tables, sizes, indexes");
+    unknown.assert_code(3).assert_stderr_has("'tabels'").assert_stderr_has("tables, sizes, indexes");
 }
 
 #[test]
@@ -257,7 +257,7 @@ fn a_saved_run_is_shown_and_judged_without_a_server() {
     advised(&database, &[], "dead_tuples:public.past");
     let live = run(&database, &[]);
     let offline = |args: &[&str], saved: &str| {
-        let tool = Tool::new("pso-pgstats").expect("built").env("PGPORT", "1").args(args);
+        let tool = Tool::new("pso-pgstats").expect("built").envs(database.env()).env("PGPORT", "1").args(args);
         tool.stdin(saved).run().expect("ends")
     };
     let replayed = offline(&["--input", "-"], live.text());

@@ -1,6 +1,6 @@
 -- PostgreSQL 13 to 18. Readable for every role; statistics of columns only where it may SELECT them (pg_stats), else NULL.
 -- Takes no lock but on tables that were never vacuumed nor analysed: their size is asked for unless another session holds, or
--- waits for, them in ACCESS EXCLUSIVE. Pages and rows of all others are those of the last vacuum or analyse, which belong
+-- waits for, them in ACCESS EXCLUSIVE (0). Pages and rows of all others are those of the last vacuum or analyse, which belong
 -- together. Relations of less than 16 pages are left out: nothing is to be gained there, and a database may have very many.
 -- What a row takes is computed by the caller, from its columns in their order: length, alignment, average width in bytes, share
 -- of nulls, distinct values, dropped.
@@ -49,6 +49,7 @@ seen AS (
     LEFT JOIN pg_catalog.pg_am AS am ON am.oid = c.relam
     WHERE (c.relkind IN ('r', 'm') OR c.relkind = 'i' AND am.amname = 'btree')
       AND c.relpersistence <> 't'
+      AND (c.relpages >= 16 OR c.relpages = 0 AND c.relkind <> 'i')
       AND n.nspname NOT IN ('pg_catalog', 'information_schema')
       AND n.nspname !~ '^pg_toast'
 ),
@@ -58,11 +59,11 @@ large AS (
     CROSS JOIN (SELECT pg_catalog.current_setting('block_size')::int8 AS block_size) AS b
     WHERE s.relpages >= 16
     UNION ALL
-    SELECT s.*, z.size_bytes, b.block_size
+    SELECT s.*, coalesce(z.size_bytes, 0), b.block_size
     FROM seen AS s
     CROSS JOIN (SELECT pg_catalog.current_setting('block_size')::int8 AS block_size) AS b
     CROSS JOIN LATERAL (SELECT CASE WHEN NOT s.held THEN pg_catalog.pg_relation_size(s.oid) END AS size_bytes) AS z
-    WHERE s.relpages = 0 AND s.relkind <> 'i' AND z.size_bytes >= 16 * b.block_size
+    WHERE s.relpages = 0 AND (s.held OR z.size_bytes >= 16 * b.block_size)
 ),
 -- Statistics are those of the table's column; those of an index are of its expressions.
 parts AS (

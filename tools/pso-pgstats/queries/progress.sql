@@ -106,7 +106,9 @@ SELECT
     s.done,
     s.total,
     s.unit,
-    pg_catalog.round(least(100, s.done * 100.0 / nullif(s.total, 0)), 2)::float8 AS percent,
+    -- least() passes over NULL.
+    CASE WHEN s.total > 0 AND s.done IS NOT NULL
+        THEN pg_catalog.round(least(100, s.done * 100.0 / s.total), 2)::float8 END AS percent,
     s.rounds,
     s.tuples_done,
     nullif(s.waits_for_pid, 0)::int4 AS waits_for_pid,

@@ -13,14 +13,16 @@ WITH held AS (
 feeding AS (
     -- Serial ('a') and identity ('i').
     SELECT p.objid AS oid, p.refobjid AS table_oid, p.refobjsubid AS attnum
-    FROM pg_catalog.pg_depend AS p
+    FROM pg_catalog.pg_sequence AS q
+    JOIN pg_catalog.pg_depend AS p ON p.objid = q.seqrelid
     WHERE p.classid = 'pg_catalog.pg_class'::pg_catalog.regclass
       AND p.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass
       AND p.refobjsubid > 0
       AND p.deptype IN ('a', 'i')
     UNION
     SELECT p.refobjid, ad.adrelid, ad.adnum
-    FROM pg_catalog.pg_depend AS p
+    FROM pg_catalog.pg_sequence AS q
+    JOIN pg_catalog.pg_depend AS p ON p.refobjid = q.seqrelid
     JOIN pg_catalog.pg_attrdef AS ad ON ad.oid = p.objid
     WHERE p.classid = 'pg_catalog.pg_attrdef'::pg_catalog.regclass
       AND p.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass

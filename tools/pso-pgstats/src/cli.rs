@@ -54,7 +54,7 @@ Examples:
   pso-pgstats --baseline pg.jsonl changes      what has changed since: rates and growth
   pso-pgstats advice | jq -r 'select(.kind == \"pg.advice\") | .sql // empty'
 
-A role that sees everything: GRANT pg_monitor TO sync_user; for sequences of others GRANT SELECT ON them
+A role that sees everything: GRANT pg_monitor TO sync_user; for sequences and the bloat of others GRANT SELECT ON them
 
 Exit codes:
   0  nothing to do

@@ -26,6 +26,9 @@ use crate::watch::{Failure, Watch};
 /// How often the waiting thread looks whether a signal came.
 const STEP: Duration = Duration::from_millis(50);
 
+/// How long the end of the session is waited for. The connection itself waits no longer for the server.
+const FAREWELL: Duration = Duration::from_millis(1100);
+
 /// What the asking thread tells.
 enum Message {
     /// The attempt to connect has ended.
@@ -75,7 +78,13 @@ pub(crate) fn run(pg: PgSettings, settings: &Settings, run: &mut Run<'_>) -> any
         Some(Over::Lost(section, reason)) => {
             bail!("read section {section} of {shown}: {reason}; see the server's log, and try again")
         }
-        _ => Ok(()),
+        Some(Over::Late) => Ok(()),
+        None => {
+            // The asking thread takes its leave of the server; a process that ends before would be counted there as a session
+            // that was abandoned (`pg_stat_database.sessions_abandoned`).
+            while reading.receiver.recv_timeout(FAREWELL).is_ok() {}
+            Ok(())
+        }
     }
 }
 

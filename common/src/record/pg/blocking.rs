@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::QueryText;
-use crate::record::{Kind, Timestamp};
+use crate::record::{Kind, Label, Metric, Metrics, Timestamp};
 
 /// `pg.blocking`: a session that waits for a lock or is waited for, as a place in the tree of who blocks whom. Parents come
 /// before their children. `name` is `pid <pid>`, or `prepared transaction <gid>`. Source: `pg_locks`, `pg_blocking_pids`,
@@ -86,4 +86,19 @@ impl Kind for PgBlockingRecord {
     const KIND: &'static str = "pg.blocking";
     const COLUMNS: &'static [&'static str] =
         &["path", "blocks_in_all", "waiting_ms", "mode", "lock_object", "state", "application_name", "query"];
+    const METRICS: Metrics = Metrics::new(
+        &[
+            Label::Field("datname"),
+            Label::Field("usename"),
+            Label::Field("application_name"),
+            Label::Field("pid"),
+            Label::Field("gid"),
+            Label::Field("root_pid"),
+        ],
+        &[
+            Metric::moment("blocks_in_all", "pso_pg_blocking_blocked_sessions"),
+            Metric::moment("waiting_ms", "pso_pg_blocking_waiting_seconds"),
+            Metric::moment("longest_wait_ms", "pso_pg_blocking_longest_wait_seconds"),
+        ],
+    );
 }

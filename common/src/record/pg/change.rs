@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Number;
 
-use crate::record::Kind;
+use crate::record::{Kind, Label, Metric, Metrics};
 
 /// `pg.change`: how one number of one record has changed since the run of `--baseline`. `name` is
 /// `<of_kind>:<object>:<field>`, `message` says it for people.
@@ -37,4 +37,8 @@ pub struct PgChangeRecord {
 impl Kind for PgChangeRecord {
     const KIND: &'static str = "pg.change";
     const COLUMNS: &'static [&'static str] = &["before", "after", "delta", "per_second", "elapsed_ms"];
+    const METRICS: Metrics = Metrics::new(
+        &[Label::Given("datname"), Label::Field("of_kind"), Label::Field("object"), Label::Field("field")],
+        &[Metric::moment("delta", "pso_pg_change_delta"), Metric::moment("per_second", "pso_pg_change_per_second")],
+    );
 }

@@ -66,6 +66,19 @@ impl Kind for PgConnectionRecord {
             Metric::moment("idle", "pso_pg_connections_idle"),
             Metric::moment("idle_in_transaction", "pso_pg_connections_idle_in_transaction"),
             Metric::moment("longest_idle_ms", "pso_pg_connections_longest_idle_seconds"),
+            // Of the server as a whole: of the holders only some are told.
+            Metric::moment("active", "pg_stat_activity_count")
+                .labelled("state", "active")
+                .with("connection_limit")
+                .without("object"),
+            Metric::moment("idle", "pg_stat_activity_count")
+                .labelled("state", "idle")
+                .with("connection_limit")
+                .without("object"),
+            Metric::moment("idle_in_transaction", "pg_stat_activity_count")
+                .labelled("state", "idle in transaction")
+                .with("connection_limit")
+                .without("object"),
         ],
     );
 }

@@ -125,11 +125,11 @@ impl Kind for PgDatabaseRecord {
             Metric::counter("conflicts", "pg_stat_database_conflicts"),
             Metric::counter("blk_read_ms", "pg_stat_database_blk_read_time"),
             Metric::counter("blk_write_ms", "pg_stat_database_blk_write_time"),
-            Metric::counter("sessions", "pso_pg_database_sessions"),
-            Metric::counter("sessions_abandoned", "pso_pg_database_sessions_abandoned"),
-            Metric::counter("sessions_fatal", "pso_pg_database_sessions_fatal"),
-            Metric::counter("sessions_killed", "pso_pg_database_sessions_killed"),
-            Metric::counter("checksum_failures", "pso_pg_database_checksum_failures"),
+            Metric::counter("sessions", "pso_pg_database_sessions_total"),
+            Metric::counter("sessions_abandoned", "pso_pg_database_sessions_abandoned_total"),
+            Metric::counter("sessions_fatal", "pso_pg_database_sessions_fatal_total"),
+            Metric::counter("sessions_killed", "pso_pg_database_sessions_killed_total"),
+            Metric::counter("checksum_failures", "pso_pg_database_checksum_failures_total"),
         ],
     )
     .since("stats_since_at");

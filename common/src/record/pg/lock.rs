@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Kind, Timestamp};
+use crate::record::{Kind, Label, Metric, Metrics, Timestamp};
 
 /// `pg.lock`: a lock that somebody waits for, or one on a relation that keeps others from changing rows or definitions. `name`
 /// is `pid <pid>`. Source: `pg_locks`, `pg_stat_activity`, `pg_prepared_xacts`.
@@ -48,4 +48,20 @@ impl Kind for PgLockRecord {
     const KIND: &'static str = "pg.lock";
     const COLUMNS: &'static [&'static str] =
         &["granted", "mode", "lock_object", "waiting_ms", "xact_ms", "state", "usename", "application_name"];
+    const METRICS: Metrics = Metrics::new(
+        &[
+            Label::Field("usename"),
+            Label::Field("application_name"),
+            Label::Field("pid"),
+            Label::Field("gid"),
+            Label::Field("locktype"),
+            Label::Field("mode"),
+            Label::Field("lock_object"),
+        ],
+        &[
+            Metric::moment("granted", "pso_pg_lock_granted"),
+            Metric::moment("waiting_ms", "pso_pg_lock_waiting_seconds"),
+            Metric::moment("xact_ms", "pso_pg_lock_transaction_seconds"),
+        ],
+    );
 }

@@ -10,8 +10,10 @@ mod blocking;
 mod bloat;
 mod change;
 mod checkpoints;
+mod checksums;
 mod connection;
 mod database;
+mod extension;
 mod foreign_key;
 mod index;
 mod io;
@@ -40,8 +42,10 @@ pub use blocking::PgBlockingRecord;
 pub use bloat::PgBloatRecord;
 pub use change::PgChangeRecord;
 pub use checkpoints::PgCheckpointsRecord;
+pub use checksums::PgChecksumsRecord;
 pub use connection::PgConnectionRecord;
 pub use database::PgDatabaseRecord;
+pub use extension::PgExtensionRecord;
 pub use foreign_key::PgForeignKeyRecord;
 pub use index::PgIndexRecord;
 pub use io::PgIoRecord;
@@ -95,6 +99,8 @@ macro_rules! pg_records {
             prepared: PgPreparedRecord,
             slots: PgSlotRecord,
             settings: PgSettingRecord,
+            extensions: PgExtensionRecord,
+            checksums: PgChecksumsRecord,
         }
     };
 }

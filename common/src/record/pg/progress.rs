@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::Kind;
+use crate::record::{Kind, Label, Metric, Metrics};
 
 /// `pg.progress`: a command at work that says how far it is. `name` is `pid <pid>`. Source: `pg_stat_progress_vacuum`,
 /// `…_analyze`, `…_create_index`, `…_cluster`, `…_basebackup`, `…_copy` (14 and newer), and `pg_stat_activity`.
@@ -78,4 +78,19 @@ impl Kind for PgProgressRecord {
         "waits_for_pid",
         "wait_event",
     ];
+    const METRICS: Metrics = Metrics::new(
+        &[
+            Label::Given("datname"),
+            Label::Field("pid"),
+            Label::Field("command"),
+            Label::Field("object"),
+            Label::Field("phase"),
+            Label::Field("unit"),
+        ],
+        &[
+            Metric::moment("done", "pso_pg_progress_done"),
+            Metric::moment("total", "pso_pg_progress_to_do"),
+            Metric::moment("running_ms", "pso_pg_progress_running_seconds"),
+        ],
+    );
 }

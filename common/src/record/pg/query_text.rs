@@ -328,4 +328,55 @@ mod tests {
         let read: QueryText = serde_json::from_str(r#""PASSWORD 'y'""#).expect("a text");
         assert_eq!(serde_json::to_string(&read).expect("JSON"), r#""PASSWORD '***'""#);
     }
+
+    #[test]
+    fn no_secret_is_shown_whatever_stands_around_it_and_wherever_it_is_cut() {
+        let before =
+            ["", "SELECT 'it''s'; ", "-- don't\n", "DO $$ x ", r"SELECT E'\'', ", "/* ' */ ", "\"q'uote\", ", "é🚀'"];
+        let forms = [
+            "PASSWORD '#'",
+            "password='# #'",
+            "PASSWORD E'#'",
+            "password := $x1$# '#$x1$",
+            "password => N'#'",
+            "'password=# host=h'",
+            "'password = ''# #'' host=h'",
+            "'host=h sslpassword=#'",
+            "{\"password\": \"#\"}",
+            "'postgres://u:#@h/d'",
+            "set_password(1, '#')",
+            "password = crypt('#', 'salt')",
+            "password IN ('a', '#')",
+            "SET my.password TO '#'",
+            "PASSWORD '#'\n'#'",
+        ];
+        for before in before {
+            for form in forms {
+                for after in ["", "'", " LOGIN; SELECT 'x'", "\n'y'", ", password 'z'"] {
+                    let text = format!("{before}{}{after}", form.replace('#', "h0nter2"));
+                    for end in text.char_indices().map(|(at, _)| at).chain([text.len()]) {
+                        let shown = masked(&text[..end]);
+                        assert!(!shown.contains("h0"), "{} became {shown}", &text[..end]);
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn anything_can_be_read() {
+        const PIECES: [&str; 20] = [
+            "password", "'", "''", "\"", "\\", "$", "$a$", "$1", "=", "(", ")", " ", "\n", "--", "/*", "*/", "://",
+            "@", ":", "é🚀",
+        ];
+        let mut state: u32 = 7;
+        for _ in 0..20_000 {
+            let mut text = String::new();
+            for _ in 0..12 {
+                state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+                text.push_str(PIECES[(state >> 16) as usize % PIECES.len()]);
+            }
+            let _ = masked(&text);
+        }
+    }
 }

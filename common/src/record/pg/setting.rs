@@ -46,6 +46,9 @@ pub struct PgSettingRecord {
     /// That value, as it was written (`pg_file_settings.setting`).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub pending_setting: Option<String>,
+    /// Where that is written, as `file:line` (`pg_file_settings.sourcefile`, `sourceline`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pending_source: Option<String>,
     /// The database of an override (`pg_db_role_setting.setdatabase`); absent for all.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub datname: Option<String>,

@@ -89,12 +89,16 @@ impl Kind for PgStatementRecord {
     const KIND: &'static str = "pg.statement";
     const COLUMNS: &'static [&'static str] = &["calls", "mean_ms", "total_ms", "total_percent", "rows", "query"];
     const METRICS: Metrics = Metrics::new(
-        &[Label::Given("datname"), Label::Field("queryid")],
+        &[Label::As("user", "usename"), Label::Given("datname"), Label::Field("queryid"), Label::Field("toplevel")],
         &[
             Metric::counter("calls", "pg_stat_statements_calls_total"),
             Metric::counter("total_ms", "pg_stat_statements_seconds_total"),
             Metric::counter("rows", "pg_stat_statements_rows_total"),
+            Metric::counter("blk_read_ms", "pg_stat_statements_block_read_seconds_total"),
+            Metric::counter("blk_write_ms", "pg_stat_statements_block_write_seconds_total"),
+            Metric::counter("wal_bytes", "pso_pg_statement_wal_bytes_total"),
             Metric::moment("mean_ms", "pso_pg_statement_mean_seconds"),
         ],
-    );
+    )
+    .since("stats_since_at");
 }

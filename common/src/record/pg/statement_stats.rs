@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::record::{Kind, Timestamp};
+use crate::record::{Kind, Metric, Metrics, Timestamp};
 
 /// `pg.statement_stats`: the extension `pg_stat_statements` on this server. `name` is `pg_stat_statements`. Source:
 /// `pg_extension`, `pg_settings`, `pg_stat_statements`, `pg_stat_statements_info`.
@@ -41,4 +41,14 @@ impl Kind for PgStatementStatsRecord {
     const KIND: &'static str = "pg.statement_stats";
     const COLUMNS: &'static [&'static str] =
         &["loaded", "created", "version", "entries", "max_entries", "dealloc", "stats_reset_at"];
+    const METRICS: Metrics = Metrics::new(
+        &[],
+        &[
+            Metric::moment("loaded", "pso_pg_statement_stats_loaded"),
+            Metric::moment("entries", "pso_pg_statement_stats_entries"),
+            Metric::moment("max_entries", "pso_pg_statement_stats_max_entries"),
+            Metric::counter("dealloc", "pso_pg_statement_stats_dealloc_total"),
+        ],
+    )
+    .since("stats_reset_at");
 }

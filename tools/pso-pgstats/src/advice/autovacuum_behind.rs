@@ -83,7 +83,8 @@ fn cause(table: &PgVacuumRecord) -> String {
             format!("pid {pid} vacuums it now; should that take too long, autovacuum_vacuum_cost_limit slows it")
         }
         (None, Some(holder), Some(age)) => format!(
-            "what the last {age} transactions deleted cannot be removed yet, because {holder} may still see it: {}",
+            "what the last {age} transactions deleted cannot be removed yet, because {holder} may still see it; if most of it is as young as \
+             that, {}",
             way_out(table.horizon_kind.as_deref())
         ),
         _ => "nothing is seen to hold vacuum back; the workers may be too few or too slow (autovacuum_max_workers, \
@@ -97,10 +98,10 @@ fn way_out(kind: Option<&str>) -> &'static str {
     match kind {
         Some("session") => "let its transaction end, or end it with pg_terminate_backend",
         Some("standby") => {
-            "a query there runs long and the standby says so (hot_standby_feedback): end it there, see its pg_stat_activity"
+            "end what runs long there: the standby tells of its queries (hot_standby_feedback), its pg_stat_activity shows them"
         }
         Some("slot") => {
-            "a query on the standby that reads from it, or a standby that is gone: see to that one first, and drop the slot \
+            "see to the standby that reads from it: a query may run long there, or it may be gone; drop the slot \
              (pg_drop_replication_slot) only if nobody will come back to it"
         }
         Some("prepared") => "end it with COMMIT PREPARED or ROLLBACK PREPARED",

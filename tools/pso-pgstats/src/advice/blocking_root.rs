@@ -23,7 +23,11 @@ fn judge(snapshot: &Snapshot, limits: &Limits) -> Judged {
     let roots = records.iter().filter(|record| record.depth == 0 && record.blocked_by.is_empty());
     let late = roots.filter_map(|root| Some((root, Duration::from_millis(root.longest_wait_ms?))));
     late.filter(|(_, wait)| *wait >= limits.max_blocked)
-        .map(|(root, wait)| advice(root, wait, &waiters(records, root), limits.max_blocked, &snapshot.server.database))
+        .map(|(root, wait)| {
+            let mut advice = advice(root, wait, &waiters(records, root), limits.max_blocked, &snapshot.server.database);
+            advice.why.push_str(&queue(records, root));
+            advice
+        })
         .collect()
 }
 
@@ -42,6 +46,23 @@ fn waiters(records: &[PgBlockingRecord], root: &PgBlockingRecord) -> String {
     let more = behind.len().saturating_sub(NAMED);
     let named = behind[..behind.len() - more].join(", ");
     if more == 0 { named } else { format!("{named} and {more} more") }
+}
+
+/// Who waits for a lock on a whole relation keeps all out that come after it, and can be taken out of the queue at no loss.
+fn queue(records: &[PgBlockingRecord], root: &PgBlockingRecord) -> String {
+    let waits = |record: &&PgBlockingRecord| {
+        let of = record.depth > 0 && (record.root_pid, &record.gid) == (root.pid, &None);
+        of && record.mode.as_deref() == Some("AccessExclusiveLock") && record.blocks_in_all > 0
+    };
+    let first = records.iter().filter(waits).max_by_key(|record| record.blocks_in_all);
+    first.map_or_else(String::new, |first| {
+        format!(
+            ". Up to {} of them wait only because pid {} wants {} in AccessExclusiveLock: cancelling that one lets them go on",
+            first.blocks_in_all,
+            first.pid,
+            first.lock_object.as_deref().unwrap_or("a relation")
+        )
+    })
 }
 
 fn advice(root: &PgBlockingRecord, wait: Duration, waiters: &str, limit: Duration, here: &str) -> Advice {
@@ -205,6 +226,21 @@ mod tests {
         assert_eq!(sql(prepared("app")).as_deref(), Some("ROLLBACK PREPARED 'it''s'"));
         let advice = advised(prepared("other")).remove(0);
         assert!(advice.sql.is_none() && advice.why.ends_with("in the database other"), "{advice:?}");
+    }
+
+    #[test]
+    fn who_keeps_others_out_while_it_waits_is_named() {
+        let mode = Some("AccessExclusiveLock".to_owned());
+        let ddl = PgBlockingRecord { mode: mode.clone(), blocks_in_all: 7, ..waiter() };
+        let why = |waiter: PgBlockingRecord| {
+            let records = vec![root("active", LIMIT), waiter];
+            judged(&RULE, &snapshot(|all| all.blocking = records)).advice.remove(0).why
+        };
+        assert!(why(ddl).ends_with(
+            "Up to 7 of them wait only because pid 43 wants public.t in AccessExclusiveLock: cancelling that one lets them go on"
+        ));
+        assert!(!why(PgBlockingRecord { mode, ..waiter() }).contains("Up to"), "nobody is behind it");
+        assert!(!why(PgBlockingRecord { blocks_in_all: 7, ..waiter() }).contains("Up to"), "a row");
     }
 
     #[test]

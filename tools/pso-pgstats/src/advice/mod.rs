@@ -10,6 +10,7 @@ mod bloat_table;
 mod cache_hit_ratio;
 mod checkpoints_requested;
 mod checksum_failures;
+mod checksums_off;
 mod connections;
 mod covered_index;
 mod dead_tuples;
@@ -17,6 +18,7 @@ mod deadlocks;
 mod dropping;
 mod duplicate_index;
 mod ending;
+mod extension_update;
 mod foreign_key_without_index;
 mod idle_in_transaction;
 mod invalid_index;
@@ -95,6 +97,8 @@ const RULES: &[Rule] = &[
     setting_dangerous::RULE,
     setting_invalid::RULE,
     setting_pending::RULE,
+    extension_update::RULE,
+    checksums_off::RULE,
     connections::RULE,
     deadlocks::RULE,
     temp_files::RULE,

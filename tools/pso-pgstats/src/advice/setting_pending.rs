@@ -21,18 +21,21 @@ fn judge(snapshot: &Snapshot, _: &Limits) -> Judged {
 fn advice(setting: &PgSettingRecord) -> Advice {
     let unit = setting.unit.as_deref().map_or_else(String::new, |unit| format!(" (in {unit})"));
     let now = setting.setting.as_ref().map_or_else(|| "its former value".to_owned(), |now| format!("{now}{unit}"));
-    let then = setting.pending_setting.as_ref().map_or_else(|| "another one".to_owned(), Clone::clone);
+    let then = setting.pending_setting.as_deref().unwrap_or("another one");
+    let place = setting.pending_source.as_deref().unwrap_or("its configuration files");
+    let say = if setting.pending_source.is_some() { "says" } else { "say" };
     Advice {
         severity: Severity::Info,
         object: setting.setting_name.clone().unwrap_or_default(),
         why: format!(
-            "the server works with {now}, and its configuration files say {then}: that comes with the next restart, wanted or not. \
+            "the server works with {now}, and {place} {say} {then}: that comes with the next restart, wanted or not. \
              Restart it when it suits, or take the change back in the file"
         ),
         evidence: evidence([
             ("setting", setting.setting.clone()),
             ("unit", setting.unit.clone()),
             ("pending_setting", setting.pending_setting.clone()),
+            ("pending_source", setting.pending_source.clone()),
             ("source", setting.source.clone()),
             ("sourcefile", setting.sourcefile.as_ref().map(|_| line(setting))),
         ]),
@@ -58,14 +61,15 @@ mod tests {
             unit: Some("8kB".to_owned()),
             pending_restart,
             pending_setting: pending.map(str::to_owned),
+            pending_source: pending.map(|_| "/etc/x.conf:3".to_owned()),
             ..PgSettingRecord::default()
         };
         let advised = |setting| judged(&RULE, &snapshot(|records| records.settings = vec![setting])).advice;
         assert_eq!(advised(setting(false, None)), []);
         let advice = advised(setting(true, Some("1GB"))).remove(0);
         assert_eq!((advice.object.as_str(), advice.sql), ("shared_buffers", None));
-        assert!(advice.why.contains("with 16384 (in 8kB), and its configuration files say 1GB"), "{}", advice.why);
-        assert!(advised(setting(true, None))[0].why.contains("say another one"));
+        assert!(advice.why.contains("with 16384 (in 8kB), and /etc/x.conf:3 says 1GB"), "{}", advice.why);
+        assert!(advised(setting(true, None))[0].why.contains("and its configuration files say another one"));
         let given = PgSettingRecord { source: Some("command line".to_owned()), ..setting(true, Some("1GB")) };
         assert_eq!(advised(given), []);
     }

@@ -14,7 +14,8 @@ pub(super) const SECTION: Section = Section::plain::<PgDatabaseRecord>(
 );
 
 impl Row for PgDatabaseRecord {
-    const NOUN: (&'static str, &'static str) = ("database", "databases");
+    const NOUN: (&'static str, &'static str) =
+        ("database, shared objects included", "databases, shared objects included");
 
     fn name(&self) -> String {
         self.datname.clone().unwrap_or_else(|| "shared objects".to_owned())
@@ -27,7 +28,7 @@ impl Row for PgDatabaseRecord {
         }
         let text = format!(
             "{} not measured, because the role may not connect; GRANT pg_read_all_stats TO {}",
-            count(unmeasured, Self::NOUN),
+            count(unmeasured, ("database", "databases")),
             server.role
         );
         vec![Note::new(Severity::Info, text)]

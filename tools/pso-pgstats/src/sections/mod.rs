@@ -5,8 +5,10 @@ mod archiver;
 mod blocking;
 mod bloat;
 mod checkpoints;
+mod checksums;
 mod connections;
 mod databases;
+mod extensions;
 mod foreign_keys;
 mod indexes;
 mod io;
@@ -79,6 +81,8 @@ pub(crate) static SECTIONS: &[Section] = &[
     io::SECTION,
     replication::SECTION,
     settings::SECTION,
+    extensions::SECTION,
+    checksums::SECTION,
     // What follows comes of what the others read; it asks nothing itself.
     Section {
         name: CHANGES,

@@ -34,14 +34,19 @@ impl Row for PgSettingRecord {
 
 /// `postgresql.conf:12`, with its folder.
 pub(crate) fn line(setting: &PgSettingRecord) -> String {
-    let file = setting.sourcefile.as_deref().unwrap_or("a file");
-    setting.sourceline.map_or_else(|| file.to_owned(), |line| format!("{file}:{line}"))
+    place(setting.sourcefile.as_deref(), setting.sourceline)
 }
 
-/// The row of `settings_files_readable.sql`.
+fn place(file: Option<&str>, line: Option<i32>) -> String {
+    let file = file.unwrap_or("a file");
+    line.map_or_else(|| file.to_owned(), |line| format!("{file}:{line}"))
+}
+
+/// The row of `settings_readable.sql`: what the role may see.
 #[derive(Deserialize)]
 struct Readable {
-    readable: bool,
+    all_settings: bool,
+    files: bool,
 }
 
 /// A row of `settings_files.sql`.
@@ -56,11 +61,11 @@ struct Unused {
 
 fn read(watch: &mut Watch, _: Variants) -> Result<Report, Failure> {
     let mut report = Report::default();
-    let files: Readable = watch.record(include_str!("../../queries/settings_files_readable.sql"), &[])?;
+    let readable: Readable = watch.record(include_str!("../../queries/settings_readable.sql"), &[])?;
     // Before the settings: asking for the files makes the session see what waits for a restart, whether the server was told to
     // reload them or not.
     let unused: Vec<Unused> =
-        if files.readable { watch.records(include_str!("../../queries/settings_files.sql"), &[])? } else { Vec::new() };
+        if readable.files { watch.records(include_str!("../../queries/settings_files.sql"), &[])? } else { Vec::new() };
     let mut settings: Vec<PgSettingRecord> = watch.rows(include_str!("../../queries/settings.sql"), &[])?;
     let set = settings.len();
     report.note(Severity::Ok, count(set, PgSettingRecord::NOUN));
@@ -73,14 +78,14 @@ fn read(watch: &mut Watch, _: Variants) -> Result<Report, Failure> {
         report.note(Severity::Ok, format!("of {secret} the value is not read, because it may hold a password"));
     }
     let role = &watch.server.role;
-    if !files.readable {
+    if !readable.files {
         let text = format!(
             "the configuration files are not read for what is wrong in them; GRANT SELECT ON pg_catalog.pg_file_settings TO \
              {role}; GRANT EXECUTE ON FUNCTION pg_catalog.pg_show_all_file_settings() TO {role}"
         );
         report.note(Severity::Info, text);
     }
-    if !settings.iter().any(|setting| setting.sourcefile.is_some()) && !watch.server.is_superuser {
+    if !readable.all_settings {
         let text = format!("some settings, and their files, are hidden; GRANT pg_read_all_settings TO {role}");
         report.note(Severity::Info, text);
     }
@@ -101,6 +106,7 @@ fn sorted_out(unused: Vec<Unused>, settings: &mut [PgSettingRecord]) -> Vec<PgSe
         let pending = settings.iter_mut().find(waits);
         if let Some(setting) = pending {
             // The last line of a setting counts.
+            setting.pending_source = Some(place(line.sourcefile.as_deref(), line.sourceline));
             setting.pending_setting = line.setting.filter(|_| !setting.secret);
             continue;
         }
@@ -150,6 +156,7 @@ mod tests {
         ];
         let wrong = sorted_out(lines, &mut settings);
         assert_eq!(settings[0].pending_setting.as_deref(), Some("300"));
+        assert_eq!(settings[0].pending_source.as_deref(), Some("/etc/postgresql.conf:7"));
         assert_eq!(settings[1].pending_setting, None);
         let names: Vec<_> = wrong.iter().map(Row::name).collect();
         assert_eq!(names, ["work_mem (/etc/postgresql.conf:7)"]);

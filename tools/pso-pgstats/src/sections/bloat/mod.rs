@@ -39,6 +39,7 @@ struct Relation {
     object: String,
     on_table: Option<String>,
     relkind: String,
+    /// 0 where that could not be asked, because somebody holds it.
     size_bytes: i64,
     block_size: i64,
     /// Whether pages and rows are known at all.
@@ -90,10 +91,16 @@ struct Found {
 
 fn read(watch: &mut Watch, _: Variants) -> Result<Report, Failure> {
     let relations: Vec<Relation> = watch.records(include_str!("../../../queries/bloat.sql"), &[])?;
+    let (relations, unseen): (Vec<_>, Vec<_>) = relations.into_iter().partition(|relation| relation.size_bytes > 0);
     let mut records: Vec<PgBloatRecord> =
         relations.iter().map(|relation| relation.record(relation.size_bytes, estimate::needed(relation))).collect();
     let mut report = Report::default();
     report.note(Severity::Ok, format!("{} of 16 pages or more", count(records.len(), PgBloatRecord::NOUN)));
+    if !unseen.is_empty() {
+        let tables = count(unseen.len(), ("table", "tables"));
+        let text = format!("{tables} not looked at, because another session holds or wants them in ACCESS EXCLUSIVE");
+        report.note(Severity::Info, text);
+    }
     let exact = if watch.limits.exact { exact::measure(watch, &relations, &mut records)? } else { Vec::new() };
     report.notes.extend(unknown(&relations, &records, &watch.server.role, watch.server.version_num));
     report.notes.extend(exact);
