@@ -156,6 +156,22 @@ fn a_table_that_is_mostly_empty_is_advised_past_the_limit_only() {
         advised_no_more(&database, args, &name);
     }
     assert_eq!(database.scalar(&format!("SELECT count(*) FROM {ODD}")).expect("counted"), "26400");
+    // Of a small table with much beside it nobody knows how long it would be locked.
+    database
+        .execute(
+            "CREATE TABLE beside (id int, note text) WITH (autovacuum_enabled = off);
+             ALTER TABLE beside ALTER note SET STORAGE EXTERNAL;
+             INSERT INTO beside SELECT n, CASE WHEN n % 100 = 0 THEN repeat('x', 120000) ELSE repeat('y', 100) END
+                 FROM generate_series(0, 59999) AS n;
+             DELETE FROM beside WHERE id % 100 BETWEEN 1 AND 90",
+        )
+        .expect("created");
+    database.execute("VACUUM (ANALYZE) beside").expect("vacuumed");
+    let advice = advised(&database, &SMALL, "bloat_table:public.beside");
+    assert!(advice.get("sql").is_none() && message(&advice).contains("pg_repack"), "{advice}");
+    let whole: i64 =
+        advice["evidence"]["with_toast_and_indexes_bytes"].as_str().expect("a number").parse().expect("a number");
+    assert!(number(&advice, "gain_bytes") < 16e6 && whole > 64 << 20, "{advice}");
 }
 
 fn quoted(text: &str) -> String {

@@ -88,6 +88,34 @@ fn a_sequence_that_runs_out_is_advised_past_the_limit_only() {
 }
 
 #[test]
+fn a_sequence_that_grows_keeps_its_other_end() {
+    let database = database("pgstats_sequences_ends");
+    database
+        .execute(
+            "CREATE SEQUENCE chosen AS int MINVALUE 5; SELECT setval('chosen', 2000000000);
+             CREATE SEQUENCE doubled AS int MINVALUE -2147483648; SELECT setval('doubled', 2000000000);
+             CREATE SEQUENCE down AS int INCREMENT -1 MAXVALUE 2147483647; SELECT setval('down', -2000000000)",
+        )
+        .expect("created");
+    let ends = "SELECT string_agg(s::text, E'\\n' ORDER BY s.seqrelid) FROM pg_sequence AS s";
+    let before = database.scalar(ends).expect("there");
+    let found = advised(&database);
+    assert_eq!(objects(&found), ["public.chosen", "public.doubled", "public.down"]);
+    for field in ["sql", "undo_sql"] {
+        for advice in &found {
+            database.execute(advice[field].as_str().expect("SQL")).expect("followed");
+        }
+        if field == "sql" {
+            assert_eq!(objects(&advised(&database)), [""; 0]);
+            let other = "SELECT string_agg(CASE WHEN increment_by > 0 THEN min_value ELSE max_value END::text, ' ' ORDER BY sequencename)
+                         FROM pg_sequences";
+            assert_eq!(database.scalar(other).expect("asked"), "5 -2147483648 2147483647");
+        }
+    }
+    assert_eq!(database.scalar(ends).expect("there"), before);
+}
+
+#[test]
 fn what_cannot_be_read_of_sequences_is_said() {
     let database = database("pgstats_sequences_hidden");
     database

@@ -1,13 +1,14 @@
 //! What `pso-pgstats` says about a server as a whole: ids that run out, and what keeps the log of changes from being removed.
 //! Each test has a server of its own, because the settings, or what all databases share, matter.
 
-use std::time::Duration;
+use std::fs;
+use std::time::{Duration, SystemTime};
 
 use pso_tests::pg::{Builder, Database, TempPg};
 use pso_tests::wait;
 use serde_json::Value;
 
-use crate::pgstats::{STATISTICS, advised, advised_no_more, message, names, run};
+use crate::pgstats::{STATISTICS, advised, advised_no_more, message, names, run, tool};
 
 /// The archiver tries again after a minute when it has failed three times and nothing wakes it.
 const ARCHIVER: Duration = Duration::from_secs(90);
@@ -226,6 +227,46 @@ fn an_archiver_that_fails_is_advised_until_it_works() {
     archive_with("true");
     assert!(number(&state(false), "failed_count") > 0);
     silent(&database, &[], name);
+}
+
+#[test]
+fn an_archive_for_which_files_wait_is_advised_past_the_limit_only() {
+    // Without a command nothing fails.
+    let server = builder().setting("archive_mode", "on").start().expect("PostgreSQL");
+    let database = server.database("pgstats_archiver_waits").expect("a database");
+    database.execute_as_admin("SELECT txid_current(); SELECT pg_switch_wal()").expect("a file to archive");
+    let ready = || {
+        let folder = server.data_folder().join("pg_wal/archive_status");
+        let mut files = fs::read_dir(folder).expect("the folder").map(|file| file.expect("a file").path());
+        files.find(|path| path.extension().is_some_and(|end| end == "ready"))
+    };
+    let path = wait::until("a file that waits", STATISTICS, ready).expect("there");
+    let waits_for = |minutes: u64| {
+        let file = fs::File::options().write(true).open(&path).expect("the file");
+        file.set_modified(SystemTime::now() - Duration::from_secs(minutes * 60)).expect("made older");
+    };
+    let name = "archiver_failing:archiver";
+    let as_admin = |args: &[&str]| {
+        let tool = tool(&database, args).env("PGUSER", "postgres").env("PGPASSWORD", server.admin_password());
+        tool.run().expect("ends")
+    };
+    waits_for(9);
+    assert!(!names(&as_admin(&["advice"]), "pg.advice").contains(&name.to_owned()));
+    waits_for(11);
+    let record = as_admin(&["archiver"]).record("pg.archiver", "archiver");
+    assert!(record["waiting_files"] == 1 && record["failing"] == false, "{record}");
+    let advice = as_admin(&["advice"]).record("pg.advice", name);
+    assert_eq!((&advice["severity"], advice.get("sql")), (&"high".into(), None), "{advice}");
+    assert!(message(&advice).starts_with("a file has waited for the archive for 11m"), "{advice}");
+    // Who may not look is told what it needs.
+    let hidden = run(&database, &["archiver"]);
+    assert!(message(&hidden.record("pg.section", "archiver")).contains("GRANT pg_monitor TO sync_user"), "{hidden}");
+    silent(&database, &[], name);
+
+    database.execute_as_admin("ALTER SYSTEM SET archive_command = 'true'").expect("set");
+    database.execute_as_admin("SELECT pg_reload_conf()").expect("reloaded");
+    let gone = || (!names(&as_admin(&["advice"]), "pg.advice").contains(&name.to_owned())).then_some(());
+    wait::until("an archive for which nothing waits", ARCHIVER, gone).expect("archived");
 }
 
 #[test]

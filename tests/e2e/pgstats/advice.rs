@@ -98,11 +98,30 @@ fn a_table_that_was_never_analysed_is_advised() {
             ))
             .expect("created");
     }
-    let advice = advised(&database, &[], "never_analyzed:public.past");
-    assert_eq!((&advice["severity"], &advice["confidence"]), (&"info".into(), &"high".into()), "{advice}");
-    assert_eq!(of_rule(&run(&database, &["advice"]), "never_analyzed"), ["never_analyzed:public.past"]);
-    database.execute(advice["sql"].as_str().expect("SQL")).expect("analysed");
-    advised_no_more(&database, &[], "never_analyzed:public.past");
+    // An index counts the rows, and is no analyse. Counters that were reset forget the analyse, and the planner does not.
+    database
+        .execute(
+            "CREATE TABLE restored WITH (autovacuum_enabled = off) AS SELECT generate_series(1, 1000) AS id;
+             CREATE INDEX ON restored (id);
+             CREATE TABLE forgotten WITH (autovacuum_enabled = off) AS SELECT generate_series(1, 1000) AS id; ANALYZE forgotten",
+        )
+        .expect("created");
+    let analyzed = "SELECT 1 FROM pg_stat_user_tables WHERE relname = 'forgotten' AND last_analyze IS NOT NULL";
+    wait::until("the analyse", STATISTICS, || database.scalar(analyzed).ok()).expect("counted");
+    database.execute_as_admin("SELECT pg_stat_reset_single_table_counters('forgotten'::regclass)").expect("reset");
+    let forgotten = "SELECT 1 FROM pg_stat_user_tables WHERE relname = 'forgotten' AND last_analyze IS NULL";
+    wait::until("the reset", STATISTICS, || database.scalar(forgotten).ok()).expect("seen");
+    for name in ["never_analyzed:public.past", "never_analyzed:public.restored"] {
+        let advice = advised(&database, &[], name);
+        assert_eq!((&advice["severity"], &advice["confidence"]), (&"info".into(), &"high".into()), "{advice}");
+        assert_eq!(advice["evidence"]["planner_statistics"], "false", "{advice}");
+        assert_eq!(of_rule(&run(&database, &["advice"]), "never_analyzed").first().map(String::as_str), Some(name));
+        database.execute(advice["sql"].as_str().expect("SQL")).expect("analysed");
+        advised_no_more(&database, &[], name);
+    }
+    assert_eq!(of_rule(&run(&database, &["advice"]), "never_analyzed"), [""; 0]);
+    let known = run(&database, &["tables"]).record("pg.table", "public.forgotten");
+    assert_eq!(known["planner_statistics"], true, "{known}");
 }
 
 #[test]

@@ -15,5 +15,6 @@ SELECT
     pg_catalog.current_setting('archive_mode') <> 'off'
     AND a.last_failed_time IS NOT NULL
     AND a.last_failed_time > coalesce(a.last_archived_time, '-infinity') AS failing,
-    a.stats_reset AS stats_reset_at
+    a.stats_reset AS stats_reset_at,
+    pg_catalog.has_function_privilege('pg_catalog.pg_ls_archive_statusdir()', 'EXECUTE') AS waiting_readable
 FROM pg_catalog.pg_stat_archiver AS a

@@ -1,7 +1,8 @@
 -- PostgreSQL 13 to 18. Readable for every role.
 -- pg_relation_size, pg_get_indexdef and pg_get_expr take ACCESS SHARE; of what another session holds, or waits for, in
--- ACCESS EXCLUSIVE they are not asked (NULL). pg_get_indexdef leaves out tablespace and comment; they are added. It is the
--- dearest of all here, so it is not asked for what is never to be dropped.
+-- ACCESS EXCLUSIVE they are not asked (NULL). pg_get_indexdef is the dearest of all here, so it is not asked for what is never
+-- to be dropped. It leaves out tablespace, comment, and how closely ANALYZE looks at an expression; they are added, the
+-- tablespace before WHERE: to move the index afterwards would lock it.
 WITH held AS (
     SELECT l.relation AS oid
     FROM pg_catalog.pg_locks AS l
@@ -55,6 +56,17 @@ seen AS (
     LEFT JOIN pg_catalog.pg_tablespace AS ts ON ts.oid = c.reltablespace
     LEFT JOIN pg_catalog.pg_description AS de
         ON de.objoid = c.oid AND de.classoid = 'pg_catalog.pg_class'::pg_catalog.regclass AND de.objsubid = 0
+),
+defined AS (
+    SELECT
+        s.*,
+        CASE WHEN NOT (s.promised OR s.index_held OR s.table_held) THEN
+            -- It was in use: who makes it again must not lock out who writes.
+            pg_catalog.regexp_replace(pg_catalog.pg_get_indexdef(s.indexrelid), '^CREATE INDEX ', 'CREATE INDEX CONCURRENTLY ')
+        END AS made,
+        CASE WHEN s.indpred IS NOT NULL AND NOT s.table_held
+            THEN ' WHERE ' || pg_catalog.pg_get_expr(s.indpred, s.indrelid) ELSE '' END AS restricted
+    FROM seen AS s
 )
 SELECT
     s.schemaname,
@@ -94,12 +106,21 @@ SELECT
     CASE WHEN NOT s.table_held THEN pg_catalog.pg_get_expr(s.indexprs, s.indrelid) END AS expressions,
     s.indpred IS NOT NULL AS partial,
     CASE WHEN NOT s.table_held THEN pg_catalog.pg_get_expr(s.indpred, s.indrelid) END AS predicate,
-    CASE WHEN NOT (s.promised OR s.index_held OR s.table_held) THEN
-        pg_catalog.pg_get_indexdef(s.indexrelid)
-        || CASE WHEN s.spcname IS NULL THEN '' ELSE
-            pg_catalog.format('; ALTER INDEX %I.%I SET TABLESPACE %I', s.schemaname, s.indexrelname, s.spcname) END
-        || CASE WHEN s.description IS NULL THEN '' ELSE
-            pg_catalog.format('; COMMENT ON INDEX %I.%I IS %L', s.schemaname, s.indexrelname, s.description) END
-    END AS definition
-FROM seen AS s
+    CASE
+        WHEN s.spcname IS NULL THEN s.made
+        WHEN pg_catalog.right(s.made, pg_catalog.length(s.restricted)) = s.restricted THEN
+            pg_catalog.left(s.made, pg_catalog.length(s.made) - pg_catalog.length(s.restricted))
+            || pg_catalog.format(' TABLESPACE %I', s.spcname) || s.restricted
+        ELSE s.made || pg_catalog.format(E';\nALTER INDEX %I.%I SET TABLESPACE %I', s.schemaname, s.indexrelname, s.spcname)
+    END
+    || CASE WHEN s.indexprs IS NULL THEN '' ELSE coalesce((
+        SELECT pg_catalog.string_agg(pg_catalog.format(
+            E';\nALTER INDEX %I.%I ALTER COLUMN %s SET STATISTICS %s', s.schemaname, s.indexrelname, a.attnum, a.attstattarget
+        ), '' ORDER BY a.attnum)
+        FROM pg_catalog.pg_attribute AS a
+        WHERE a.attrelid = s.indexrelid AND a.attnum > 0 AND a.attstattarget >= 0
+    ), '') END
+    || CASE WHEN s.description IS NULL THEN '' ELSE
+        pg_catalog.format(E';\nCOMMENT ON INDEX %I.%I IS %L', s.schemaname, s.indexrelname, s.description) END AS definition
+FROM defined AS s
 ORDER BY s.idx_scan DESC, s.schemaname, s.indexrelname

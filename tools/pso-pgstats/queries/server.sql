@@ -22,7 +22,7 @@ SELECT
         WHERE s.reset_val IS NOT NULL AND s.name IN (
             'allow_alter_system',
             'autovacuum', 'autovacuum_analyze_scale_factor', 'autovacuum_analyze_threshold', 'autovacuum_freeze_max_age',
-            'autovacuum_max_workers', 'autovacuum_multixact_freeze_max_age', 'autovacuum_vacuum_insert_scale_factor',
+            'autovacuum_max_workers', 'autovacuum_multixact_freeze_max_age', 'autovacuum_naptime', 'autovacuum_vacuum_insert_scale_factor',
             'autovacuum_vacuum_insert_threshold', 'autovacuum_vacuum_max_threshold', 'autovacuum_vacuum_scale_factor',
             'autovacuum_vacuum_threshold', 'block_size', 'checkpoint_timeout', 'data_checksums', 'fsync', 'full_page_writes',
             'hot_standby_feedback', 'idle_in_transaction_session_timeout', 'max_connections', 'max_locks_per_transaction', 'max_prepared_transactions',

@@ -32,6 +32,14 @@ SELECT
     CASE WHEN c.reltoastrelid <> 0 THEN i.toast_blks_hit END AS toast_blks_hit,
     greatest(t.last_vacuum, t.last_autovacuum) AS last_vacuum_at,
     greatest(t.last_analyze, t.last_autoanalyze) AS last_analyze_at,
+    CASE
+        WHEN t.last_analyze IS NOT NULL OR t.last_autoanalyze IS NOT NULL THEN NULL
+        WHEN EXISTS (
+            SELECT 1 FROM pg_catalog.pg_stats AS st WHERE st.schemaname = t.schemaname AND st.tablename = t.relname
+        ) THEN true
+        -- Others see no statistics, whether there are any or not.
+        WHEN pg_catalog.has_table_privilege(t.relid, 'SELECT') AND NOT pg_catalog.row_security_active(t.relid) THEN false
+    END AS planner_statistics,
     t.vacuum_count,
     t.autovacuum_count,
     t.analyze_count,

@@ -32,7 +32,8 @@ pub struct PgAdviceRecord {
     /// The statement that follows the advice; absent when there is none to run.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub sql: Option<String>,
-    /// The statement that brings back what was there; absent when nothing is lost.
+    /// The statement that brings back what was there; absent when nothing is lost. Several are parted by a semicolon and a line
+    /// end, and are run one by one, in no transaction.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo_sql: Option<String>,
     /// Bytes that following it would free, where known.

@@ -80,7 +80,8 @@ pub struct PgIndexRecord {
     pub predicate: Option<String>,
     /// Whether it is partial (`pg_index.indpred`).
     pub partial: bool,
-    /// What makes it again: `pg_get_indexdef`, its tablespace and its comment. Absent where `constraint` says that it is never
+    /// What makes it again without locking out who writes: `pg_get_indexdef`, its tablespace, how closely ANALYZE looks at its
+    /// expressions, and its comment; several statements are parted by a semicolon and a line end. Absent where `constraint` says that it is never
     /// to be dropped, and while another session holds index or table exclusively.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<String>,

@@ -87,6 +87,10 @@ pub struct PgTableRecord {
     /// The later of `last_analyze` and `last_autoanalyze`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_analyze_at: Option<Timestamp>,
+    /// Whether the planner has statistics of its columns (`pg_stats`): asked where no analyse is on record, which a crash or a
+    /// reset forgets. Absent otherwise, and where the role may not see them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub planner_statistics: Option<bool>,
     /// Vacuums by hand (`vacuum_count`).
     #[serde(default)]
     pub vacuum_count: i64,

@@ -1,6 +1,9 @@
 //! `autovacuum_behind`: a table to which autovacuum should have come long ago, or came and could do nothing.
 
+use std::time::Duration;
+
 use pso_common::Severity;
+use pso_common::config::ConfigValue as _;
 use pso_common::record::{Confidence, PgVacuumRecord};
 
 use super::{Advice, Judged, Rule, evidence};
@@ -9,9 +12,14 @@ use crate::settings::Limits;
 
 pub(super) const RULE: Rule = Rule { name: "autovacuum_behind", on_standby: false, needs: &["vacuum"], judge };
 
+/// `autovacuum_naptime`'s default in seconds.
+const NAPTIME: u64 = 60;
+
 fn judge(snapshot: &Snapshot, limits: &Limits) -> Judged {
     let tables = snapshot.records.vacuum.iter().filter(|table| table.autovacuum && !table.temporary);
-    tables.filter_map(|table| late(table, limits).map(|late| advice(table, late, limits))).collect()
+    let nap = snapshot.server.settings.get("autovacuum_naptime").and_then(|seconds| seconds.parse().ok());
+    let nap = Duration::from_secs(nap.unwrap_or(NAPTIME));
+    tables.filter_map(|table| late(table, limits).map(|late| advice(table, late, limits, nap))).collect()
 }
 
 /// For what autovacuum should have come.
@@ -34,7 +42,7 @@ fn late(table: &PgVacuumRecord, limits: &Limits) -> Option<Late> {
     (table.insert_threshold.is_some() && past(table.n_ins_since_vacuum, table.insert_percent)).then_some(Late::Inserted)
 }
 
-fn advice(table: &PgVacuumRecord, late: Late, limits: &Limits) -> Advice {
+fn advice(table: &PgVacuumRecord, late: Late, limits: &Limits, nap: Duration) -> Advice {
     let (what, severity) = match late {
         Late::Dead => {
             let (dead, threshold) = (table.n_dead_tup, table.vacuum_threshold.round());
@@ -52,7 +60,7 @@ fn advice(table: &PgVacuumRecord, late: Late, limits: &Limits) -> Advice {
     Advice {
         severity,
         object: table.object.clone(),
-        why: format!("{what}; {}", cause(table)),
+        why: format!("{what}; {}", cause(table, nap)),
         evidence: evidence([
             ("n_dead_tup", Some(table.n_dead_tup.to_string())),
             ("vacuum_threshold", Some(table.vacuum_threshold.round().to_string())),
@@ -77,20 +85,30 @@ fn advice(table: &PgVacuumRecord, late: Late, limits: &Limits) -> Advice {
 }
 
 /// What keeps it, as far as can be seen, and the way out.
-fn cause(table: &PgVacuumRecord) -> String {
-    match (table.worker_pid, &table.horizon_holder, table.horizon_age) {
-        (Some(pid), _, _) => {
-            format!("pid {pid} vacuums it now; should that take too long, autovacuum_vacuum_cost_limit slows it")
-        }
-        (None, Some(holder), Some(age)) => format!(
-            "what the last {age} transactions deleted cannot be removed yet, because {holder} may still see it; if most of it is as young as \
-             that, {}",
-            way_out(table.horizon_kind.as_deref())
-        ),
-        _ => "nothing is seen to hold vacuum back; the workers may be too few or too slow (autovacuum_max_workers, \
-              autovacuum_vacuum_cost_limit), or the counters be reset"
-            .to_owned(),
+fn cause(table: &PgVacuumRecord, nap: Duration) -> String {
+    // Since when it is so, the counters do not say.
+    hindrance(table).unwrap_or_else(|| {
+        format!(
+            "nothing is seen to hold vacuum back; it comes by each {} only (autovacuum_naptime), so look again; if it is still \
+             so, the workers are too few or too slow (autovacuum_max_workers, autovacuum_vacuum_cost_limit), or the counters \
+             were reset",
+            nap.show()
+        )
+    })
+}
+
+/// What is seen to be in the way of another vacuum.
+pub(super) fn hindrance(table: &PgVacuumRecord) -> Option<String> {
+    if let Some(pid) = table.worker_pid {
+        let text = "vacuums it now; should that take too long, autovacuum_vacuum_cost_limit slows it";
+        return Some(format!("pid {pid} {text}"));
     }
+    let (holder, age) = (table.horizon_holder.as_ref()?, table.horizon_age?);
+    Some(format!(
+        "what the last {age} transactions deleted cannot be removed yet, because {holder} may still see it; if most of it is as \
+         young as that, {}",
+        way_out(table.horizon_kind.as_deref())
+    ))
 }
 
 /// How to let the horizon go, by what holds it.
@@ -156,6 +174,14 @@ mod tests {
         assert_eq!(advised(never), [], "autovacuum does not come for inserts");
         let both = PgVacuumRecord { n_dead_tup: 5000, threshold_percent: Some(900.0), ..inserted(2001, 200.01) };
         assert_eq!(advised(both)[0].severity, Severity::Warning);
+    }
+
+    #[test]
+    fn what_may_still_come_is_said() {
+        let mut snapshot = snapshot(|records| records.vacuum = vec![table(1000, 900.0)]);
+        assert!(judged(&RULE, &snapshot).advice[0].why.contains("by each 1m only"));
+        snapshot.server.settings.insert("autovacuum_naptime".to_owned(), "120".to_owned());
+        assert!(judged(&RULE, &snapshot).advice[0].why.contains("by each 2m only"));
     }
 
     #[test]

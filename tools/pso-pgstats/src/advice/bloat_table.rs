@@ -4,15 +4,17 @@
 use pso_common::Severity;
 use pso_common::config::ConfigValue as _;
 use pso_common::output::bytes;
-use pso_common::record::{Confidence, Labels, PgBloatRecord, PgTableRecord};
+use pso_common::record::{Confidence, Labels, PgBloatRecord, PgSizeRecord, PgTableRecord};
 
 use super::{Advice, Judged, Rule, evidence, mebibytes};
 use crate::records::Snapshot;
 use crate::settings::Limits;
 
-pub(super) const RULE: Rule = Rule { name: "bloat_table", on_standby: false, needs: &["bloat", "tables"], judge };
+pub(super) const RULE: Rule =
+    Rule { name: "bloat_table", on_standby: false, needs: &["bloat", "tables", "sizes"], judge };
 
-/// `VACUUM (FULL)` of a file as small as this is done in a moment; of a larger one nobody can tell how long the table is locked.
+/// `VACUUM (FULL)` of so little, with the TOAST table and the indexes that it writes anew too, is done in a moment; of more
+/// nobody can tell how long the table is locked.
 const MOMENT_BYTES: i64 = 64 << 20;
 
 fn judge(snapshot: &Snapshot, limits: &Limits) -> Judged {
@@ -21,7 +23,9 @@ fn judge(snapshot: &Snapshot, limits: &Limits) -> Judged {
     tables
         .map(|record| {
             let table = records.tables.iter().find(|table| table.object == record.object);
-            advice(record, table, limits)
+            let named = |size: &&PgSizeRecord| size.schemaname == record.schemaname && size.relname == record.relname;
+            let whole = records.sizes.iter().find(named).map(|size| size.size_bytes);
+            advice(record, whole, table, limits)
         })
         .collect()
 }
@@ -54,22 +58,26 @@ pub(super) fn confidence(record: &PgBloatRecord) -> Confidence {
 /// To what an estimate has to be held.
 pub(super) const ESTIMATED: &str = "an estimate: measure it with --exact before you follow";
 
-fn advice(record: &PgBloatRecord, table: Option<&PgTableRecord>, limits: &Limits) -> Advice {
+/// `whole_bytes`: with TOAST and indexes, where that is known.
+fn advice(record: &PgBloatRecord, whole_bytes: Option<i64>, table: Option<&PgTableRecord>, limits: &Limits) -> Advice {
     let (size, bloat) = (record.size_bytes, record.bloat_bytes.unwrap_or_default());
-    let at_once = size <= MOMENT_BYTES;
+    let at_once = whole_bytes.is_some_and(|whole| whole.max(size) <= MOMENT_BYTES);
     let way = if at_once {
-        "VACUUM (FULL) gives it back; it locks the table while it writes it anew, which at this size is a moment"
+        "VACUUM (FULL) gives it back; it locks the table while it writes it anew, which at this size is a moment, but first it \
+         waits for who uses the table, and everybody else waits behind it: SET lock_timeout before"
     } else {
         "new rows use it again, so do something only if few will come: pg_repack or pg_squeeze write the table anew beside the \
          traffic; VACUUM (FULL) locks it for as long as that takes and needs a window"
     };
     let estimated = if record.estimated { format!(" ({ESTIMATED})") } else { String::new() };
     let (size, share) = (bytes(size.unsigned_abs()), record.bloat_percent.unwrap_or_default());
+    let mut evidence = numbers(record, table, limits);
+    evidence.extend(whole_bytes.map(|whole| ("with_toast_and_indexes_bytes".to_owned(), whole.to_string())));
     Advice {
         severity: Severity::Info,
         object: record.object.clone(),
         why: format!("{} of its {size} hold no rows, {share} %{estimated}; {way}", bytes(bloat.unsigned_abs())),
-        evidence: numbers(record, table, limits),
+        evidence,
         confidence: confidence(record),
         sql: at_once.then(|| format!("VACUUM (FULL, ANALYZE) {}", record.object)),
         undo_sql: None,
@@ -97,7 +105,17 @@ mod tests {
     }
 
     fn advised(record: PgBloatRecord) -> Vec<Advice> {
-        judged(&RULE, &snapshot(|records| records.bloat = vec![record])).advice
+        let whole = record.size_bytes;
+        advised_of(record, Some(whole))
+    }
+
+    fn advised_of(record: PgBloatRecord, whole_bytes: Option<i64>) -> Vec<Advice> {
+        let size = |size_bytes| PgSizeRecord { size_bytes, ..PgSizeRecord::default() };
+        let snapshot = snapshot(|records| {
+            records.sizes = whole_bytes.into_iter().map(size).collect();
+            records.bloat = vec![record];
+        });
+        judged(&RULE, &snapshot).advice
     }
 
     #[test]
@@ -119,6 +137,11 @@ mod tests {
         assert_eq!(small.sql.as_deref(), Some("VACUUM (FULL, ANALYZE) public.t"));
         let large = advised(table(65, 60, 90.0)).remove(0);
         assert!(large.sql.is_none() && large.why.contains("pg_repack"), "{}", large.why);
+        // What it is locked for is all of it, TOAST and indexes too, where that could be measured.
+        assert!(advised_of(table(62, 60, 90.0), Some(64 * MIB)).remove(0).sql.is_some());
+        for whole in [Some(64 * MIB + 1), None] {
+            assert_eq!(advised_of(table(62, 60, 90.0), whole).remove(0).sql, None, "{whole:?}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 
 use pso_common::Severity;
 use pso_common::config::ConfigValue as _;
-use pso_common::record::{Confidence, PgCheckpointsRecord};
+use pso_common::record::{Confidence, PgCheckpointsRecord, PgSettingRecord};
 
 use super::{Advice, Judged, Rule, evidence, whole_seconds};
 use crate::records::Snapshot;
@@ -40,17 +40,13 @@ fn advice(record: &PgCheckpointsRecord, snapshot: &Snapshot, limits: &Limits) ->
     let mebibytes = record.max_wal_size_bytes >> 20;
     let age = record.stats_reset_at.map(|at| whole_seconds(at.until(snapshot.server.now)).show());
     let share = record.requested_percent.unwrap_or_default();
-    let undo = if record.max_wal_size_source == "default" {
-        "ALTER SYSTEM RESET max_wal_size".to_owned()
-    } else {
-        format!("ALTER SYSTEM SET max_wal_size = '{mebibytes}MB'")
-    };
+    let (way, sql, undo_sql) = way(record, snapshot);
     Advice {
         severity: Severity::Info,
         object: "max_wal_size".to_owned(),
         why: format!(
             "{share} % of the checkpoints were requested and not on time; commands and backups request some, but as a rule \
-             max_wal_size ({mebibytes}MB) is too small. It needs room on the disk and pg_reload_conf(); \
+             max_wal_size ({mebibytes}MB) is too small. {way}; \
              the counters tell whether it helped only after pg_stat_reset_shared"
         ),
         evidence: evidence([
@@ -64,10 +60,40 @@ fn advice(record: &PgCheckpointsRecord, snapshot: &Snapshot, limits: &Limits) ->
             ("statistics_age", age),
         ]),
         confidence: Confidence::Medium,
-        sql: Some(format!("ALTER SYSTEM SET max_wal_size = '{}MB'", mebibytes.saturating_mul(2))),
-        undo_sql: Some(undo),
+        sql,
+        undo_sql,
         gain_bytes: None,
     }
+}
+
+/// How it can be made larger, and as it was.
+fn way(record: &PgCheckpointsRecord, snapshot: &Snapshot) -> (&'static str, Option<String>, Option<String>) {
+    let source = record.max_wal_size_source.as_str();
+    if matches!(source, "command line" | "environment variable") {
+        let way = "It was given when the server was started, which no statement can change: see how it is started, and give \
+                   it more, for which it needs room on the disk";
+        return (way, None, None);
+    }
+    if snapshot.server.settings.get("allow_alter_system").is_some_and(|allowed| allowed == "off") {
+        let way = "The server's files are kept elsewhere (allow_alter_system is off): give it more there, for which it needs \
+                   room on the disk";
+        return (way, None, None);
+    }
+    let mebibytes = record.max_wal_size_bytes >> 20;
+    // What ALTER SYSTEM writes comes last and wins; what another file says comes back when that is taken away. Where the file
+    // may not be seen, the value at least comes back.
+    let here = |setting: &&PgSettingRecord| {
+        setting.scope == "server" && setting.setting_name.as_deref() == Some("max_wal_size")
+    };
+    let file = snapshot.records.settings.iter().find(here).and_then(|setting| setting.sourcefile.as_deref());
+    let elsewhere = source == "default" || file.is_some_and(|file| !file.ends_with("postgresql.auto.conf"));
+    let undo = if elsewhere {
+        "ALTER SYSTEM RESET max_wal_size".to_owned()
+    } else {
+        format!("ALTER SYSTEM SET max_wal_size = '{mebibytes}MB'")
+    };
+    let sql = format!("ALTER SYSTEM SET max_wal_size = '{}MB'", mebibytes.saturating_mul(2));
+    ("It needs room on the disk and pg_reload_conf()", Some(sql), Some(undo))
 }
 
 #[cfg(test)]
@@ -117,5 +143,36 @@ mod tests {
     fn what_somebody_had_set_is_set_again() {
         let undo = advised(10, 99.0, "configuration file").remove(0).undo_sql;
         assert_eq!(undo.as_deref(), Some("ALTER SYSTEM SET max_wal_size = '1024MB'"));
+    }
+
+    #[test]
+    fn what_another_file_says_comes_back_by_itself() {
+        let undo = |file: &str| {
+            let snapshot = snapshot(|records| {
+                records.checkpoints = vec![PgCheckpointsRecord {
+                    num_requested: 10,
+                    requested_percent: Some(99.0),
+                    max_wal_size_bytes: 1 << 30,
+                    max_wal_size_source: "configuration file".to_owned(),
+                    ..PgCheckpointsRecord::default()
+                }];
+                records.settings = vec![PgSettingRecord {
+                    scope: "server".to_owned(),
+                    setting_name: Some("max_wal_size".to_owned()),
+                    sourcefile: Some(file.to_owned()),
+                    ..PgSettingRecord::default()
+                }];
+            });
+            judged(&RULE, &snapshot).advice.remove(0).undo_sql.expect("SQL")
+        };
+        assert_eq!(undo("/etc/postgresql/postgresql.conf"), "ALTER SYSTEM RESET max_wal_size");
+        assert_eq!(undo("/data/postgresql.auto.conf"), "ALTER SYSTEM SET max_wal_size = '1024MB'");
+    }
+
+    #[test]
+    fn what_no_statement_can_change_has_none() {
+        let started = advised(10, 99.0, "command line").remove(0);
+        assert_eq!((started.sql, started.undo_sql), (None, None));
+        assert!(started.why.contains("see how it is started"), "{}", started.why);
     }
 }

@@ -55,7 +55,7 @@ fn advice(session: &PgActivityRecord, idle: Duration, limit: Duration) -> Advice
             ("xmin_age", session.xmin_age.map(|age| age.to_string())),
         ]),
         confidence: Confidence::Medium,
-        sql: ending::terminate(session.pid, session.backend_start, session.xact_start),
+        sql: ending::terminate_left(session.pid, session.backend_start, session.xact_start),
         undo_sql: None,
         gain_bytes: None,
     }

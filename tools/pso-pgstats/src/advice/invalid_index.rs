@@ -22,9 +22,17 @@ fn judge(snapshot: &Snapshot, _: &Limits) -> Judged {
     let mut judged: Judged = failed
         .into_iter()
         .map(|index| {
-            let original = original(&index.indexrelname)
-                .is_some_and(|original| names.contains(&(index.on_table.as_str(), original)));
-            advice(index, original)
+            let left = original(&index.indexrelname).is_some_and(|original| {
+                let table = index.on_table.as_str();
+                // Where both names are as long as can be, that of the original was cut to make room for what was added.
+                let cut =
+                    |name: &str| name != index.indexrelname && name.len().min(index.indexrelname.len()) >= LONGEST_NAME;
+                let begin = names
+                    .range((table, original)..)
+                    .take_while(|(on, name)| *on == table && name.starts_with(original));
+                names.contains(&(table, original)) || begin.into_iter().any(|(_, name)| cut(name))
+            });
+            advice(index, left)
         })
         .collect();
     if !building.is_empty() {
@@ -33,6 +41,9 @@ fn judge(snapshot: &Snapshot, _: &Limits) -> Judged {
     }
     judged
 }
+
+/// `NAMEDATALEN` - 1, in bytes; less where a letter of several bytes would have been cut in two.
+const LONGEST_NAME: usize = 63 - 3;
 
 /// The name of the index that `REINDEX CONCURRENTLY` was to replace: it adds `_ccnew` or `_ccold`, and a number where that
 /// name is taken.
@@ -126,6 +137,11 @@ mod tests {
             assert_eq!(advice.gain_bytes, Some(8192));
             let unique = PgIndexRecord { unique: true, ..index(name, false) };
             assert_eq!(judge_all(vec![index("i", true), unique]).advice.remove(0).sql, None);
+            // The name of the other was cut.
+            let long = "i".repeat(63);
+            let cut = format!("{}{}", &long[..63 - name.len() + 1], &name[1..]);
+            let advice = judge_all(vec![index(&long, true), index(&cut, false)]).advice.remove(0);
+            assert_eq!(advice.sql, Some(format!("DROP INDEX CONCURRENTLY public.{cut}")));
             // Somebody's own name.
             let advice = judge_all(vec![index("other", true), index(name, false)]).advice.remove(0);
             assert_eq!(advice.sql, Some(format!("REINDEX INDEX CONCURRENTLY public.{name}")));

@@ -17,6 +17,9 @@ pub(super) const RULE: Rule = Rule { name: "long_transaction", on_standby: true,
 /// Programs that keep one transaction open for as long as they copy the database, and should be let finish.
 const COPYING: [&str; 3] = ["pg_dump", "pg_dumpall", "pso-backup"];
 
+/// Commands that keep the house and may take long; who cancels one has it begin anew.
+const TIDYING: [&str; 6] = ["VACUUM", "ANALYZE", "REINDEX", "CLUSTER", "CREATE INDEX", "CREATE UNIQUE INDEX"];
+
 fn judge(snapshot: &Snapshot, limits: &Limits) -> Judged {
     let limit = limits.max_transaction;
     let mut long: Vec<(&PgActivityRecord, Duration)> = snapshot
@@ -42,17 +45,20 @@ fn advice(session: &PgActivityRecord, open: Duration, limit: Duration) -> Advice
     let user = session.usename.as_deref().unwrap_or("nobody");
     let application = session.application_name.as_deref().unwrap_or_default();
     let who = if application.is_empty() { user.to_owned() } else { format!("{user} ({application})") };
+    let tidying = tidying(session);
     let held = match session.xmin_age.max(session.xid_age) {
+        // Its xmin is shown, and passed over by other vacuums; but for FULL, which copies the table.
+        _ if tidying == Some("VACUUM") && session.xid_age.is_none() => "it holds back no other vacuum".to_owned(),
         Some(age) if age > 0 => {
             format!("vacuum removes nothing of what was deleted since, {age} transactions ago")
         }
         _ => "it holds back no vacuum now, but keeps its locks".to_owned(),
     };
     let copying = COPYING.contains(&application);
-    let (way, sql) = way_out(session, copying);
+    let (way, sql) = way_out(session, copying, tidying.is_some());
     let span = |ms: u64| whole_seconds(Duration::from_millis(ms)).show();
     Advice {
-        severity: if copying { Severity::Info } else { Severity::Warning },
+        severity: if copying || tidying.is_some() { Severity::Info } else { Severity::Warning },
         object: format!("pid {}", session.pid),
         why: format!("{who} has had a transaction open for {}; {held}. {way}", whole_seconds(open).show()),
         evidence: evidence([
@@ -77,17 +83,26 @@ fn advice(session: &PgActivityRecord, open: Duration, limit: Duration) -> Advice
     }
 }
 
+/// The command that keeps the house and is at work.
+fn tidying(session: &PgActivityRecord) -> Option<&'static str> {
+    let at_work = session.state.as_deref() == Some("active");
+    let query = session.query.as_ref().filter(|_| at_work)?.as_str().trim_start();
+    let begins = |command: &&str| query.get(..command.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(command));
+    TIDYING.into_iter().find(begins)
+}
+
 /// What to do, and the statement for it.
-fn way_out(session: &PgActivityRecord, copying: bool) -> (&'static str, Option<String>) {
+fn way_out(session: &PgActivityRecord, copying: bool, tidying: bool) -> (&'static str, Option<String>) {
     match (session.backend_type.as_deref(), session.state.as_deref()) {
         _ if copying => ("It copies the database; let it finish, and see why it takes so long", None),
+        _ if tidying => ("Let it finish; the section progress says how far it is", None),
         (Some("client backend") | None, Some("active")) => (
             "It is at work: ask whose it is; cancelling the statement loses what the transaction has done",
             ending::cancel(session.pid, session.backend_start, session.xact_start),
         ),
         (Some("client backend") | None, Some(_)) => (
             "It waits for its client: ending the session loses what the transaction has not committed",
-            ending::terminate(session.pid, session.backend_start, session.xact_start),
+            ending::terminate_left(session.pid, session.backend_start, session.xact_start),
         ),
         _ => ("It is no client's: see what started it", None),
     }
@@ -95,6 +110,8 @@ fn way_out(session: &PgActivityRecord, copying: bool) -> (&'static str, Option<S
 
 #[cfg(test)]
 mod tests {
+    use pso_common::record::QueryText;
+
     use super::*;
     use crate::advice::tests::{NOW, judged, snapshot};
 
@@ -135,6 +152,24 @@ mod tests {
         assert!(advice.why.contains("vacuum removes nothing of what was deleted since, 7 transactions ago"));
         let own = PgActivityRecord { xmin_age: Some(7), xid_age: Some(9), ..session("active", LIMIT) };
         assert!(advised(own).remove(0).why.contains("9 transactions ago"));
+    }
+
+    #[test]
+    fn what_keeps_the_house_is_let_finish() {
+        let at_work = |query: &str, xmin_age| {
+            let query = Some(QueryText::new(query));
+            advised(PgActivityRecord { query, xmin_age, ..session("active", LIMIT) }).remove(0)
+        };
+        let vacuum = at_work(" vacuum (VERBOSE) t", Some(7));
+        assert_eq!((vacuum.severity, &vacuum.sql), (Severity::Info, &None));
+        assert!(vacuum.why.contains("it holds back no other vacuum. Let it finish"), "{}", vacuum.why);
+        let index = at_work("CREATE INDEX i ON t (a)", Some(7));
+        assert!(index.sql.is_none() && index.why.contains("7 transactions ago"), "{}", index.why);
+        assert!(at_work("SELECT 'VACUUM'", Some(7)).sql.is_some());
+        assert!(at_work("é", Some(7)).sql.is_some());
+        let query = Some(QueryText::new("VACUUM t"));
+        let left = PgActivityRecord { query, ..session("idle in transaction", LIMIT) };
+        assert_eq!(advised(left).remove(0).severity, Severity::Warning, "what it did before");
     }
 
     #[test]

@@ -13,15 +13,20 @@ fn judge(snapshot: &Snapshot, limits: &Limits) -> Judged {
     let never = |table: &&PgTableRecord| {
         #[expect(clippy::cast_precision_loss, reason = "both are estimates")]
         let rows = (table.n_live_tup as f64).max(table.reltuples);
-        !table.temporary && table.last_analyze_at.is_none() && rows >= f64::from(limits.min_rows)
+        let unknown = table.last_analyze_at.is_none() && table.planner_statistics != Some(true);
+        !table.temporary && unknown && rows >= f64::from(limits.min_rows)
     };
     let tables = snapshot.records.tables.iter().filter(never);
     tables.map(|table| advice(table, certain(table, snapshot.server.version_num))).collect()
 }
 
-/// `reltuples` is -1 until the first VACUUM or ANALYZE since 14; before, `relpages` was 0 until then. Where neither says so,
-/// the missing times may also come from a reset of the statistics.
+/// What the planner has would be seen, and there is nothing; or, for who may not see that: `reltuples` is -1 until the first
+/// VACUUM or ANALYZE since 14; before, `relpages` was 0 until then. Where neither says so, the missing times may also come from a
+/// reset of the counters, or a crash, and the planner still have its statistics.
 fn certain(table: &PgTableRecord, version_num: i32) -> bool {
+    if table.planner_statistics == Some(false) {
+        return true;
+    }
     if version_num >= 140_000 { table.reltuples < 0.0 } else { table.relpages == 0 }
 }
 
@@ -39,6 +44,7 @@ fn advice(table: &PgTableRecord, certain: bool) -> Advice {
             ("n_live_tup", Some(table.n_live_tup.to_string())),
             ("n_mod_since_analyze", Some(table.n_mod_since_analyze.to_string())),
             ("reltuples", Some(table.reltuples.to_string())),
+            ("planner_statistics", table.planner_statistics.map(|there| there.to_string())),
         ]),
         confidence: if certain { Confidence::High } else { Confidence::Low },
         sql: Some(format!("ANALYZE {}", table.object)),
@@ -70,6 +76,14 @@ mod tests {
         let analyzed = PgTableRecord { last_analyze_at: Some(NOW.parse().expect("a time")), ..table(1000, 1000.0) };
         assert_eq!(advised(150_000, analyzed), []);
         assert_eq!(advised(150_000, PgTableRecord { temporary: true, ..table(1000, -1.0) }), []);
+    }
+
+    #[test]
+    fn what_the_planner_has_is_surer_than_the_counters() {
+        let known = |planner_statistics| PgTableRecord { planner_statistics, ..table(1000, 1000.0) };
+        assert_eq!(advised(150_000, known(Some(true))), [], "a crash or a reset took the time");
+        assert_eq!(advised(150_000, known(Some(false)))[0].confidence, Confidence::High, "an index was made");
+        assert_eq!(advised(150_000, known(None))[0].confidence, Confidence::Low);
     }
 
     #[test]

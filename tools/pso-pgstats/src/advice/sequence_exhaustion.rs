@@ -44,14 +44,19 @@ fn change(sequence: &PgSequenceRecord) -> Option<(String, String)> {
     }
     let (which, up) = if sequence.increment > 0 { ("MAXVALUE", true) } else { ("MINVALUE", false) };
     if end == sequence.type_limit {
-        // Of a type that is changed the ends change with it where they are the type's; the other one is that, or it is given
-        // by hand and stays.
+        // Of a type that is changed the ends change with it where they are the type's own, which is wanted of the one only: a
+        // sequence that was made twice as long by beginning at the type's other end would have left its range.
         let larger = sequence.column_type.as_deref().filter(|_| sequence.column_limit.is_some()).unwrap_or("bigint");
-        let other = !up && sequence.max_value == -1 || up && sequence.min_value == 1;
-        return (larger != sequence.data_type && other).then(|| {
+        let far_end = !sequence.type_limit;
+        let other = match up {
+            true if sequence.min_value == far_end => format!(" MINVALUE {far_end}"),
+            false if sequence.max_value == far_end => format!(" MAXVALUE {far_end}"),
+            _ => String::new(),
+        };
+        return (larger != sequence.data_type).then(|| {
             (
-                format!("ALTER SEQUENCE {object} AS {larger}"),
-                format!("ALTER SEQUENCE {object} AS {}", sequence.data_type),
+                format!("ALTER SEQUENCE {object} AS {larger}{other}"),
+                format!("ALTER SEQUENCE {object} AS {}{other}", sequence.data_type),
             )
         });
     }
@@ -176,7 +181,15 @@ mod tests {
             type_limit: -INT4 - 1,
             ..serial(80.0)
         };
-        assert_eq!(change(bigint(down)), pair("AS bigint", "AS integer"));
+        assert_eq!(change(bigint(down.clone())), pair("AS bigint", "AS integer"));
+        // The other end stays where it was, whoever chose it.
+        assert_eq!(change(PgSequenceRecord { min_value: 5, ..bigint(serial(80.0)) }), pair("AS bigint", "AS integer"));
+        let least = "MINVALUE -2147483648";
+        let doubled = PgSequenceRecord { min_value: -INT4 - 1, ..bigint(serial(80.0)) };
+        assert_eq!(change(doubled), pair(&format!("AS bigint {least}"), &format!("AS integer {least}")));
+        let most = "MAXVALUE 2147483647";
+        let from_above = PgSequenceRecord { max_value: INT4, ..bigint(down) };
+        assert_eq!(change(from_above), pair(&format!("AS bigint {most}"), &format!("AS integer {most}")));
     }
 
     #[test]

@@ -46,7 +46,8 @@ fn advice(slot: &PgSlotRecord, kept: i64, limit: i64, here: &str) -> Advice {
             ("slot_type", Some(slot.slot_type.clone())),
             ("database", slot.database.clone()),
         ]),
-        confidence: Confidence::Medium,
+        // Whether somebody will come back, the server cannot tell, and what is dropped is lost.
+        confidence: if droppable { Confidence::Low } else { Confidence::Medium },
         sql: droppable.then(|| format!("SELECT pg_catalog.pg_drop_replication_slot({})", quoted(&slot.slot_name))),
         undo_sql: if droppable { create(slot, here) } else { None },
         gain_bytes: droppable.then_some(kept),
