@@ -61,7 +61,10 @@ pub(crate) fn pgstats(folder: &Path) -> Result<()> {
     let scene = Scene::make(number("PSO_BENCH_TABLES", 5_000)?)?;
     scene.against_psql(folder)?;
     scene.against_check_postgres()?;
-    scene.beside_a_load(folder)
+    scene.beside_a_load(folder)?;
+    drop(scene);
+    // As most databases are.
+    Scene::make(50)?.against_check_postgres()
 }
 
 struct Scene {

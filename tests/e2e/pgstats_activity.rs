@@ -3,8 +3,8 @@
 use pso_tests::wait;
 use serde_json::Value;
 
-use crate::pgstats::{STATISTICS, advised, advised_no_more, database, message, names, run};
-use crate::pgstats_blocking::{blocking, pid, waiting};
+use crate::pgstats::{STATISTICS, advised, advised_no_more, database, major, message, names, pid, run};
+use crate::pgstats_blocking::{blocking, waiting};
 
 #[test]
 fn activity_says_who_it_is_and_whom_it_waits_for() {
@@ -21,8 +21,7 @@ fn activity_says_who_it_is_and_whom_it_waits_for() {
     assert_eq!((&record["client_addr"], &record["backend_type"]), (&"127.0.0.1".into(), &"client backend".into()));
     assert_eq!(record["query"], "SELECT 1 FROM t; ALTER ROLE CURRENT_USER PASSWORD '***'", "{record}");
     let holds = outcome.record("pg.activity", &format!("pid {held}"));
-    let version = database.scalar("SHOW server_version_num").expect("asked");
-    assert_eq!(holds.get("query_id").is_some_and(Value::is_string), version.as_str() >= "140000", "{holds}");
+    assert_eq!(holds.get("query_id").is_some_and(Value::is_string), major(&database) >= 14, "{holds}");
     assert!(holds.get("blocked_by").is_none() && record["xact_ms"].is_u64(), "{outcome}");
     assert!(blocking(&database).text().contains("PASSWORD '***'"));
     database.execute_as_admin(&format!("SELECT pg_cancel_backend({waiter})")).expect("cancelled");

@@ -2,24 +2,13 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use pso_tests::pg::{self, Database, TempPg};
 use pso_tests::tool::{Outcome, Tool};
 use pso_tests::wait;
 use serde_json::Value;
 
-/// Statistics reach the view a moment after the session that made them ended.
-const STATISTICS: Duration = Duration::from_secs(20);
-
-fn run(database: &Database, args: &[&str]) -> Outcome {
-    let tool = Tool::new("pso-pgstats").expect("built").envs(database.env()).args(args);
-    tool.folder(std::env::temp_dir()).run().expect("ends")
-}
-
-fn database(name: &str) -> Database {
-    TempPg::shared().expect("PostgreSQL").database(name).expect("a database")
-}
+use crate::pgstats::{STATISTICS, database, run};
 
 fn path(path: &Path) -> &str {
     path.to_str().expect("UTF-8")

@@ -2,20 +2,15 @@
 
 use std::thread::JoinHandle;
 
-use postgres::Client;
 use pso_tests::pg::{Database, TempPg};
 use pso_tests::tool::Outcome;
 use pso_tests::wait;
 use serde_json::Value;
 
-use crate::pgstats::{STATISTICS, advised, advised_no_more, database, message, names, run, tool};
+use crate::pgstats::{STATISTICS, advised, advised_no_more, database, major, message, names, pid, run, tool};
 
 /// Any wait is too long.
 const AT_ONCE: [&str; 2] = ["--max-blocked", "0s"];
-
-pub(crate) fn pid(client: &mut Client) -> i32 {
-    client.query_one("SELECT pg_backend_pid()", &[]).expect("asked").get(0)
-}
 
 /// A session that runs what has to wait, in a thread; its pid, and whether it went well in the end.
 pub(crate) fn waiting(database: &Database, sql: &'static str) -> (i32, JoinHandle<bool>) {
@@ -322,7 +317,7 @@ fn what_a_parallel_worker_waits_for_is_told_of_its_leader() {
     let mut holder = database.connect().expect("connected");
     holder.batch_execute("BEGIN; LOCK TABLE t").expect("held");
     let held = pid(&mut holder);
-    let newer = database.scalar("SHOW server_version_num").expect("asked").as_str() >= "160000";
+    let newer = major(&database) >= 16;
     let mut client = database.connect().expect("connected");
     let parallel = if newer { "debug_parallel_query" } else { "force_parallel_mode" };
     client.batch_execute(&format!("SET {parallel} = on; SET lock_timeout = '60s'")).expect("set");

@@ -8,13 +8,9 @@ use pso_tests::pg::{Database, TempPg};
 use pso_tests::wait;
 use serde_json::Value;
 
-use crate::pgstats::{STATISTICS, advised, advised_no_more, database, message, names, of_rule, run};
-
-/// Not advised with these limits: the twin just inside.
-fn silent(database: &Database, args: &[&str], rule: &str) {
-    let outcome = run(database, &[&["advice"], args].concat());
-    assert_eq!(of_rule(&outcome, rule), [""; 0], "{outcome}");
-}
+use crate::pgstats::{
+    STATISTICS, advised, advised_no_more, database, message, names, number, of_rule, run, silent, text,
+};
 
 /// The database's own record, once it has counted what the test did.
 fn counted(database: &Database, enough: impl Fn(&Value) -> bool) -> Value {
@@ -24,14 +20,6 @@ fn counted(database: &Database, enough: impl Fn(&Value) -> bool) -> Value {
         Some(outcome.record("pg.database", database.name())).filter(&enough)
     })
     .expect("counted")
-}
-
-fn number(record: &Value, field: &str) -> i64 {
-    record[field].as_i64().unwrap_or_else(|| panic!("{field} in {record}"))
-}
-
-fn text<'r>(record: &'r Value, field: &str) -> &'r str {
-    record[field].as_str().unwrap_or_else(|| panic!("{field} in {record}"))
 }
 
 #[test]

@@ -1,51 +1,16 @@
 //! What `pso-pgstats` advises about indexes, against a real server: the situation, its twin just inside, and the way back.
 
-use std::time::Duration;
-
 use pso_tests::pg::{Database, TempPg};
-use pso_tests::tool::{Outcome, Tool};
 use pso_tests::wait;
 use serde_json::Value;
 
-/// Statistics reach the view a moment after the session that made them ended.
-const STATISTICS: Duration = Duration::from_secs(20);
+use crate::pgstats::{STATISTICS, advice_of, advised_on, database, major, objects, of_rule, run, silent, text, undo};
 
 /// The statistics of a test are young.
-const ANY_AGE: [&str; 3] = ["advice", "--min-stats-age", "0s"];
+const ANY_AGE: [&str; 2] = ["--min-stats-age", "0s"];
 
-fn database(name: &str) -> Database {
-    TempPg::shared().expect("PostgreSQL").database(name).expect("a database")
-}
-
-fn run(database: &Database, args: &[&str]) -> Outcome {
-    let tool = Tool::new("pso-pgstats").expect("built").envs(database.env()).args(args);
-    tool.folder(std::env::temp_dir()).run().expect("ends")
-}
-
-/// What a rule advises.
-fn of_rule(outcome: &Outcome, rule: &str) -> Vec<Value> {
-    outcome.records_of_kind("pg.advice").into_iter().filter(|advice| advice["rule"] == rule).collect()
-}
-
-/// The objects that a rule advises on, in order.
-fn objects(outcome: &Outcome, rule: &str) -> Vec<String> {
-    let object = |advice: &Value| advice["object"].as_str().expect("an object").to_owned();
-    let mut objects: Vec<String> = of_rule(outcome, rule).iter().map(object).collect();
-    objects.sort();
-    objects
-}
-
-/// Runs `advice` until the rule speaks of exactly these.
 fn advised(database: &Database, rule: &str, expected: &[&str]) -> Vec<Value> {
-    let mut last = None;
-    let advice = wait::until(&format!("{rule} of {expected:?}"), STATISTICS, || {
-        let outcome = run(database, &ANY_AGE);
-        let as_expected = objects(&outcome, rule) == expected;
-        let advice = as_expected.then(|| of_rule(&outcome, rule));
-        last = Some(outcome);
-        advice
-    });
-    advice.unwrap_or_else(|error| panic!("{error:#}\n{}", last.expect("ran once")))
+    advised_on(database, &ANY_AGE, rule, expected)
 }
 
 /// Follows the advice, sees it gone, takes it back, and sees what was there.
@@ -56,16 +21,9 @@ fn there_and_back(database: &Database, rule: &str, advice: &Value) {
     database.execute(advice["sql"].as_str().expect("SQL")).expect("followed");
     assert_ne!(database.scalar(definitions).expect("there"), before, "{advice}");
     let object = advice["object"].as_str().expect("an object");
-    assert!(!objects(&run(database, &ANY_AGE), rule).iter().any(|other| other == object), "{advice}");
-    take_back(database, advice);
+    silent(database, &ANY_AGE, &format!("{rule}:{object}"));
+    undo(database, advice);
     assert_eq!(database.scalar(definitions).expect("there"), before, "{advice}");
-}
-
-/// Runs what brings back what was there. CONCURRENTLY wants to be alone, so each statement of several is run by itself.
-fn take_back(database: &Database, advice: &Value) {
-    for statement in advice["undo_sql"].as_str().expect("SQL").split(";\n") {
-        database.execute(statement).expect("taken back");
-    }
 }
 
 #[test]
@@ -111,9 +69,9 @@ fn a_duplicate_index_is_advised_unless_it_keeps_a_promise() {
     })
     .expect("counted");
     let stays = if database.scalar(count).is_ok() { "public.t_p2" } else { "public.t_p0" };
-    let outcome = run(&database, &ANY_AGE);
+    let outcome = run(&database, &["advice", "--min-stats-age", "0s"]);
     let goes = if stays == "public.t_p2" { "public.t_p0" } else { "public.t_p2" };
-    assert!(objects(&outcome, rule).contains(&goes.to_owned()), "{stays} stays\n{outcome}");
+    assert!(objects(&advice_of(&outcome, rule)).contains(&goes), "{stays} stays\n{outcome}");
 
     let young = run(&database, &["advice"]);
     assert!(of_rule(&young, rule).is_empty() && of_rule(&young, "covered_index").is_empty(), "{young}");
@@ -123,10 +81,9 @@ fn a_duplicate_index_is_advised_unless_it_keeps_a_promise() {
 fn an_index_comes_back_with_all_that_it_had() {
     let server = TempPg::builder().start().expect("PostgreSQL");
     let database = server.database("pgstats_index_back").expect("a database");
-    let version: u32 = database.scalar("SHOW server_version_num").expect("asked").parse().expect("a number");
     // Before 15 a tablespace needs a folder that the server owns.
-    let tablespace = if version >= 150_000 { r#"TABLESPACE "Other disk""# } else { "" };
-    if version >= 150_000 {
+    let tablespace = if major(&database) >= 15 { r#"TABLESPACE "Other disk""# } else { "" };
+    if major(&database) >= 15 {
         let mut admin = database.connect_as_admin().expect("connected");
         for sql in [
             "SET allow_in_place_tablespaces = on",
@@ -157,11 +114,11 @@ fn an_index_comes_back_with_all_that_it_had() {
     let before = database.scalar(all).expect("there");
     let expected = ["public.\"I 1\"", "public.i2", "public.i3", "public.i4"];
     for advice in advised(&database, rule, &expected) {
-        let undo = advice["undo_sql"].as_str().expect("SQL");
+        let back = text(&advice, "undo_sql");
         // Whoever misses it again is in a hurry, and must not stop all writes.
-        assert!(undo.starts_with("CREATE INDEX CONCURRENTLY ") && !undo.contains("SET TABLESPACE"), "{undo}");
+        assert!(back.starts_with("CREATE INDEX CONCURRENTLY ") && !back.contains("SET TABLESPACE"), "{back}");
         database.execute(advice["sql"].as_str().expect("SQL")).expect("dropped");
-        take_back(&database, &advice);
+        undo(&database, &advice);
         assert_eq!(database.scalar(all).expect("there"), before, "{advice}");
     }
 }
@@ -214,8 +171,8 @@ fn an_invalid_index_is_advised_once_nobody_builds_it() {
     let building = std::thread::spawn(move || builder.batch_execute("REINDEX INDEX CONCURRENTLY t_b").is_err());
     let there = "SELECT 1 FROM pg_class WHERE relname = 't_b_ccnew'";
     wait::until("the new index", STATISTICS, || database.scalar(there).ok()).expect("being built");
-    let outcome = run(&database, &ANY_AGE);
-    assert!(objects(&outcome, rule).is_empty(), "{outcome}");
+    let outcome = run(&database, &["advice", "--min-stats-age", "0s"]);
+    assert_eq!(of_rule(&outcome, rule), [""; 0], "{outcome}");
     let end = outcome.record("pg.section", "advice")["message"].as_str().expect("a message").to_owned();
     assert!(end.contains("invalid_index: 2 indexes not judged"), "{end}");
     cancel.cancel_query(postgres::NoTls).expect("cancelled");
@@ -231,6 +188,32 @@ fn an_invalid_index_is_advised_once_nobody_builds_it() {
     database.execute(advice[1]["sql"].as_str().expect("SQL")).expect("dropped");
     advised(&database, rule, &[]);
     assert_eq!(database.scalar("SELECT count(*) FROM pg_indexes WHERE tablename = 't'").expect("asked"), "2");
+}
+
+#[test]
+fn an_invalid_index_of_a_toast_table_is_advised() {
+    let database = database("pgstats_invalid_toast");
+    database.execute("CREATE TABLE t (id int PRIMARY KEY, note text); INSERT INTO t VALUES (1, 'x')").expect("created");
+    let mut old = database.connect().expect("connected");
+    old.batch_execute("BEGIN; INSERT INTO t VALUES (2, 'y')").expect("begun");
+    let mut builder = database.connect().expect("connected");
+    let cancel = builder.cancel_token();
+    let building = std::thread::spawn(move || builder.batch_execute("REINDEX TABLE CONCURRENTLY t").is_err());
+    let there = "SELECT count(*) FROM pg_class JOIN pg_index ON indexrelid = oid WHERE NOT indisvalid";
+    wait::until("the new indexes", STATISTICS, || (database.scalar(there).ok()? == "2").then_some(())).expect("built");
+    cancel.cancel_query(postgres::NoTls).expect("cancelled");
+    assert!(building.join().expect("ends"), "it was cancelled");
+    drop(old);
+    let left = "SELECT indexrelid::regclass FROM pg_class JOIN pg_index ON indexrelid = oid
+                WHERE NOT indisvalid AND relname LIKE 'pg\\_toast%'";
+    let name = format!("invalid_index:{}", database.scalar(left).expect("left behind"));
+    let outcome = run(&database, &["advice"]);
+    let advice = outcome.record("pg.advice", &name);
+    assert_eq!(advice["evidence"]["table"], "public.t", "{advice}");
+    database.execute_as_admin(advice["sql"].as_str().expect("SQL")).expect("dropped");
+    // That of the primary key is left to people.
+    assert_eq!(database.scalar(there).expect("counted"), "1");
+    assert_eq!(of_rule(&run(&database, &["advice"]), "invalid_index"), ["invalid_index:public.t_pkey_ccnew"]);
 }
 
 #[test]
@@ -262,6 +245,12 @@ fn a_foreign_key_without_an_index_is_advised() {
     let expected = ["public.\"T t\" (\"user\")", "public.\"T t\" (c)", "public.part (a)", "public.to_parts (a)"];
     for advice in advised(&database, rule, &expected) {
         assert_eq!((&advice["severity"], &advice["confidence"]), (&"info".into(), &"low".into()), "{advice}");
+        let way = "CREATE INDEX ON public.parts (a) takes them up";
+        assert_eq!(
+            advice["message"].as_str().expect("why").contains(way),
+            advice["object"] == "public.part (a)",
+            "{advice}"
+        );
         there_and_back(&database, rule, &advice);
     }
     let keys = run(&database, &["foreign_keys"]);

@@ -4,7 +4,7 @@ use pso_tests::pg::{self, Database, TempPg};
 use pso_tests::wait;
 use serde_json::Value;
 
-use crate::pgstats::{STATISTICS, message, names, run, tool};
+use crate::pgstats::{STATISTICS, major, message, names, number, run, tool};
 
 const PASSWORD: &str = "monitor-password";
 
@@ -14,14 +14,9 @@ fn databases(name: &str) -> Vec<(u32, &'static TempPg, Database)> {
     let newest = TempPg::shared_of(pg::newest().expect("a version")).expect("PostgreSQL");
     let servers = [installed, newest].map(|server| {
         let database = server.database(name).expect("a database");
-        let number = database.scalar("SHOW server_version_num").expect("asked");
-        (number.parse::<u32>().expect("a number") / 10_000, server, database)
+        (major(&database), server, database)
     });
     servers.into()
-}
-
-fn number(record: &Value, field: &str) -> i64 {
-    record[field].as_i64().unwrap_or_else(|| panic!("{field} of {record}"))
 }
 
 #[test]

@@ -4,16 +4,11 @@ use std::io::Write as _;
 use std::process::{Command, Stdio};
 use std::thread::JoinHandle;
 
-use postgres::Client;
 use pso_tests::pg::{self, Database, TempPg};
 use pso_tests::wait;
 use serde_json::Value;
 
-use crate::pgstats::{STATISTICS, database, message, run, tool};
-
-fn pid(client: &mut Client) -> i32 {
-    client.query_one("SELECT pg_backend_pid()", &[]).expect("asked").get(0)
-}
+use crate::pgstats::{STATISTICS, database, major, message, pid, run, tool};
 
 /// Runs a command in a thread; its pid, and whether it went well in the end.
 fn at_work(database: &Database, set: &str, sql: &'static str) -> (i32, JoinHandle<bool>) {
@@ -148,8 +143,7 @@ fn a_copy_that_is_left_open_counts_bytes_and_rows() {
         writer.write_all("42\n".repeat(1000).as_bytes()).expect("written");
         writer.flush().expect("sent");
     }
-    let version = database.scalar("SHOW server_version_num").expect("asked");
-    if version.as_str() < "140000" {
+    if major(&database) < 14 {
         // It does not tell.
         let outcome = run(&database, &["progress"]);
         assert_eq!(outcome.record("pg.section", "progress")["rows"], 0, "{outcome}");

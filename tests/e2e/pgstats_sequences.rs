@@ -2,31 +2,13 @@
 
 use std::time::{Duration, Instant};
 
-use pso_tests::pg::{Database, TempPg};
-use pso_tests::tool::{Outcome, Tool};
+use pso_tests::pg::Database;
 use serde_json::Value;
 
-fn database(name: &str) -> Database {
-    TempPg::shared().expect("PostgreSQL").database(name).expect("a database")
-}
-
-fn tool(database: &Database, args: &[&str]) -> Tool {
-    Tool::new("pso-pgstats").expect("built").envs(database.env()).args(args).folder(std::env::temp_dir())
-}
-
-fn run(database: &Database, args: &[&str]) -> Outcome {
-    tool(database, args).run().expect("ends")
-}
+use crate::pgstats::{advice_of, advised_on, database, message, objects, run, silent, tool};
 
 fn advised(database: &Database) -> Vec<Value> {
-    let outcome = run(database, &["advice"]);
-    outcome.records_of_kind("pg.advice").into_iter().filter(|advice| advice["rule"] == "sequence_exhaustion").collect()
-}
-
-fn objects(advice: &[Value]) -> Vec<&str> {
-    let mut objects: Vec<&str> = advice.iter().map(|advice| advice["object"].as_str().expect("an object")).collect();
-    objects.sort_unstable();
-    objects
+    advice_of(&run(database, &["advice"]), "sequence_exhaustion")
 }
 
 /// Of the ways to number rows each past three quarters of its values, and just there.
@@ -113,6 +95,47 @@ fn a_sequence_that_grows_keeps_its_other_end() {
         }
     }
     assert_eq!(database.scalar(ends).expect("there"), before);
+}
+
+#[test]
+fn a_key_that_runs_out_without_a_sequence_is_advised_past_the_limit_only() {
+    let database = database("pgstats_integer_keys");
+    database
+        .execute(
+            r#"CREATE TABLE "Past it" ("I d" int PRIMARY KEY, small smallint UNIQUE) WITH (autovacuum_enabled = off);
+               INSERT INTO "Past it" SELECT 1611000000 + n * 100, 20000 + n FROM generate_series(1, 20) AS n;
+               CREATE TABLE inside (id int PRIMARY KEY) WITH (autovacuum_enabled = off);
+               INSERT INTO inside SELECT 1610612735 - n FROM generate_series(0, 20) AS n;
+               CREATE TABLE down (id int PRIMARY KEY) WITH (autovacuum_enabled = off);
+               INSERT INTO down SELECT -2147483648 + n FROM generate_series(0, 20) AS n;
+               CREATE TABLE wide (id bigint PRIMARY KEY); INSERT INTO wide VALUES (2147483000), (1);
+               CREATE TABLE refers (wide_id int REFERENCES wide, other int) WITH (autovacuum_enabled = off);
+               INSERT INTO refers SELECT 2147483000, 2147483000 FROM generate_series(1, 20);
+               CREATE TABLE counted (id serial PRIMARY KEY) WITH (autovacuum_enabled = off);
+               INSERT INTO counted SELECT 2147483000 - n FROM generate_series(1, 20) AS n; SELECT setval('counted_id_seq', 7);
+               ANALYZE"#,
+        )
+        .expect("created");
+    let rule = "integer_key_exhaustion";
+    let past = "public.\"Past it\".\"I d\"";
+    let found = advised_on(&database, &[], rule, &[past, "public.down.id", "public.refers.wide_id"]);
+    assert_eq!((&found[0]["severity"], &found[0]["confidence"]), (&"warning".into(), &"medium".into()), "{found:?}");
+    assert!(found[1]["severity"] == "high" && found[1]["evidence"]["used_percent"] == "100", "{found:?}");
+    assert!(found[0].get("sql").is_none() && message(&found[0]).contains("saw the value 1611002000"), "{found:?}");
+    silent(&database, &["--max-sequence", "100%"], rule);
+
+    database.execute_as_admin("CREATE ROLE pgstats_keys LOGIN PASSWORD 'nothing-at-all-2'").expect("a role");
+    let hidden = tool(&database, &["integer_keys"]).env("PGUSER", "pgstats_keys").env("PGPASSWORD", "nothing-at-all-2");
+    let hidden = hidden.run().expect("ends");
+    let end = hidden.record("pg.section", "integer_keys");
+    assert!(end["severity"] == "info" && message(&end).contains("TO pgstats_keys"), "{hidden}");
+    assert!(hidden.records_of_kind("pg.integer_key").iter().all(|key| key.get("used_percent").is_none()), "{hidden}");
+    database.execute_as_admin("DROP ROLE pgstats_keys").expect("dropped");
+
+    database
+        .execute("ALTER TABLE refers ALTER wide_id TYPE bigint; ALTER TABLE down ALTER id TYPE bigint; ANALYZE")
+        .expect("made wider");
+    advised_on(&database, &[], rule, &[past]);
 }
 
 #[test]

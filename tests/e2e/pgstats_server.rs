@@ -8,7 +8,7 @@ use pso_tests::pg::{Builder, Database, TempPg};
 use pso_tests::wait;
 use serde_json::Value;
 
-use crate::pgstats::{STATISTICS, advised, advised_no_more, message, names, run, tool};
+use crate::pgstats::{STATISTICS, advised, advised_no_more, major, message, names, number, run, silent, text, tool};
 
 /// The archiver tries again after a minute when it has failed three times and nothing wakes it.
 const ARCHIVER: Duration = Duration::from_secs(90);
@@ -16,20 +16,6 @@ const ARCHIVER: Duration = Duration::from_secs(90);
 fn builder() -> Builder {
     // Autovacuum would freeze while the test looks.
     TempPg::builder().setting("autovacuum", "off")
-}
-
-fn sql<'a>(advice: &'a Value, field: &str) -> &'a str {
-    advice[field].as_str().expect("SQL")
-}
-
-fn number(record: &Value, field: &str) -> i64 {
-    record[field].as_i64().expect("a number")
-}
-
-/// Not advised with these limits: the twin just inside.
-fn silent(database: &Database, args: &[&str], name: &str) {
-    let outcome = run(database, &[&["advice"], args].concat());
-    assert!(!names(&outcome, "pg.advice").iter().any(|advice| advice == name), "{outcome}");
 }
 
 fn ages(database: &Database, name: &str) -> Value {
@@ -74,7 +60,7 @@ fn old_transaction_ids_are_advised_past_the_limit_only() {
     // Ids are the server's, so other databases are as old; what helps there cannot be done from here.
     let other = advised(&database, &limit, "xid_age:template0");
     assert!(other.get("sql").is_none() && message(&other).contains("nobody can connect to it"), "{other}");
-    database.execute_as_admin(sql(&advice, "sql")).expect("frozen");
+    database.execute_as_admin(text(&advice, "sql")).expect("frozen");
     advised_no_more(&database, &limit, name);
 }
 
@@ -97,7 +83,7 @@ fn old_multixact_ids_are_advised_past_the_limit_only() {
     silent(&database, &["--max-multixact-age", &(age + 1).to_string()], name);
     let advice = advised(&database, &limit, name);
     assert_eq!(advice["evidence"]["multixact_age"], age.to_string(), "{advice}");
-    database.execute_as_admin(sql(&advice, "sql")).expect("frozen");
+    database.execute_as_admin(text(&advice, "sql")).expect("frozen");
     advised_no_more(&database, &limit, name);
 }
 
@@ -140,10 +126,10 @@ fn slots_that_keep_much_are_advised_past_the_limit_only() {
         silent(&database, &["--max-slot-wal-mib", "1000"], name);
         let advice = advised(&database, &limit, name);
         assert!(number(&advice, "gain_bytes") > 3 << 20, "{advice}");
-        database.execute_as_admin(sql(&advice, "sql")).expect("dropped");
+        database.execute_as_admin(text(&advice, "sql")).expect("dropped");
         assert_ne!(database.scalar(SLOTS).expect("there"), before);
         advised_no_more(&database, &limit, name);
-        database.execute_as_admin(sql(&advice, "undo_sql")).expect("brought back");
+        database.execute_as_admin(text(&advice, "undo_sql")).expect("brought back");
         assert_eq!(database.scalar(SLOTS).expect("there"), before);
     }
 }
@@ -163,9 +149,9 @@ fn a_standby_has_slots_of_its_own() {
     let limit = ["--max-slot-wal-mib", "3"];
     let advice = advised(&replica, &limit, "slot_retains_wal:cascade");
     silent(&database, &limit, "slot_retains_wal:cascade");
-    replica.execute_as_admin(sql(&advice, "sql")).expect("dropped");
+    replica.execute_as_admin(text(&advice, "sql")).expect("dropped");
     advised_no_more(&replica, &limit, "slot_retains_wal:cascade");
-    replica.execute_as_admin(sql(&advice, "undo_sql")).expect("brought back");
+    replica.execute_as_admin(text(&advice, "undo_sql")).expect("brought back");
     assert_eq!(names(&run(&replica, &["slots"]), "pg.slot"), ["cascade"]);
 }
 
@@ -189,10 +175,10 @@ fn a_prepared_transaction_is_advised_past_the_limit_only() {
     assert_eq!((&advice["confidence"], advice.get("undo_sql")), (&"low".into(), None), "{advice}");
     let elsewhere = advised(&database, &limit, "prepared_transaction:elsewhere");
     assert!(elsewhere.get("sql").is_none() && message(&elsewhere).contains("pgstats_elsewhere"), "{elsewhere}");
-    database.execute(sql(&advice, "sql")).expect("rolled back");
+    database.execute(text(&advice, "sql")).expect("rolled back");
     advised_no_more(&database, &limit, name);
     let advice = advised(&other, &limit, "prepared_transaction:elsewhere");
-    other.execute(sql(&advice, "sql")).expect("rolled back");
+    other.execute(text(&advice, "sql")).expect("rolled back");
 }
 
 #[test]
@@ -273,7 +259,7 @@ fn an_archive_for_which_files_wait_is_advised_past_the_limit_only() {
 fn requested_checkpoints_are_advised_past_the_limit_only() {
     let server = builder().start().expect("PostgreSQL");
     let database = server.database("pgstats_checkpoints").expect("a database");
-    let newer = database.scalar("SHOW server_version_num").expect("asked").as_str() >= "170000";
+    let newer = major(&database) >= 17;
     let forget = || {
         let counters = if newer { "checkpointer" } else { "bgwriter" };
         database.execute_as_admin(&format!("SELECT pg_stat_reset_shared('{counters}')")).expect("reset");
@@ -306,7 +292,7 @@ fn requested_checkpoints_are_advised_past_the_limit_only() {
     let advice = advised(&database, &args, name);
     assert_eq!((&advice["evidence"]["num_requested"], &advice["severity"]), (&"10".into(), &"info".into()), "{advice}");
     let changed = |field: &str, expected: &str| {
-        database.execute_as_admin(sql(&advice, field)).expect("set");
+        database.execute_as_admin(text(&advice, field)).expect("set");
         database.execute_as_admin("SELECT pg_reload_conf()").expect("reloaded");
         wait::until("the setting", STATISTICS, || {
             (database.scalar("SHOW max_wal_size").ok()? == expected).then_some(())
@@ -349,10 +335,10 @@ fn a_standby_that_does_not_replay_is_advised_past_the_limit_only() {
         silent(database, &["--max-replication-lag-mib", "1000"], name);
     }
 
-    replica.execute_as_admin(sql(&paused, "sql")).expect("resumed");
+    replica.execute_as_admin(text(&paused, "sql")).expect("resumed");
     advised_no_more(&replica, &limit, there);
     advised_no_more(&database, &limit, here);
-    replica.execute_as_admin(sql(&paused, "undo_sql")).expect("paused");
+    replica.execute_as_admin(text(&paused, "undo_sql")).expect("paused");
     wait::until("the pause", STATISTICS, || {
         (run(&replica, &["replication"]).record("pg.replication", "receiver")["replay_paused"] == true).then_some(())
     })
@@ -391,9 +377,9 @@ fn a_slot_that_was_lost_is_advised_and_its_twin_is_not() {
     );
     silent(&database, &["--max-slot-wal-mib", "0"], "slot_retains_wal:lost");
     let before = database.scalar(SLOTS).expect("there");
-    database.execute_as_admin(sql(&advice, "sql")).expect("dropped");
+    database.execute_as_admin(text(&advice, "sql")).expect("dropped");
     assert_ne!(database.scalar(SLOTS).expect("there"), before);
     advised_no_more(&database, &[], "slot_invalid:lost");
-    database.execute_as_admin(sql(&advice, "undo_sql")).expect("brought back");
+    database.execute_as_admin(text(&advice, "undo_sql")).expect("brought back");
     assert_eq!(database.scalar(SLOTS).expect("there"), before);
 }

@@ -10,7 +10,7 @@ use pso_tests::tool::Outcome;
 use pso_tests::wait;
 use serde_json::Value;
 
-use crate::pgstats::{STATISTICS, advised_no_more, message, names, of_rule, tool};
+use crate::pgstats::{STATISTICS, advised_no_more, message, names, of_rule, text, tool};
 
 /// As a superuser, and with no setting accepted.
 fn run(database: &Database, server: &TempPg, args: &[&str]) -> Outcome {
@@ -30,10 +30,6 @@ fn judged(database: &Database, server: &TempPg, name: &str, wanted: bool) -> Opt
 
 fn advised(database: &Database, server: &TempPg, name: &str) -> Value {
     judged(database, server, name, true).expect("advised")
-}
-
-fn text<'r>(record: &'r Value, field: &str) -> &'r str {
-    record[field].as_str().unwrap_or_else(|| panic!("{field} in {record}"))
 }
 
 /// ALTER SYSTEM runs outside of a transaction only, so each statement goes alone.

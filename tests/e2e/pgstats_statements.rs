@@ -4,14 +4,10 @@ use pso_tests::pg::{Database, TempPg};
 use pso_tests::wait;
 use serde_json::Value;
 
-use crate::pgstats::{STATISTICS, advised, advised_no_more, database, message, names, of_rule, run};
+use crate::pgstats::{STATISTICS, advised, advised_no_more, database, major, message, names, of_rule, run};
 
 /// All that was counted.
 const ALL: [&str; 7] = ["statements", "--min-mean", "0s", "--min-total", "0s", "--limit", "1000"];
-
-fn version(database: &Database) -> i32 {
-    database.scalar("SHOW server_version_num").expect("asked").parse().expect("a number")
-}
 
 /// Runs until the statement has been counted so often.
 fn counted(database: &Database, part: &str, calls: i64) -> Value {
@@ -101,7 +97,7 @@ fn a_slow_statement_is_advised_when_it_was_run_often() {
     assert_eq!((&advice["evidence"]["calls"], &advice["evidence"]["rows"]), (&"10".into(), &"10".into()), "{advice}");
     assert!(message(&advice).contains("AS past") && message(&advice).contains("each time 1 rows"), "{advice}");
     let since = advice["evidence"].get("since").is_some();
-    assert_eq!(since, version(&database) >= 140_000, "{advice}");
+    assert_eq!(since, major(&database) >= 14, "{advice}");
     let outcome = run(&database, &["advice", "--min-mean", "20ms"]);
     assert!(of_rule(&outcome, "slow_statement").iter().eq([&name]), "{outcome}");
     advised_no_more(&database, &["--min-mean", "10s"], &name);
@@ -211,7 +207,7 @@ fn statements_that_are_forgotten_are_advised() {
     };
     let database = server.database("pgstats_evicting").expect("a database");
     database.enable_statements().expect("statements");
-    if version(&database) < 140_000 {
+    if major(&database) < 14 {
         // Nobody counts it there.
         assert!(stats(&database).get("dealloc").is_none());
         return;

@@ -1,33 +1,9 @@
 //! What `pso-pgstats` sees of autovacuum, and advises, against a real server.
 
-use std::time::Duration;
-
-use pso_tests::pg::{Database, TempPg};
-use pso_tests::tool::{Outcome, Tool};
+use pso_tests::pg::TempPg;
 use pso_tests::wait;
-use serde_json::Value;
 
-/// Statistics reach the view a moment after the session that made them ended.
-const STATISTICS: Duration = Duration::from_secs(20);
-
-fn run(database: &Database, args: &[&str]) -> Outcome {
-    let tool = Tool::new("pso-pgstats").expect("built").envs(database.env()).args(args);
-    tool.folder(std::env::temp_dir()).run().expect("ends")
-}
-
-/// Runs `advice` until the rule speaks of exactly these.
-fn advised(database: &Database, rule: &str, expected: &[&str]) -> Vec<Value> {
-    let mut last = None;
-    let advice = wait::until(&format!("{rule} of {expected:?}"), STATISTICS, || {
-        let outcome = run(database, &["advice"]);
-        let mut advice = outcome.records_of_kind("pg.advice");
-        last = Some(outcome);
-        advice.retain(|advice| advice["rule"] == rule);
-        advice.sort_by_key(|advice| advice["object"].as_str().expect("an object").to_owned());
-        advice.iter().map(|advice| &advice["object"]).eq(expected.iter()).then_some(advice)
-    });
-    advice.unwrap_or_else(|error| panic!("{error:#}\n{}", last.expect("ran once")))
-}
+use crate::pgstats::{STATISTICS, advised_on, major, pid, run};
 
 #[test]
 fn a_table_that_autovacuum_leaves_alone_is_advised() {
@@ -42,13 +18,13 @@ fn a_table_that_autovacuum_leaves_alone_is_advised() {
         )
         .expect("created");
     let rule = "autovacuum_off";
-    let advice = advised(&database, rule, &["public.\"Past it\""]).remove(0);
+    let advice = advised_on(&database, &[], rule, &["public.\"Past it\""]).remove(0);
     assert_eq!((&advice["severity"], &advice["confidence"]), (&"info".into(), &"medium".into()), "{advice}");
     let options = "SELECT reloptions::text FROM pg_class WHERE relname = 'Past it'";
     let before = database.scalar(options).expect("there");
     database.execute(advice["sql"].as_str().expect("SQL")).expect("followed");
     assert_ne!(database.scalar(options).expect("there"), before);
-    advised(&database, rule, &[]);
+    advised_on(&database, &[], rule, &[]);
     database.execute(advice["undo_sql"].as_str().expect("SQL")).expect("taken back");
     // The order of the options is of no meaning.
     let sorted = |text: &str| {
@@ -82,7 +58,7 @@ fn a_table_far_past_its_threshold_is_advised_with_what_holds_vacuum_back() {
     }
     let rule = "autovacuum_behind";
     let expected = ["public.own_past", "public.past"];
-    let free = advised(&database, rule, &expected);
+    let free = advised_on(&database, &[], rule, &expected);
     assert!(free[0]["message"].as_str().expect("why").contains("nothing is seen to hold vacuum back"), "{free:?}");
     let own = run(&database, &["vacuum"]).record("pg.vacuum", "public.own_past");
     assert_eq!((&own["vacuum_threshold"], &own["threshold_percent"]), (&1000.0.into(), &210.0.into()), "{own}");
@@ -90,11 +66,11 @@ fn a_table_far_past_its_threshold_is_advised_with_what_holds_vacuum_back() {
     // Each that can keep the horizon.
     let mut writer = database.connect().expect("connected");
     writer.batch_execute("BEGIN; CREATE TABLE mine (id int)").expect("begun");
-    let pid: i32 = writer.query_one("SELECT pg_backend_pid()", &[]).expect("asked").get(0);
-    let held = advised(&database, rule, &expected);
+    let pid = pid(&mut writer);
+    let held = advised_on(&database, &[], rule, &expected);
     assert_eq!(held[0]["evidence"]["horizon_holder"], format!("pid {pid}"), "{held:?}");
     writer.batch_execute("PREPARE TRANSACTION 'left ''behind'").expect("prepared");
-    let held = advised(&database, rule, &expected);
+    let held = advised_on(&database, &[], rule, &expected);
     assert_eq!(held[0]["evidence"]["horizon_holder"], "the prepared transaction left 'behind", "{held:?}");
     assert!(held[0]["message"].as_str().expect("why").contains("left 'behind may still see it"), "{held:?}");
     writer.batch_execute("ROLLBACK PREPARED 'left ''behind'").expect("rolled back");
@@ -102,7 +78,7 @@ fn a_table_far_past_its_threshold_is_advised_with_what_holds_vacuum_back() {
     for advice in &held {
         database.execute(advice["sql"].as_str().expect("SQL")).expect("vacuumed");
     }
-    advised(&database, rule, &[]);
+    advised_on(&database, &[], rule, &[]);
 }
 
 #[test]
@@ -124,7 +100,7 @@ fn a_table_into_which_much_was_inserted_is_advised_past_its_threshold_only() {
             .expect("created");
     }
     let rule = "autovacuum_behind";
-    let advice = advised(&database, rule, &["public.own_past", "public.past"]);
+    let advice = advised_on(&database, &[], rule, &["public.own_past", "public.past"]);
     assert_eq!((&advice[1]["severity"], &advice[1]["evidence"]["insert_threshold"]), (&"info".into(), &"5000".into()));
     assert!(advice[1]["message"].as_str().expect("why").starts_with("20000 rows inserted"), "{advice:?}");
     let outcome = run(&database, &["vacuum"]);
@@ -136,12 +112,11 @@ fn a_table_into_which_much_was_inserted_is_advised_past_its_threshold_only() {
     for advice in &advice {
         database.execute(advice["sql"].as_str().expect("SQL")).expect("vacuumed");
     }
-    advised(&database, rule, &[]);
+    advised_on(&database, &[], rule, &[]);
     // From 18 on only what is not frozen counts.
     database.execute("VACUUM (FREEZE) past").expect("frozen");
     let frozen = run(&database, &["vacuum"]).record("pg.vacuum", "public.past");
-    let version: u32 = database.scalar("SHOW server_version_num").expect("asked").parse().expect("a number");
-    assert_eq!(frozen["insert_threshold"], if version >= 180_000 { 1000.0 } else { 5000.0 }, "{frozen}");
+    assert_eq!(frozen["insert_threshold"], if major(&database) >= 18 { 1000.0 } else { 5000.0 }, "{frozen}");
 }
 
 #[test]
@@ -167,7 +142,7 @@ fn a_standby_that_holds_vacuum_back_is_named_and_so_is_its_slot() {
                     UNION ALL SELECT 1 FROM pg_replication_slots WHERE xmin IS NOT NULL";
         wait::until("the standby's feedback", STATISTICS, || database.scalar(told).ok()).expect("told");
         database.execute("DELETE FROM past WHERE id % 10 < 5").expect("deleted");
-        let advice = advised(&database, "autovacuum_behind", &["public.past"]).remove(0);
+        let advice = advised_on(&database, &[], "autovacuum_behind", &["public.past"]).remove(0);
         assert_eq!(advice["evidence"]["horizon_holder"], holder, "{advice}");
         assert!(advice["message"].as_str().expect("why").contains(way), "{advice}");
         // As long as it is held the rows stay.
@@ -191,7 +166,7 @@ fn a_standby_that_holds_vacuum_back_is_named_and_so_is_its_slot() {
             database.scalar(gone).ok()
         })
         .expect("removed");
-        advised(&database, "autovacuum_behind", &[]);
+        advised_on(&database, &[], "autovacuum_behind", &[]);
         database
             .execute("TRUNCATE past; INSERT INTO past SELECT generate_series(1, 20000); ANALYZE past")
             .expect("filled");

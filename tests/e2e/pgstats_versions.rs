@@ -5,15 +5,13 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use postgres::Client;
 use pso_tests::pg::{self, Database, TempPg};
 use pso_tests::tool::{Outcome, Tool};
 use pso_tests::wait;
-use serde_json::Value;
 
-const STATISTICS: Duration = Duration::from_secs(20);
+use crate::pgstats::{STATISTICS, database, major, text, tool};
 
 /// Who asks: all see everything, the other sessions and statements, or nothing of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,9 +104,8 @@ fn busy_server(major: u32) -> TempPg {
 
 /// All sections, with limits that let what was just made be judged.
 fn run(server: &TempPg, database: &Database, who: Who) -> Outcome {
-    let tool = Tool::new("pso-pgstats").expect("built").envs(database.env()).envs(who.env(server));
     let args = ["--min-stats-age", "0s", "--min-mean", "20ms", "--deadline", "50s"];
-    tool.folder(std::env::temp_dir()).args(args).run().expect("ends")
+    tool(database, &args).envs(who.env(server)).run().expect("ends")
 }
 
 /// The names of all sections, as the tool itself lists them, but the one that is shown only with a baseline.
@@ -121,10 +118,6 @@ fn listed() -> Vec<String> {
     names.retain(|name| name != "changes");
     assert!(names.len() >= 6, "{outcome}");
     names
-}
-
-fn text<'r>(record: &'r Value, field: &str) -> &'r str {
-    record[field].as_str().expect("a text")
 }
 
 /// What a section showed.
@@ -247,6 +240,29 @@ fn a_standby_shows_everybody_what_it_can() {
     // And the primary that has one.
     everybody_is_told(&server, &busy.database, &format!("PostgreSQL {newest} with a standby"));
     drop(open);
+    busy.end();
+}
+
+/// The statements as they stand there, except for what is for the reader to fill in, and for what this server has already.
+#[test]
+fn who_has_what_the_readme_grants_is_sent_for_nothing() {
+    let readme = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
+    let block = readme.split("```sql\n").find(|block| block.starts_with("CREATE ROLE watcher")).expect("a block");
+    let sql = block.split("```").next().expect("an end").replace('…', "watcher-watchword");
+    let sql = sql.replace("CREATE EXTENSION", "CREATE EXTENSION IF NOT EXISTS");
+    // The packages of npm have no pgstattuple.
+    let installed = major(&database("pgstats_readme"));
+    let server = busy_server(installed);
+    let busy = Busy::on(&server);
+    for line in sql.lines() {
+        busy.database.execute_as_admin(line).unwrap_or_else(|error| panic!("{line}: {error:#}"));
+    }
+    let watching = tool(&busy.database, &["--exact", "--deadline", "50s"]);
+    let outcome = watching.env("PGUSER", "watcher").env("PGPASSWORD", "watcher-watchword").run().expect("ends");
+    for (name, shown) in sections(&outcome) {
+        assert!(!shown.message.contains("GRANT"), "section {name}: {}", shown.message);
+    }
+    assert!(outcome.records_of_kind("pg.bloat").iter().any(|record| record["estimated"] == false), "{outcome}");
     busy.end();
 }
 

@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::ensure;
 use clap::Args;
 
 use super::password::{PgpassTarget, from_pgpass};
@@ -153,6 +154,17 @@ impl PgSettings {
             .file_at("database.postgres.user", &server.user)
             .or("sync_user".to_owned())?;
 
+        for (value, what) in
+            [(&host, "PGHOST or maintenance.postgres.host"), (&dbname, "PGDATABASE or maintenance.postgres.dbname")]
+        {
+            // It may hold a password, so it is neither sent to a server nor shown.
+            ensure!(
+                !value.contains("://") && !value.contains("password="),
+                "{what}: expected a name, found a connection string; give its parts as PGHOST, PGPORT, PGDATABASE, PGUSER and \
+                 PGPASSWORD"
+            );
+        }
+
         let password_file: Option<PathBuf> =
             config.pick("maintenance.postgres.password_file").file(&section.password_file).optional()?;
         let password_file = password_file.map(|path| paths.join(&path));
@@ -295,6 +307,24 @@ mod tests {
         let password = "maintenance.postgres.password=*** config/config.yaml:1 (database.postgres.password)";
         assert!(shown.contains(&password.to_owned()), "{shown:#?}");
         assert!(!format!("{settings:?}").contains("\"p\""));
+    }
+
+    #[test]
+    fn a_connection_string_is_no_name_and_its_password_is_not_shown() {
+        for (name, value) in [
+            ("PGHOST", "postgresql://me:hunter2@db.example/plans"),
+            ("PGDATABASE", "postgres://me:hunter2@db.example/plans"),
+            ("PGDATABASE", "host=db.example password=hunter2"),
+        ] {
+            let mut env = Env::default();
+            env.set(name, value);
+            let config = Config::from_text("config/config.yaml", "", env).expect("valid");
+            let paths = Paths::resolve(&config).expect("valid");
+            let error = PgSettings::resolve(&config, &paths, &PgArgs::default()).expect_err("refused");
+            let error = format!("{error:#}");
+            assert!(error.starts_with(name) && error.contains("connection string"), "{error}");
+            assert!(!error.contains("hunter2"), "{error}");
+        }
     }
 
     #[test]

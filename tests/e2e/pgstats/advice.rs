@@ -2,7 +2,7 @@
 
 use pso_tests::wait;
 
-use super::{STATISTICS, advised, advised_no_more, database, message, names, of_rule, run};
+use super::{STATISTICS, advised, advised_no_more, database, major, message, names, of_rule, run, silent, undo};
 
 #[test]
 fn an_unused_index_is_advised_unless_it_keeps_a_promise() {
@@ -37,7 +37,7 @@ fn an_unused_index_is_advised_unless_it_keeps_a_promise() {
     assert!(!names(&young, "pg.advice").iter().any(|name| name.starts_with("unused_index")), "{young}");
     // Whoever else says the same is named with it.
     let said = young.record("pg.section", "advice");
-    assert!(message(&said).contains("unused_index, duplicate_index, covered_index"), "{said}");
+    assert!(message(&said).contains("duplicate_index, covered_index, unused_index"), "{said}");
     assert!(message(&said).contains("not judged, the statistics are"), "{said}");
 
     let args = ["--min-stats-age", "0s"];
@@ -56,7 +56,7 @@ fn an_unused_index_is_advised_unless_it_keeps_a_promise() {
     database.execute(advice["sql"].as_str().expect("SQL")).expect("dropped");
     assert_ne!(database.scalar(definitions).expect("there"), before);
     advised_no_more(&database, &args, "unused_index:public.child_unused");
-    database.execute(advice["undo_sql"].as_str().expect("SQL")).expect("brought back");
+    undo(&database, &advice);
     assert_eq!(database.scalar(definitions).expect("there"), before);
 }
 
@@ -122,6 +122,33 @@ fn a_table_that_was_never_analysed_is_advised() {
     assert_eq!(of_rule(&run(&database, &["advice"]), "never_analyzed"), [""; 0]);
     let known = run(&database, &["tables"]).record("pg.table", "public.forgotten");
     assert_eq!(known["planner_statistics"], true, "{known}");
+}
+
+#[test]
+fn a_partitioned_table_that_was_never_analysed_is_advised() {
+    let database = database("pgstats_analyze_parts");
+    for (table, rows) in [("past", 1000), ("inside", 999)] {
+        database
+            .execute(&format!(
+                "CREATE TABLE {table} (id int) PARTITION BY RANGE (id);
+                 CREATE TABLE {table}_1 PARTITION OF {table} FOR VALUES FROM (0) TO (400) WITH (autovacuum_enabled = off);
+                 CREATE TABLE {table}_2 PARTITION OF {table} FOR VALUES FROM (400) TO (9000) PARTITION BY RANGE (id);
+                 CREATE TABLE {table}_3 PARTITION OF {table}_2 FOR VALUES FROM (400) TO (9000) WITH (autovacuum_enabled = off);
+                 INSERT INTO {table} SELECT generate_series(1, {rows}); ANALYZE {table}_1, {table}_3"
+            ))
+            .expect("created");
+    }
+    let rule = "never_analyzed";
+    if major(&database) < 14 {
+        // pg_stat_user_tables has no partitioned tables yet.
+        return silent(&database, &[], rule);
+    }
+    let name = "never_analyzed:public.past";
+    let advice = advised(&database, &[], name);
+    assert_eq!(advice["evidence"]["partitions_live_tup"], "1000", "{advice}");
+    assert_eq!(of_rule(&run(&database, &["advice"]), rule), [name]);
+    database.execute(advice["sql"].as_str().expect("SQL")).expect("analysed");
+    advised_no_more(&database, &[], name);
 }
 
 #[test]

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 mod advice;
 mod faults;
+mod obstacles;
 mod sections;
 
 /// Statistics reach the view a moment after the session that made them ended.
@@ -37,7 +38,25 @@ pub(crate) fn database(name: &str) -> Database {
 }
 
 pub(crate) fn message(record: &Value) -> &str {
-    record["message"].as_str().expect("a message")
+    text(record, "message")
+}
+
+pub(crate) fn text<'r>(record: &'r Value, field: &str) -> &'r str {
+    record[field].as_str().unwrap_or_else(|| panic!("{field} of {record}"))
+}
+
+pub(crate) fn number(record: &Value, field: &str) -> i64 {
+    record[field].as_i64().unwrap_or_else(|| panic!("{field} of {record}"))
+}
+
+/// The first part of the server's version.
+pub(crate) fn major(database: &Database) -> u32 {
+    let number = database.scalar("SHOW server_version_num").expect("asked");
+    number.parse::<u32>().expect("a number") / 10_000
+}
+
+pub(crate) fn pid(client: &mut Client) -> i32 {
+    client.query_one("SELECT pg_backend_pid()", &[]).expect("asked").get(0)
 }
 
 /// Runs `advice` until the answer is yes.
@@ -47,6 +66,33 @@ pub(crate) fn advised(database: &Database, args: &[&str], name: &str) -> Value {
         run(database, &args).records_of_kind("pg.advice").into_iter().find(|advice| advice["name"] == name)
     })
     .expect("advised")
+}
+
+/// Runs `advice` until the rule speaks of exactly these objects, in their order.
+pub(crate) fn advised_on(database: &Database, args: &[&str], rule: &str, expected: &[&str]) -> Vec<Value> {
+    let args = [&["advice"], args].concat();
+    let mut last = None;
+    let advice = wait::until(&format!("{rule} of {expected:?}"), STATISTICS, || {
+        let outcome = run(database, &args);
+        let advice = advice_of(&outcome, rule);
+        last = Some(outcome);
+        (objects(&advice) == expected).then_some(advice)
+    });
+    advice.unwrap_or_else(|error| panic!("{error:#}\n{}", last.expect("ran once")))
+}
+
+/// The twin just inside the limit: nothing of this name, or of this rule.
+pub(crate) fn silent(database: &Database, args: &[&str], unwanted: &str) {
+    let outcome = run(database, &[&["advice"], args].concat());
+    let is = |advice: &Value| advice["name"] == unwanted || advice["rule"] == unwanted;
+    assert!(!outcome.records_of_kind("pg.advice").iter().any(is), "{unwanted}\n{outcome}");
+}
+
+/// Runs what brings back what was there. CONCURRENTLY wants to be alone, so each statement of several is run by itself.
+pub(crate) fn undo(database: &Database, advice: &Value) {
+    for statement in text(advice, "undo_sql").split(";\n") {
+        database.execute(statement).expect("brought back");
+    }
 }
 
 /// Runs `advice` until the answer is no.
@@ -77,4 +123,16 @@ pub(crate) fn lock_statements(database: &Database) -> Client {
 pub(crate) fn of_rule(outcome: &Outcome, rule: &str) -> Vec<String> {
     let of_rule = |name: &String| name.strip_prefix(rule).is_some_and(|rest| rest.starts_with(':'));
     names(outcome, "pg.advice").into_iter().filter(of_rule).collect()
+}
+
+/// What one rule advises, by object: the order in which it is written follows from sizes and severities.
+pub(crate) fn advice_of(outcome: &Outcome, rule: &str) -> Vec<Value> {
+    let mut advice = outcome.records_of_kind("pg.advice");
+    advice.retain(|advice| advice["rule"] == rule);
+    advice.sort_by_key(|advice| text(advice, "object").to_owned());
+    advice
+}
+
+pub(crate) fn objects(advice: &[Value]) -> Vec<&str> {
+    advice.iter().map(|advice| text(advice, "object")).collect()
 }

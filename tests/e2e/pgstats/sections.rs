@@ -7,7 +7,7 @@ use pso_tests::wait;
 use serde_json::Value;
 
 use super::{
-    SECTIONS, STATISTICS, advised, advised_no_more, database, lock_statements, message, names, of_rule, run, tool,
+    SECTIONS, STATISTICS, advised, advised_no_more, database, lock_statements, message, names, of_rule, run, tool, undo,
 };
 
 #[test]
@@ -174,7 +174,7 @@ fn names_may_be_anything() {
     let before = database.scalar(definition).expect("there");
     database.execute(index["sql"].as_str().expect("SQL")).expect("dropped");
     assert!(database.scalar(definition).is_err(), "it was dropped");
-    database.execute(index["undo_sql"].as_str().expect("SQL")).expect("brought back");
+    undo(&database, &index);
     assert_eq!(database.scalar(definition).expect("there"), before);
     for advice in [analyze, vacuum] {
         database.execute(advice["sql"].as_str().expect("SQL")).expect("done");

@@ -9,7 +9,7 @@ WITH held AS (
     FROM pg_catalog.pg_locks AS l
     WHERE l.locktype = 'relation'
       AND l.mode = 'AccessExclusiveLock'
-      AND l.pid <> pg_catalog.pg_backend_pid()
+      AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
       AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
 ),
 -- Operator classes whose equal values are the same bytes, which deduplication wants: they have support function 4.

@@ -13,7 +13,14 @@ SELECT
     k.conkey,
     k.confdeltype::text AS confdeltype,
     coalesce((pg_catalog.to_jsonb(k) ->> 'conenforced')::bool, true) AS enforced,
-    c.relpersistence = 't' AS temporary
+    c.relpersistence = 't' AS temporary,
+    (
+        SELECT pg_catalog.format('%I.%I', wn.nspname, w.relname)
+        FROM pg_catalog.pg_inherits AS h
+        JOIN pg_catalog.pg_class AS w ON w.oid = h.inhparent
+        JOIN pg_catalog.pg_namespace AS wn ON wn.oid = w.relnamespace
+        WHERE c.relispartition AND h.inhrelid = c.oid
+    ) AS partition_of
 FROM pg_catalog.pg_constraint AS k
 JOIN pg_catalog.pg_class AS c ON c.oid = k.conrelid AND c.relkind = 'r'
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace

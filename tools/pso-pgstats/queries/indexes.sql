@@ -1,14 +1,15 @@
 -- PostgreSQL 13 to 18. Readable for every role.
--- pg_relation_size, pg_get_indexdef and pg_get_expr take ACCESS SHARE; of what another session holds, or waits for, in
--- ACCESS EXCLUSIVE they are not asked (NULL). pg_get_indexdef is the dearest of all here, so it is not asked for what is never
--- to be dropped. It leaves out tablespace, comment, and how closely ANALYZE looks at an expression; they are added, the
--- tablespace before WHERE: to move the index afterwards would lock it.
+-- Beside the indexes of tables, those of TOAST tables that are not valid: REINDEX TABLE CONCURRENTLY leaves them behind, too.
+-- pg_relation_size, pg_get_indexdef and pg_get_expr take ACCESS SHARE; of what another session or a prepared transaction (without
+-- a pid) holds, or waits for, in ACCESS EXCLUSIVE they are not asked (NULL). pg_get_indexdef is the dearest of all here, so it is
+-- not asked for what is never to be dropped. It leaves out tablespace, comment, and how closely ANALYZE looks at an expression;
+-- they are added, the tablespace before WHERE: to move the index afterwards would lock it.
 WITH held AS (
     SELECT l.relation AS oid
     FROM pg_catalog.pg_locks AS l
     WHERE l.locktype = 'relation'
       AND l.mode = 'AccessExclusiveLock'
-      AND l.pid <> pg_catalog.pg_backend_pid()
+      AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
       AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
 ),
 -- Who builds or drops an index concurrently holds its table like this until the end, in all its transactions.
@@ -17,7 +18,7 @@ building AS (
     FROM pg_catalog.pg_locks AS l
     WHERE l.locktype = 'relation'
       AND l.mode IN ('ShareUpdateExclusiveLock', 'ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
-      AND l.pid <> pg_catalog.pg_backend_pid()
+      AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
       AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
 ),
 backing AS (
@@ -49,6 +50,11 @@ seen AS (
     FROM (
         SELECT u.indexrelid AS index_oid, u.schemaname, u.relname, u.indexrelname, u.idx_scan, u.idx_tup_read, u.idx_tup_fetch
         FROM pg_catalog.pg_stat_user_indexes AS u
+        UNION ALL
+        SELECT u.indexrelid, u.schemaname, u.relname, u.indexrelname, u.idx_scan, u.idx_tup_read, u.idx_tup_fetch
+        FROM pg_catalog.pg_index AS x
+        JOIN pg_catalog.pg_stat_sys_indexes AS u ON u.indexrelid = x.indexrelid
+        WHERE NOT x.indisvalid AND u.schemaname = 'pg_toast'
     ) AS s
     JOIN pg_catalog.pg_index AS i ON i.indexrelid = s.index_oid
     JOIN pg_catalog.pg_class AS c ON c.oid = s.index_oid
@@ -73,7 +79,12 @@ SELECT
     s.relname,
     s.indexrelname,
     pg_catalog.format('%I.%I', s.schemaname, s.indexrelname) AS object,
-    pg_catalog.format('%I.%I', s.schemaname, s.relname) AS on_table,
+    CASE WHEN s.schemaname <> 'pg_toast' THEN pg_catalog.format('%I.%I', s.schemaname, s.relname) ELSE (
+        SELECT pg_catalog.format('%I.%I', n.nspname, c.relname)
+        FROM pg_catalog.pg_class AS c
+        JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+        WHERE c.reltoastrelid = s.indrelid
+    ) END AS on_table,
     s.idx_scan,
     s.idx_tup_read,
     s.idx_tup_fetch,

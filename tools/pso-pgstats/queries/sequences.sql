@@ -1,13 +1,13 @@
 -- PostgreSQL 13 to 18. The definitions are readable for every role, the last value for who may use or read the sequence.
--- pg_sequence_last_value takes a lock, and before 17 fails for an unlogged sequence on a standby and for other sessions'
--- temporary ones: of what another session holds, or waits for, in ACCESS EXCLUSIVE it is not asked, and temporary ones are
--- left out.
+-- pg_sequence_last_value takes ROW EXCLUSIVE, which waits for an ALTER SEQUENCE, too, and before 17 fails for an unlogged
+-- sequence on a standby and for other sessions' temporary ones: of what another session or a prepared transaction (without a
+-- pid) holds, or waits for, in a mode that it would wait for, it is not asked, and temporary ones are left out.
 WITH held AS (
     SELECT l.relation AS oid
     FROM pg_catalog.pg_locks AS l
     WHERE l.locktype = 'relation'
-      AND l.mode = 'AccessExclusiveLock'
-      AND l.pid <> pg_catalog.pg_backend_pid()
+      AND l.mode IN ('ShareLock', 'ShareRowExclusiveLock', 'ExclusiveLock', 'AccessExclusiveLock')
+      AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
       AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
 ),
 feeding AS (

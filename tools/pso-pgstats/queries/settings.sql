@@ -1,9 +1,15 @@
 -- PostgreSQL 13 to 18. Readable for every role; some settings, and the files, only with pg_read_all_settings.
--- Values as for a new session (reset_val), because this one has set some for itself (source session). What initdb, the build or
--- the machine decides (context internal, source override) was set by nobody.
+-- What this session has set for itself is, for this query alone, what it is for a new one: set_config to NULL is RESET, true
+-- holds until the transaction ends, and a condition without columns is looked at before anything is read. The query's own time-out
+-- runs by then. What initdb, the build or the machine decides (context internal, source override) was set by nobody.
 -- What may hold a password does not leave the server: commands, connection strings, and the texts of extensions and
 -- applications (a name with a dot; without an entry in pg_settings of any type), and what looks like one.
-WITH seen AS (
+WITH reset AS MATERIALIZED (
+    SELECT pg_catalog.count(pg_catalog.set_config(o.name, NULL, true)) AS done
+    FROM pg_catalog.pg_settings AS o
+    WHERE o.source = 'session'
+),
+seen AS (
     SELECT
         'server' AS scope,
         s.name AS setting_name,
@@ -11,7 +17,7 @@ WITH seen AS (
         s.vartype,
         s.unit,
         s.context,
-        CASE WHEN s.source <> 'session' THEN s.source END AS source,
+        s.source,
         s.sourcefile,
         s.sourceline,
         s.boot_val,
@@ -20,7 +26,8 @@ WITH seen AS (
         NULL::name AS rolname,
         NULL::text AS alter
     FROM pg_catalog.pg_settings AS s
-    WHERE s.context <> 'internal'
+    WHERE (SELECT r.done FROM reset AS r) IS NOT NULL
+      AND s.context <> 'internal'
       AND s.source NOT IN ('override', 'client')
       AND (s.reset_val IS DISTINCT FROM s.boot_val AND s.source <> 'default' OR s.pending_restart)
     UNION ALL

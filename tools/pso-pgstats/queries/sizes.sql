@@ -10,7 +10,7 @@ WITH held AS (
     LEFT JOIN pg_catalog.pg_class AS t ON t.reltoastrelid = l.relation
     WHERE l.locktype = 'relation'
       AND l.mode = 'AccessExclusiveLock'
-      AND l.pid <> pg_catalog.pg_backend_pid()
+      AND l.pid IS DISTINCT FROM pg_catalog.pg_backend_pid()
       AND l.database = (SELECT d.oid FROM pg_catalog.pg_database AS d WHERE d.datname = pg_catalog.current_database())
 ),
 parts AS (

@@ -14,6 +14,14 @@ SELECT
     t.n_dead_tup,
     CASE WHEN t.n_live_tup > 0
         THEN pg_catalog.round(t.n_dead_tup::numeric * 100 / t.n_live_tup, 2) END AS dead_percent,
+    CASE WHEN c.relkind = 'p' AND NOT c.relispartition THEN (
+        WITH RECURSIVE parts (oid) AS (
+            SELECT h.inhrelid FROM pg_catalog.pg_inherits AS h WHERE h.inhparent = t.relid
+            UNION ALL
+            SELECT h.inhrelid FROM parts AS p JOIN pg_catalog.pg_inherits AS h ON h.inhparent = p.oid
+        )
+        SELECT pg_catalog.sum(pg_catalog.pg_stat_get_live_tuples(p.oid))::int8 FROM parts AS p
+    ) END AS partitions_live_tup,
     t.n_mod_since_analyze,
     t.n_ins_since_vacuum,
     c.reltuples::float8 AS reltuples,

@@ -243,8 +243,8 @@ fn unread(ends: &Ends, needed: &[&'static Section], baseline: &Baseline) -> Opti
 
 /// The sections that are compared: those that are shown, or all where nothing else is.
 pub(crate) fn needs(shown: &[&'static Section]) -> Vec<&'static Section> {
-    let compared = |section: &&Section| !section.judges() && measured(section);
-    if shown.iter().all(|section| section.judges()) {
+    let compared = |section: &&Section| section.conclusion().is_none() && measured(section);
+    if shown.iter().all(|section| section.conclusion().is_some()) {
         return SECTIONS.iter().filter(compared).collect();
     }
     shown.iter().copied().filter(compared).collect()

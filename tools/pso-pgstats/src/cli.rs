@@ -54,12 +54,14 @@ Examples:
   pso-pgstats --baseline pg.jsonl changes      what has changed since: rates and growth
   pso-pgstats advice | jq -r 'select(.kind == \"pg.advice\") | .sql // empty'
 
-A role that sees everything: GRANT pg_monitor TO sync_user; for sequences and the bloat of others GRANT SELECT ON them
+No superuser is needed: GRANT pg_monitor, pg_read_all_data TO sync_user; what it still cannot see is
+said with the GRANT for it, and the README has them all. CREATE EXTENSION pg_stat_statements gives
+the statements, CREATE EXTENSION pgstattuple what --exact reads.
 
 Exit codes:
   0  nothing to do
-  1  an advice that should be followed
-  2  an advice that cannot wait (a sequence past 90 %, transaction ids running out, …)
+  1  advice that should be followed
+  2  advice that cannot wait (a sequence past 90 %, transaction ids running out, …)
   3  a section could not be read, the server could not be reached, or bad usage";
 
 /// A section by its name.

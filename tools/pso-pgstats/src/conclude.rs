@@ -8,7 +8,7 @@ use pso_common::Run;
 use crate::baseline::Baseline;
 use crate::records::Snapshot;
 use crate::report::{End, Ends};
-use crate::sections::{CHANGES, Section};
+use crate::sections::{Conclusion, Section};
 use crate::settings::Settings;
 use crate::{advice, changes};
 
@@ -26,25 +26,31 @@ impl<'a> Conclusions<'a> {
         Ok(Self { settings, baseline })
     }
 
-    /// What the section follows from.
-    pub(crate) fn needs(&self, section: &Section) -> Vec<&'static Section> {
-        section.needs(&self.settings.sections, self.baseline.is_some())
+    /// The sections that it follows from, in the order in which they are shown.
+    pub(crate) fn needs(&self, conclusion: Conclusion) -> Vec<&'static Section> {
+        match conclusion {
+            Conclusion::Advice => advice::needs().collect(),
+            Conclusion::Changes if self.baseline.is_some() => changes::needs(&self.settings.sections),
+            Conclusion::Changes => Vec::new(),
+        }
     }
 
     /// Writes its records and gives its end. `reading_ms` is what it took to read what is not shown.
     pub(crate) fn write(
         &self,
-        section: &Section,
+        conclusion: Conclusion,
         snapshot: &Snapshot,
         ends: &Ends,
         reading_ms: u64,
         run: &mut Run<'_>,
     ) -> anyhow::Result<End> {
-        if section.name == CHANGES {
-            let needs = self.needs(section);
-            return changes::write(snapshot, ends, &needs, self.baseline.as_ref(), reading_ms, run);
+        match conclusion {
+            Conclusion::Advice => advice::write(snapshot, ends, &self.settings.limits, reading_ms, run),
+            Conclusion::Changes => {
+                let needs = self.needs(conclusion);
+                changes::write(snapshot, ends, &needs, self.baseline.as_ref(), reading_ms, run)
+            }
         }
-        advice::write(snapshot, ends, &self.settings.limits, reading_ms, run)
     }
 
     /// All sections that have to be read, in the order in which they are: as they are shown, and before a conclusion what it
@@ -53,7 +59,9 @@ impl<'a> Conclusions<'a> {
         let mut seen = BTreeSet::new();
         let shown = self.settings.sections.iter();
         shown
-            .flat_map(|section| if section.judges() { self.needs(section) } else { vec![*section] })
+            .flat_map(|section| {
+                section.conclusion().map_or_else(|| vec![*section], |conclusion| self.needs(conclusion))
+            })
             .filter(|section| seen.insert(section.name))
             .collect()
     }

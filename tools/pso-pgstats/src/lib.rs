@@ -15,7 +15,9 @@
 //!
 //! | module | idea |
 //! |---|---|
+//! | `cli`, `settings` | flags; what the code works with, each limit in one place |
 //! | `sections` | one file a section: its query's rows as records |
+//! | `report` | what a section found, and how its end tells it |
 //! | `records` | what was read, by kind; the snapshot that rules judge |
 //! | `advice` | one file a rule: a pure function from the snapshot to advice |
 //! | `baseline`, `changes` | the numbers of an earlier run, and what has changed since |
@@ -79,4 +81,27 @@ pub fn run(cli: Cli, io: &mut Io) -> anyhow::Result<Severity> {
             Source::Saved(path) => replay::run(&path, &settings, run),
         }
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Who looks for a name that a record or `--help` has must find it there.
+    #[test]
+    fn the_readme_names_every_section_rule_and_limit() {
+        let readme = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../../README.md"));
+        let sections = sections::SECTIONS.iter().map(|section| section.name);
+        let limits = settings::Limits::default().shown().into_iter().map(|(name, _)| name);
+        let named = |name: &&str| readme.contains(&format!("`{name}`"));
+        let missing: Vec<&str> = sections
+            .chain(advice::rules())
+            .chain(limits)
+            // A limit may stand there as its flag, or with a value.
+            .filter(|name| {
+                !named(name) && !readme.contains(&format!("`--{name}`")) && !readme.contains(&format!("`{name}: "))
+            })
+            .collect();
+        assert_eq!(missing, [""; 0]);
+    }
 }

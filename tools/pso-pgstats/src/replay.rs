@@ -2,16 +2,17 @@
 //! time stands in the records, so a rule sees the moment of the saved run.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::fs::File;
 use std::io::Read;
 use std::path::Path;
 
-use anyhow::{Context as _, ensure};
+use anyhow::{Context as _, bail, ensure};
 use pso_common::Run;
 use pso_common::reader::{Line, RecordReader};
 use pso_common::record::{
     AnyRecord, Kind as _, PgAdviceRecord, PgChangeRecord, PgSectionRecord, PgServerRecord, RunEndRecord,
-    RunStartRecord, Severity,
+    RunStartRecord, SCHEMA, Severity,
 };
 
 use crate::TOOL;
@@ -51,17 +52,20 @@ struct Saved {
     end_lines: BTreeMap<&'static str, AnyRecord>,
     /// A `run.start` without its `run.end`: it is not known what is missing.
     open: bool,
+    /// The version of the contract that it was written by, where that is newer than ours: nobody knows what has changed.
+    newer: Option<u32>,
 }
 
 fn read(mut reader: RecordReader<Box<dyn Read>>, run: &mut Run<'_>) -> anyhow::Result<Saved> {
     let mut saved = Saved::default();
+    let mut malformed = Flood::default();
+    let mut unread = Flood::default();
     while let Some(line) = reader.next_line()? {
         run.cancel().check()?;
         let record = match line {
             Line::Record(record) => record,
-            Line::Malformed(malformed) => {
-                run.warn(&malformed);
-                run.note(Severity::Unknown);
+            Line::Malformed(line) => {
+                malformed.tell(&line, run);
                 continue;
             }
         };
@@ -73,10 +77,14 @@ fn read(mut reader: RecordReader<Box<dyn Read>>, run: &mut Run<'_>) -> anyhow::R
         if let Err(error) = saved.take(record.clone()) {
             let kind = &record.header.kind;
             let reason = format!("line {number} of the input: {kind}: {error}");
-            run.warn(&reason);
-            run.note(Severity::Unknown);
+            unread.tell(&reason, run);
             saved.distrust(kind, &reason);
         }
+    }
+    malformed.end("lines of the input are no records", run);
+    unread.end("records of the input cannot be read", run);
+    if let Some(schema) = saved.newer {
+        bail!("it is of a newer pso-pgstats (schema {schema}, this one knows {SCHEMA}); read it with that one")
     }
     if saved.open {
         run.warn("the saved run has no end: what it did not come to is unknown");
@@ -85,8 +93,34 @@ fn read(mut reader: RecordReader<Box<dyn Read>>, run: &mut Run<'_>) -> anyhow::R
     Ok(saved)
 }
 
+/// Complaints of one sort: the first few say what it is, the rest is counted.
+#[derive(Default)]
+struct Flood(u64);
+
+impl Flood {
+    const TOLD: u64 = 3;
+
+    fn tell(&mut self, complaint: &impl fmt::Display, run: &mut Run<'_>) {
+        self.0 += 1;
+        if self.0 <= Self::TOLD {
+            run.warn(complaint);
+        }
+        run.note(Severity::Unknown);
+    }
+
+    fn end(&self, of_what: &str, run: &mut Run<'_>) {
+        if self.0 > Self::TOLD {
+            run.warn(format_args!("{} more {of_what}", self.0 - Self::TOLD));
+        }
+    }
+}
+
 impl Saved {
     fn take(&mut self, record: AnyRecord) -> Result<(), serde_json::Error> {
+        if record.header.schema > SCHEMA {
+            self.newer = Some(record.header.schema);
+            return Ok(());
+        }
         match record.header.kind.as_str() {
             // A file may have several runs, one after the other (--records): the last one counts.
             RunStartRecord::KIND => *self = Self { open: true, ..Self::default() },
@@ -94,7 +128,9 @@ impl Saved {
             PgServerRecord::KIND => self.server = Some((record.fields()?, record)),
             PgSectionRecord::KIND => {
                 let body: PgSectionRecord = record.fields()?;
-                if let Some(section) = Section::find(&record.header.name).filter(|section| !section.judges()) {
+                if let Some(section) =
+                    Section::find(&record.header.name).filter(|section| section.conclusion().is_none())
+                {
                     let header = &record.header;
                     let (severity, message) = (header.severity, header.message.clone());
                     let end = End { severity, message, rows: body.rows, elapsed_ms: body.elapsed_ms };
@@ -136,9 +172,9 @@ impl Saved {
         let snapshot =
             self.server.take().map(|(server, _)| Snapshot { server, records: std::mem::take(&mut self.records) });
         for section in &settings.sections {
-            if section.judges() {
+            if let Some(conclusion) = section.conclusion() {
                 let end = match &snapshot {
-                    Some(snapshot) => conclusions.write(section, snapshot, &self.ends, 0, run)?,
+                    Some(snapshot) => conclusions.write(conclusion, snapshot, &self.ends, 0, run)?,
                     None => {
                         End::failed(&Failure::Unknown("the saved run has no pg.server to judge by".to_owned()), None)
                     }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pso_common::Run;
-use pso_common::record::{PgSectionRecord, Severity};
+use pso_common::record::{PgSectionRecord, PgServerRecord, Severity};
 
 use crate::records::Records;
 use crate::sections::Section;
@@ -43,6 +43,13 @@ pub(crate) fn together(notes: &[Note]) -> (Severity, String) {
     let severity = notes.iter().map(|note| note.severity).max().unwrap_or_default();
     let texts: Vec<&str> = notes.iter().map(|note| note.text.as_str()).collect();
     (severity, texts.join("; "))
+}
+
+/// What lets the role read all tables, or sequences, of others. There is a role for it from 14 on.
+pub(crate) fn grant_reading(what: &str, server: &PgServerRecord) -> String {
+    let role = &server.role;
+    let all = format!("GRANT SELECT ON ALL {what} IN SCHEMA … TO {role}");
+    if server.version_num >= 140_000 { format!("GRANT pg_read_all_data TO {role}, or {all}") } else { all }
 }
 
 /// `1 table`, `2 tables`.

@@ -10,7 +10,7 @@ use pso_common::postgres::PgSettings;
 use serde::Deserialize;
 
 use crate::cli::Cli;
-use crate::sections::{CHANGES, SECTIONS, Section};
+use crate::sections::{Conclusion, SECTIONS, Section};
 
 /// Where the records come from.
 #[derive(Clone, Debug)]
@@ -76,6 +76,23 @@ macro_rules! limits {
                         .or($default)?,)*
                 })
             }
+
+            /// Each with its value.
+            #[cfg(test)]
+            pub(crate) fn shown(&self) -> Vec<(&'static str, String)> {
+                vec![$((stringify!($name), self.$name.show()),)*]
+            }
+
+            /// Each with the value that its help calls the default; none where the help has none.
+            #[cfg(test)]
+            fn documented() -> Vec<(&'static str, Option<String>)> {
+                let default = |help: &str| Some(help.rsplit_once("[default: ")?.1.split([',', ']']).next()?.to_owned());
+                let help = [$((stringify!($name), concat!($($doc),+)),)*];
+                // As the value that the text stands for is shown.
+                let shown = [$(|text: &str| <$type>::parse(text).map(|value| value.show()),)*];
+                let each = help.into_iter().zip(shown);
+                each.map(|((name, help), shown)| (name, default(help).and_then(|text| shown(&text)))).collect()
+            }
         }
     };
 }
@@ -94,7 +111,7 @@ limits! {
     min_stats_age: Duration = Duration::from_secs(14 * DAY), "SPAN";
     /// Advise VACUUM when dead rows are more than PERCENT of the live ones [default: 10]
     max_dead: Percent = Percent(10.0), "PERCENT";
-    /// Advise a longer sequence when more than PERCENT of its values are used [default: 75]
+    /// Advise on sequences and integer keys of which more than PERCENT of the values are used [default: 75]
     max_sequence: Percent = Percent(75.0), "PERCENT";
     /// Advise nothing on tables with fewer than N rows (dead ones, for VACUUM) [default: 1000]
     min_rows: u32 = 1000, "N";
@@ -178,8 +195,9 @@ const LONGEST_DEADLINE: Duration = Duration::from_secs(DAY);
 /// The named sections in their order, each once; all of them when none is named. What has changed is shown with a baseline
 /// in any case, and without one only to those who ask for it.
 fn chosen(named: &[&'static Section], baseline: bool) -> Vec<&'static Section> {
+    let changes = |section: &Section| section.conclusion() == Some(Conclusion::Changes);
     if named.is_empty() {
-        return SECTIONS.iter().filter(|section| baseline || section.name != CHANGES).collect();
+        return SECTIONS.iter().filter(|section| baseline || !changes(section)).collect();
     }
     let mut chosen = Vec::with_capacity(named.len());
     for section in named {
@@ -187,9 +205,9 @@ fn chosen(named: &[&'static Section], baseline: bool) -> Vec<&'static Section> {
             chosen.push(*section);
         }
     }
-    if let Some(changes) = Section::find(CHANGES).filter(|changes| baseline && !chosen.contains(changes)) {
-        let at = chosen.iter().position(|section| section.judges()).unwrap_or(chosen.len());
-        chosen.insert(at, changes);
+    if let Some(missing) = SECTIONS.iter().find(|section| baseline && changes(section) && !chosen.contains(section)) {
+        let at = chosen.iter().position(|section| section.conclusion().is_some()).unwrap_or(chosen.len());
+        chosen.insert(at, missing);
     }
     chosen
 }
@@ -225,6 +243,43 @@ mod tests {
         let config = Config::from_text("config/config.yaml", "", env).expect("empty");
         let limits = Settings::resolve(&cli, &config).expect("valid").limits;
         assert_eq!(limits.min_stats_age, Duration::from_secs(3 * DAY));
+    }
+
+    #[test]
+    fn the_help_names_the_default_of_each_limit() {
+        for ((name, default), (_, documented)) in Limits::default().shown().into_iter().zip(Limits::documented()) {
+            let expected = match name {
+                "accepted_settings" => Some("none".to_owned()),
+                "exact" => None,
+                _ => Some(default),
+            };
+            assert_eq!(documented, expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn each_limit_is_set_by_its_flag_its_variable_and_its_key() {
+        let before = Limits::default().shown();
+        for (name, _) in &before {
+            let value = if *name == "exact" { "true" } else { "7" };
+            let flag = format!("--{}={value}", name.replace('_', "-"));
+            let cli = |args: &[&str]| Cli::try_parse_from([&["pso-pgstats"], args].concat()).expect("valid flags");
+            let mut env = Env::default();
+            env.set(format!("PSO_PGSTATS_{}", name.to_ascii_uppercase()), value);
+            let file = format!("maintenance: {{pgstats: {{{name}: {value}}}}}");
+            let ways = [
+                ("flag", cli(&[&flag]), "", Env::default()),
+                ("variable", cli(&[]), "", env),
+                ("key", cli(&[]), file.as_str(), Env::default()),
+            ];
+            for (way, cli, file, env) in ways {
+                let config = Config::from_text("config/config.yaml", file, env).expect("valid");
+                let after = Settings::resolve(&cli, &config).expect("valid").limits.shown();
+                let changed: Vec<_> = before.iter().zip(&after).filter(|(before, after)| before != after).collect();
+                assert_eq!(changed.len(), 1, "{way} of {name}: {changed:?}");
+                assert_eq!((changed[0].1.0, changed[0].1.1.trim_end_matches(['s', ' ', '%'])), (*name, value), "{way}");
+            }
+        }
     }
 
     #[test]

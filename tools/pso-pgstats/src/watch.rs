@@ -67,7 +67,9 @@ impl Watch {
             }
             Ok(server)
         };
-        let server = ask(&mut client).with_context(|| format!("look at the server {}", pg.shown()))?;
+        let server = ask(&mut client)
+            .map_err(|error| explained(error, &pg))
+            .with_context(|| format!("look at the server {}", pg.shown()))?;
         Ok(Self { client, pg, server, limits })
     }
 
@@ -169,6 +171,24 @@ impl Watch {
             )),
             Some(code) => Failure::Unknown(format!("{text} (SQLSTATE {code})")),
         }
+    }
+}
+
+/// What keeps the tool from the first look says what it keeps it from all others: somebody holds a catalogue, or it is slow.
+fn explained(error: anyhow::Error, pg: &PgSettings) -> anyhow::Error {
+    let Some(db) = error.downcast_ref::<Error>().and_then(Error::as_db_error) else { return error };
+    let reason = db.message();
+    match db.code().code() {
+        "55P03" => anyhow::anyhow!(
+            "another session holds a system catalogue, and it is waited for only {} (maintenance.postgres.lock_timeout); see \
+             who with SELECT pid, relation::regclass FROM pg_locks WHERE mode = 'AccessExclusiveLock': {reason}",
+            pg.lock_timeout.show()
+        ),
+        "57014" => anyhow::anyhow!(
+            "no answer within {} (maintenance.postgres.statement_timeout): {reason}",
+            pg.statement_timeout.show()
+        ),
+        code => anyhow::anyhow!("{reason} (SQLSTATE {code})"),
     }
 }
 

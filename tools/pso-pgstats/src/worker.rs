@@ -57,8 +57,8 @@ pub(crate) fn run(pg: PgSettings, settings: &Settings, run: &mut Run<'_>) -> any
     let snapshot = Snapshot { server, records: Records::default() };
     let mut reading = Reading { receiver, until, deadline, order, snapshot, ends: Ends::new(), over: None };
     for section in &settings.sections {
-        if section.judges() {
-            let needs = conclusions.needs(section);
+        if let Some(conclusion) = section.conclusion() {
+            let needs = conclusions.needs(conclusion);
             let mut elapsed_ms = 0;
             for needed in needs.iter().filter(|needed| !settings.sections.contains(needed)) {
                 elapsed_ms += reading.end_of(needed, run.cancel())?.elapsed_ms.unwrap_or_default();
@@ -66,7 +66,7 @@ pub(crate) fn run(pg: PgSettings, settings: &Settings, run: &mut Run<'_>) -> any
             for needed in needs {
                 reading.end_of(needed, run.cancel())?;
             }
-            let end = conclusions.write(section, &reading.snapshot, &reading.ends, elapsed_ms, run)?;
+            let end = conclusions.write(conclusion, &reading.snapshot, &reading.ends, elapsed_ms, run)?;
             end.emit(section, run)?;
         } else {
             let end = reading.end_of(section, run.cancel())?;

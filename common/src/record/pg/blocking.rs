@@ -22,9 +22,13 @@ pub struct PgBlockingRecord {
     pub depth: u32,
     /// The way from the root, as `1 > 2 > 3`.
     pub path: String,
-    /// All that it waits for (`pg_blocking_pids(pid)`, each once); empty for a root.
+    /// Whom it waits for (`pg_blocking_pids(pid)`, each once): first its parent in the tree, then those who wait for nobody, 20
+    /// at most; empty for a root.
     #[serde(default)]
     pub blocked_by: Vec<i32>,
+    /// How many more it waits for, mostly those that came before it; absent where `blocked_by` has all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub blocked_by_more: Option<u64>,
     /// Sessions that wait for it.
     pub blocks: u64,
     /// Sessions that wait for it, for those, and so on.

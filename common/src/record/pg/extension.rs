@@ -17,7 +17,8 @@ pub struct PgExtensionRecord {
     pub schemaname: String,
     /// The version in this database (`extversion`).
     pub installed_version: String,
-    /// The version that the server's files would install (`default_version`); absent where the files are gone.
+    /// The version that the server's files would install (`default_version`); absent where the files are gone, and with
+    /// `files_unread`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub default_version: Option<String>,
     /// The steps from the one to the other, such as `1.4--1.5--1.6` (`pg_extension_update_paths`); absent where they are the same,
@@ -31,6 +32,9 @@ pub struct PgExtensionRecord {
     /// Whether who may create objects in the database may install it, superuser or not (`trusted`, of the default version).
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub trusted: Option<bool>,
+    /// The server could not read the files of its extensions, so that nothing is known of them; absent where it could.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub files_unread: bool,
 }
 
 impl Kind for PgExtensionRecord {

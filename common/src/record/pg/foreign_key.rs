@@ -32,6 +32,9 @@ pub struct PgForeignKeyRecord {
     pub confdeltype: String,
     /// Whether it is kept (`pg_constraint.conenforced`, always before 18).
     pub enforced: bool,
+    /// The partitioned table of which the referring one is a partition, quoted as SQL needs it (`pg_inherits.inhparent`).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partition_of: Option<String>,
     /// Whether the referring table is a session's temporary one (`pg_class.relpersistence`).
     pub temporary: bool,
 }

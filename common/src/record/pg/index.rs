@@ -16,7 +16,7 @@ pub struct PgIndexRecord {
     pub indexrelname: String,
     /// `schemaname` and `indexrelname`, quoted as SQL needs them.
     pub object: String,
-    /// The table, quoted as SQL needs it.
+    /// The table, quoted as SQL needs it; of an index of a TOAST table the one whose long values that holds.
     pub on_table: String,
     /// Scans since the statistics were reset (`idx_scan`).
     pub idx_scan: i64,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::record::{Kind, Label, Metric, Metrics, Timestamp};
 
 /// `pg.lock`: a lock that somebody waits for, or one on a relation that keeps others from changing rows or definitions. `name`
-/// is `pid <pid>`. Source: `pg_locks`, `pg_stat_activity`, `pg_prepared_xacts`.
+/// is `pid <pid>`, which several locks of a session have. Source: `pg_locks`, `pg_stat_activity`, `pg_prepared_xacts`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PgLockRecord {
     /// `pg_locks.pid`; absent for a prepared transaction.

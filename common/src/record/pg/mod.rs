@@ -16,6 +16,7 @@ mod database;
 mod extension;
 mod foreign_key;
 mod index;
+mod integer_key;
 mod io;
 mod lock;
 mod prepared;
@@ -48,6 +49,7 @@ pub use database::PgDatabaseRecord;
 pub use extension::PgExtensionRecord;
 pub use foreign_key::PgForeignKeyRecord;
 pub use index::PgIndexRecord;
+pub use integer_key::PgIntegerKeyRecord;
 pub use io::PgIoRecord;
 pub use lock::PgLockRecord;
 pub use prepared::PgPreparedRecord;
@@ -87,6 +89,7 @@ macro_rules! pg_records {
             bloat: PgBloatRecord,
             foreign_keys: PgForeignKeyRecord,
             sequences: PgSequenceRecord,
+            integer_keys: PgIntegerKeyRecord,
             vacuum: PgVacuumRecord,
             statements: PgStatementRecord,
             statement_stats: PgStatementStatsRecord,

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use crate::record::{Kind, Label, Metric, Metrics};
 
 /// `pg.replication`: a process that sends the log of changes, or what a standby receives and replays. `name` is the
-/// receiver's application name, else its pid; on a standby `receiver`. Source: `pg_stat_replication`,
-/// `pg_stat_wal_receiver`.
+/// receiver's application name, with its slot or address where that is only `walreceiver`, else its pid; on a standby
+/// `receiver`. Source: `pg_stat_replication`, `pg_stat_wal_receiver`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PgReplicationRecord {
     /// `sender`, or `receiver` for what a standby receives.

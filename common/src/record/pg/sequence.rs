@@ -52,7 +52,8 @@ pub struct PgSequenceRecord {
     pub remaining: Option<i64>,
     /// Whether the role may read it (`has_sequence_privilege(…, 'SELECT,USAGE')`).
     pub readable: bool,
-    /// Whether another session holds it, or waits for it, in ACCESS EXCLUSIVE, or it cannot be read on a standby.
+    /// Whether another session holds it, or waits for it, in a mode that reading it would wait for (SHARE and stronger), or it cannot
+    /// be read on a standby.
     pub held: bool,
 }
 

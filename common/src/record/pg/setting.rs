@@ -28,8 +28,7 @@ pub struct PgSettingRecord {
     /// When it can be changed (`context`): `postmaster` only by a restart, `sighup` by a reload, others in a session.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub context: Option<String>,
-    /// Where the value comes from (`source`), such as `configuration file`, `command line` or `database`. Absent where the tool has
-    /// set it for its own session.
+    /// Where the value comes from (`source`), such as `configuration file`, `command line` or `database`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// The file (`sourcefile`), which only superusers and `pg_read_all_settings` see.

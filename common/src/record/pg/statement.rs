@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::QueryText;
 use crate::record::{Kind, Label, Metric, Metrics, Timestamp};
 
-/// `pg.statement`: one normalised statement. `name` is its `queryid`. Source: `pg_stat_statements`.
+/// `pg.statement`: one normalised statement as one role runs it. `name` is `<queryid> of <usename>`, and `, nested` where a
+/// function sent it. Source: `pg_stat_statements`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct PgStatementRecord {
     /// `pg_stat_statements.queryid`, as text: it is larger than the numbers that every reader of JSON takes exactly.

@@ -32,6 +32,10 @@ pub struct PgTableRecord {
     pub n_tup_del: i64,
     /// Estimated live rows (`n_live_tup`).
     pub n_live_tup: i64,
+    /// Of a partitioned table, which has no rows of its own, and is no partition itself: those of all partitions together
+    /// (`pg_inherits`); absent for others, and before 14, where `pg_stat_user_tables` has no partitioned tables.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub partitions_live_tup: Option<i64>,
     /// Estimated dead rows (`n_dead_tup`).
     pub n_dead_tup: i64,
     /// Dead rows as a share of live ones, in percent; absent when there are no live ones.

@@ -3,9 +3,9 @@
 
 use pso_common::Severity;
 use pso_common::config::ConfigValue as _;
-use pso_common::record::{Confidence, PgCheckpointsRecord, PgSettingRecord};
+use pso_common::record::{Confidence, PgCheckpointsRecord};
 
-use super::{Advice, Judged, Rule, evidence, whole_seconds};
+use super::{Advice, Judged, Rule, alter_system, evidence, whole_seconds};
 use crate::records::Snapshot;
 use crate::settings::Limits;
 
@@ -67,37 +67,22 @@ fn advice(record: &PgCheckpointsRecord, snapshot: &Snapshot, limits: &Limits) ->
 }
 
 /// How it can be made larger, and as it was.
-fn way(record: &PgCheckpointsRecord, snapshot: &Snapshot) -> (&'static str, Option<String>, Option<String>) {
-    let source = record.max_wal_size_source.as_str();
-    if matches!(source, "command line" | "environment variable") {
-        let way = "It was given when the server was started, which no statement can change: see how it is started, and give \
-                   it more, for which it needs room on the disk";
-        return (way, None, None);
-    }
-    if snapshot.server.settings.get("allow_alter_system").is_some_and(|allowed| allowed == "off") {
-        let way = "The server's files are kept elsewhere (allow_alter_system is off): give it more there, for which it needs \
-                   room on the disk";
-        return (way, None, None);
+fn way(record: &PgCheckpointsRecord, snapshot: &Snapshot) -> (String, Option<String>, Option<String>) {
+    const NAME: &str = "max_wal_size";
+    let source = Some(record.max_wal_size_source.as_str());
+    if let Some(reason) = alter_system::obstacle(source, snapshot) {
+        return (format!("{reason}; it needs room on the disk"), None, None);
     }
     let mebibytes = record.max_wal_size_bytes >> 20;
-    // What ALTER SYSTEM writes comes last and wins; what another file says comes back when that is taken away. Where the file
-    // may not be seen, the value at least comes back.
-    let here = |setting: &&PgSettingRecord| {
-        setting.scope == "server" && setting.setting_name.as_deref() == Some("max_wal_size")
-    };
-    let file = snapshot.records.settings.iter().find(here).and_then(|setting| setting.sourcefile.as_deref());
-    let elsewhere = source == "default" || file.is_some_and(|file| !file.ends_with("postgresql.auto.conf"));
-    let undo = if elsewhere {
-        "ALTER SYSTEM RESET max_wal_size".to_owned()
-    } else {
-        format!("ALTER SYSTEM SET max_wal_size = '{mebibytes}MB'")
-    };
-    let sql = format!("ALTER SYSTEM SET max_wal_size = '{}MB'", mebibytes.saturating_mul(2));
-    ("It needs room on the disk and pg_reload_conf()", Some(sql), Some(undo))
+    let undo = alter_system::undo(NAME, &format!("'{mebibytes}MB'"), source, alter_system::file(NAME, snapshot));
+    let sql = format!("ALTER SYSTEM SET {NAME} = '{}MB'", mebibytes.saturating_mul(2));
+    ("It needs room on the disk and pg_reload_conf()".to_owned(), Some(sql), Some(undo))
 }
 
 #[cfg(test)]
 mod tests {
+    use pso_common::record::PgSettingRecord;
+
     use super::*;
     use crate::advice::tests::{judged, snapshot};
 

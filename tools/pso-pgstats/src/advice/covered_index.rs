@@ -1,47 +1,28 @@
 //! `covered_index`: an index whose columns are the first ones of another. The other can answer what it answers.
 
-use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-use pso_common::Severity;
 use pso_common::output::bytes;
 use pso_common::record::{Confidence, PgIndexRecord};
 
-use super::dropping::{by_table, droppable, finished, held, instead, large_tables, young};
-use super::{Advice, Judged, Rule, duplicate_index};
+use super::dropping::{Substitute, droppable, finished, with_substitute};
+use super::{Judged, Rule, duplicate_index};
 use crate::records::Snapshot;
 use crate::settings::Limits;
 
 pub(super) const RULE: Rule = Rule { name: "covered_index", on_standby: false, needs: &["tables", "indexes"], judge };
 
 fn judge(snapshot: &Snapshot, limits: &Limits) -> Judged {
-    let mut judged = Judged::default();
-    if let Some(note) = young(snapshot, limits) {
-        judged.notes.push(note);
-        return judged;
-    }
-    let large = large_tables(snapshot, limits);
-    let mut held_ones = 0;
-    for (_, indexes) in by_table(snapshot).into_iter().filter(|(table, _)| large.contains_key(table)) {
+    with_substitute(snapshot, limits, |index, indexes| {
         // A duplicate is to be dropped as such.
-        let judgeable =
-            |index: &&&PgIndexRecord| droppable(index) && duplicate_index::keeper(index, &indexes).is_none();
-        for index in indexes.iter().filter(judgeable) {
-            // The shortest is the cheapest to read.
-            let Some(kept) = indexes.iter().filter(|other| covers(other, index)).min_by_key(|other| rank(other)) else {
-                continue;
-            };
-            match (&index.definition, index.size_bytes) {
-                (Some(definition), Some(size)) => {
-                    judged.advice.push(advice(index, kept, definition, size, snapshot));
-                }
-                _ => held_ones += 1,
-            }
+        if !droppable(index) || duplicate_index::keeper(index, indexes).is_some() {
+            return None;
         }
-    }
-    judged.advice.sort_by_key(|advice| Reverse(advice.gain_bytes));
-    judged.notes.extend(held(held_ones));
-    judged
+        // The shortest is the cheapest to read.
+        let kept = *indexes.iter().filter(|other| covers(other, index)).min_by_key(|other| rank(other))?;
+        // Whether the larger one is as fast does not follow from the catalogues.
+        Some(Substitute { kept, confidence: Confidence::Medium, why: why(index, kept) })
+    })
 }
 
 /// What cannot be dropped stays for certain; of the others the smallest.
@@ -90,24 +71,14 @@ fn words(text: &str) -> Vec<&str> {
     text.split_ascii_whitespace().collect()
 }
 
-fn advice(index: &PgIndexRecord, kept: &PgIndexRecord, definition: &str, size: i64, snapshot: &Snapshot) -> Advice {
+fn why(index: &PgIndexRecord, kept: &PgIndexRecord) -> String {
     let larger = kept.size_bytes.map_or_else(String::new, |size| format!(", at {}", bytes(size.unsigned_abs())));
-    Advice {
-        severity: Severity::Info,
-        object: index.object.clone(),
-        why: format!(
-            "{} begins with the same columns and can answer the same{larger}; this one takes {}, and every write pays for \
-             both. Scans of many entries are slower in a larger index",
-            kept.object,
-            bytes(size.unsigned_abs())
-        ),
-        evidence: instead(index, kept, size, snapshot),
-        // Whether the larger one is as fast does not follow from the catalogues.
-        confidence: Confidence::Medium,
-        sql: Some(format!("DROP INDEX CONCURRENTLY {}", index.object)),
-        undo_sql: Some(definition.to_owned()),
-        gain_bytes: Some(size),
-    }
+    format!(
+        "{} begins with the same columns and can answer the same{larger}; this one takes {}, and every write pays for \
+         both. Scans of many entries are slower in a larger index",
+        kept.object,
+        bytes(index.size_bytes.unwrap_or_default().unsigned_abs())
+    )
 }
 
 #[cfg(test)]

@@ -1,12 +1,13 @@
 //! What the rules that advise to drop an index have in common: what is never dropped, and how sure one has to be.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
 use pso_common::Severity;
 use pso_common::config::ConfigValue as _;
-use pso_common::record::{Labels, PgIndexRecord, PgTableRecord};
+use pso_common::record::{Confidence, Labels, PgIndexRecord, PgTableRecord};
 
-use super::{evidence, whole_seconds};
+use super::{Advice, Judged, evidence, whole_seconds};
 use crate::records::Snapshot;
 use crate::report::{Note, count};
 use crate::settings::Limits;
@@ -65,8 +66,54 @@ pub(super) fn by_table(snapshot: &Snapshot) -> BTreeMap<&str, Vec<&PgIndexRecord
     tables
 }
 
+/// Why an index is not needed: because another one of the same table stands in for it.
+pub(super) struct Substitute<'a> {
+    /// The one that stays.
+    pub(super) kept: &'a PgIndexRecord,
+    pub(super) confidence: Confidence,
+    pub(super) why: String,
+}
+
+/// Advises to drop those indexes of large tables for which `substitute` finds another one among those of the table, the
+/// largest first.
+pub(super) fn with_substitute(
+    snapshot: &Snapshot,
+    limits: &Limits,
+    substitute: impl for<'a> Fn(&PgIndexRecord, &[&'a PgIndexRecord]) -> Option<Substitute<'a>>,
+) -> Judged {
+    let mut judged = Judged::default();
+    if let Some(note) = young(snapshot, limits) {
+        judged.notes.push(note);
+        return judged;
+    }
+    let large = large_tables(snapshot, limits);
+    let mut held_ones = 0;
+    for (_, indexes) in by_table(snapshot).into_iter().filter(|(table, _)| large.contains_key(table)) {
+        for index in &indexes {
+            let Some(substitute) = substitute(index, &indexes) else { continue };
+            let (Some(definition), Some(size)) = (&index.definition, index.size_bytes) else {
+                held_ones += 1;
+                continue;
+            };
+            judged.advice.push(Advice {
+                severity: Severity::Info,
+                object: index.object.clone(),
+                why: substitute.why,
+                evidence: instead(index, substitute.kept, size, snapshot),
+                confidence: substitute.confidence,
+                sql: Some(format!("DROP INDEX CONCURRENTLY {}", index.object)),
+                undo_sql: Some(definition.clone()),
+                gain_bytes: Some(size),
+            });
+        }
+    }
+    judged.advice.sort_by_key(|advice| Reverse(advice.gain_bytes));
+    judged.notes.extend(held(held_ones));
+    judged
+}
+
 /// What speaks for dropping an index that another one stands in for.
-pub(super) fn instead(index: &PgIndexRecord, other: &PgIndexRecord, size: i64, snapshot: &Snapshot) -> Labels {
+fn instead(index: &PgIndexRecord, other: &PgIndexRecord, size: i64, snapshot: &Snapshot) -> Labels {
     let server = &snapshot.server;
     evidence([
         ("table", Some(index.on_table.clone())),

@@ -2,39 +2,21 @@
 
 use std::cmp::Reverse;
 
-use pso_common::Severity;
 use pso_common::output::bytes;
 use pso_common::record::{Confidence, PgIndexRecord};
 
-use super::dropping::{by_table, droppable, finished, held, instead, large_tables, young};
-use super::{Advice, Judged, Rule};
+use super::dropping::{Substitute, droppable, finished, with_substitute};
+use super::{Judged, Rule};
 use crate::records::Snapshot;
 use crate::settings::Limits;
 
 pub(super) const RULE: Rule = Rule { name: "duplicate_index", on_standby: false, needs: &["tables", "indexes"], judge };
 
 fn judge(snapshot: &Snapshot, limits: &Limits) -> Judged {
-    let mut judged = Judged::default();
-    if let Some(note) = young(snapshot, limits) {
-        judged.notes.push(note);
-        return judged;
-    }
-    let large = large_tables(snapshot, limits);
-    let mut held_ones = 0;
-    for (_, indexes) in by_table(snapshot).into_iter().filter(|(table, _)| large.contains_key(table)) {
-        for index in &indexes {
-            let Some(kept) = keeper(index, &indexes) else { continue };
-            match (&index.definition, index.size_bytes) {
-                (Some(definition), Some(size)) => {
-                    judged.advice.push(advice(index, kept, definition, size, snapshot));
-                }
-                _ => held_ones += 1,
-            }
-        }
-    }
-    judged.advice.sort_by_key(|advice| Reverse(advice.gain_bytes));
-    judged.notes.extend(held(held_ones));
-    judged
+    with_substitute(snapshot, limits, |index, indexes| {
+        let kept = keeper(index, indexes)?;
+        Some(Substitute { kept, confidence: Confidence::High, why: why(index, kept) })
+    })
 }
 
 /// The index that makes this one superfluous: of those that are the same, the one that stays.
@@ -83,21 +65,12 @@ fn same_parameters(one: &PgIndexRecord, other: &PgIndexRecord) -> bool {
     tail(one).is_some_and(|text| tail(other) == Some(text))
 }
 
-fn advice(index: &PgIndexRecord, kept: &PgIndexRecord, definition: &str, size: i64, snapshot: &Snapshot) -> Advice {
-    Advice {
-        severity: Severity::Info,
-        object: index.object.clone(),
-        why: format!(
-            "the same as {}, which stays and answers all that this one does; it takes {}, and every write pays for both",
-            kept.object,
-            bytes(size.unsigned_abs())
-        ),
-        evidence: instead(index, kept, size, snapshot),
-        confidence: Confidence::High,
-        sql: Some(format!("DROP INDEX CONCURRENTLY {}", index.object)),
-        undo_sql: Some(definition.to_owned()),
-        gain_bytes: Some(size),
-    }
+fn why(index: &PgIndexRecord, kept: &PgIndexRecord) -> String {
+    format!(
+        "the same as {}, which stays and answers all that this one does; it takes {}, and every write pays for both",
+        kept.object,
+        bytes(index.size_bytes.unwrap_or_default().unsigned_abs())
+    )
 }
 
 #[cfg(test)]

@@ -12,7 +12,8 @@ pub(super) const RULE: Rule = Rule { name: "extension_update", on_standby: false
 
 fn judge(snapshot: &Snapshot, _: &Limits) -> Judged {
     let differs = |extension: &PgExtensionRecord| {
-        extension.default_version.as_ref().is_none_or(|version| *version != extension.installed_version)
+        !extension.files_unread
+            && extension.default_version.as_ref().is_none_or(|version| *version != extension.installed_version)
     };
     snapshot.records.extensions.iter().filter(|extension| differs(extension)).map(advice).collect()
 }

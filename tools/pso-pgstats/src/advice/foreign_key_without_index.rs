@@ -112,12 +112,18 @@ fn advice(
     let deleted = target.map(|target| target.n_tup_del);
     let name = quoted(name);
     let does = if key.confdeltype == "c" { "deletes from" } else { "reads" };
+    let partition = key.partition_of.as_ref().map_or_else(String::new, |whole| {
+        format!(
+            ". When each partition of {whole} has one, CREATE INDEX ON {whole} ({}) takes them up, and new partitions get theirs",
+            key.column_list
+        )
+    });
     Advice {
         severity: Severity::Info,
         object: format!("{} ({})", key.on_table, key.column_list),
         why: format!(
             "no index leads to what refers to {target}: each row deleted there, or given another key, {does} this table by a \
-             scan of all of it, in one transaction",
+             scan of all of it, in one transaction{partition}",
             target = key.refers_to,
         ),
         evidence: evidence([
@@ -199,6 +205,13 @@ mod tests {
         assert_eq!(advice[0].confidence, Confidence::Medium);
         assert_eq!(advised(1000, vec![PgForeignKeyRecord { enforced: false, ..key() }], vec![]), []);
         assert_eq!(advised(1000, vec![PgForeignKeyRecord { temporary: true, ..key() }], vec![]), []);
+    }
+
+    #[test]
+    fn a_partition_is_told_what_to_do_in_the_end() {
+        let part = PgForeignKeyRecord { partition_of: Some("public.whole".to_owned()), ..key() };
+        let why = advised(1000, vec![part], vec![]).remove(0).why;
+        assert!(why.contains("CREATE INDEX ON public.whole (a, b) takes them up"), "{why}");
     }
 
     #[test]

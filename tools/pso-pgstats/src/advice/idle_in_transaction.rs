@@ -25,11 +25,7 @@ fn judge(snapshot: &Snapshot, limits: &Limits) -> Judged {
         .collect();
     left.sort_by_key(|(_, idle)| Reverse(*idle));
     let mut judged: Judged = left.into_iter().map(|(session, idle)| advice(session, idle, limit)).collect();
-    if !snapshot.server.reads_all_stats {
-        let role = &snapshot.server.role;
-        let text = format!("only {role}'s own sessions can be judged; GRANT pg_read_all_stats TO {role}");
-        judged.note(Severity::Info, text);
-    }
+    judged.note_hidden_sessions(&snapshot.server);
     judged
 }
 

@@ -30,7 +30,9 @@ fn judge(snapshot: &Snapshot, _: &Limits) -> Judged {
                 let begin = names
                     .range((table, original)..)
                     .take_while(|(on, name)| *on == table && name.starts_with(original));
-                names.contains(&(table, original)) || begin.into_iter().any(|(_, name)| cut(name))
+                index.schemaname == TOAST
+                    || names.contains(&(table, original))
+                    || begin.into_iter().any(|(_, name)| cut(name))
             });
             advice(index, left)
         })
@@ -41,6 +43,9 @@ fn judge(snapshot: &Snapshot, _: &Limits) -> Judged {
     }
     judged
 }
+
+/// Where the long values of all tables are, with an index that nobody made.
+const TOAST: &str = "pg_toast";
 
 /// `NAMEDATALEN` - 1, in bytes; less where a letter of several bytes would have been cut in two.
 const LONGEST_NAME: usize = 63 - 3;
@@ -55,6 +60,12 @@ fn original(name: &str) -> Option<&str> {
 fn advice(index: &PgIndexRecord, left_by_reindex: bool) -> Advice {
     let promised = index.unique || index.primary || index.exclusion || index.constraint || index.replica_identity;
     let (why, sql) = match (left_by_reindex, promised || index.extension) {
+        // The server allows to drop it only as long as it is not valid.
+        (true, _) if index.schemaname == TOAST => (
+            "left behind in the TOAST table by a REINDEX CONCURRENTLY that failed, where only a superuser can drop it; what it was to \
+             replace is still there",
+            Some(format!("DROP INDEX CONCURRENTLY {}", index.object)),
+        ),
         (true, false) => (
             "left behind by a REINDEX CONCURRENTLY that failed; what it was to replace is still there",
             Some(format!("DROP INDEX CONCURRENTLY {}", index.object)),
@@ -137,6 +148,9 @@ mod tests {
             assert_eq!(advice.gain_bytes, Some(8192));
             let unique = PgIndexRecord { unique: true, ..index(name, false) };
             assert_eq!(judge_all(vec![index("i", true), unique]).advice.remove(0).sql, None);
+            let (schemaname, unique) = (TOAST.to_owned(), true);
+            let advice = judge_all(vec![PgIndexRecord { schemaname, unique, ..index(name, false) }]).advice.remove(0);
+            assert!(advice.sql.expect("SQL").starts_with("DROP ") && advice.why.contains("only a superuser"));
             // The name of the other was cut.
             let long = "i".repeat(63);
             let cut = format!("{}{}", &long[..63 - name.len() + 1], &name[1..]);

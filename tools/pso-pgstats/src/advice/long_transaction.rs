@@ -8,7 +8,7 @@ use pso_common::Severity;
 use pso_common::config::ConfigValue as _;
 use pso_common::record::{Confidence, PgActivityRecord};
 
-use super::{Advice, Judged, Rule, ending, evidence, whole_seconds};
+use super::{Advice, Judged, Rule, command, ending, evidence, whole_seconds};
 use crate::records::Snapshot;
 use crate::settings::Limits;
 
@@ -33,11 +33,7 @@ fn judge(snapshot: &Snapshot, limits: &Limits) -> Judged {
         .collect();
     long.sort_by_key(|(_, open)| Reverse(*open));
     let mut judged: Judged = long.into_iter().map(|(session, open)| advice(session, open, limit)).collect();
-    if !snapshot.server.reads_all_stats {
-        let role = &snapshot.server.role;
-        let text = format!("only {role}'s own sessions can be judged; GRANT pg_read_all_stats TO {role}");
-        judged.note(Severity::Info, text);
-    }
+    judged.note_hidden_sessions(&snapshot.server);
     judged
 }
 
@@ -86,9 +82,7 @@ fn advice(session: &PgActivityRecord, open: Duration, limit: Duration) -> Advice
 /// The command that keeps the house and is at work.
 fn tidying(session: &PgActivityRecord) -> Option<&'static str> {
     let at_work = session.state.as_deref() == Some("active");
-    let query = session.query.as_ref().filter(|_| at_work)?.as_str().trim_start();
-    let begins = |command: &&str| query.get(..command.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(command));
-    TIDYING.into_iter().find(begins)
+    command(session.query.as_ref().filter(|_| at_work)?.as_str(), &TIDYING)
 }
 
 /// What to do, and the statement for it.

@@ -1,12 +1,13 @@
 //! `advice`: what to do. Each file is one rule: a pure function that looks for one situation in what was read and gives,
 //! with its evidence, the statement that ends it and the one that brings back what was there.
 
+mod alter_system;
 mod archiver_failing;
 mod autovacuum_behind;
 mod autovacuum_off;
-mod blocking_root;
 mod bloat_index;
 mod bloat_table;
+mod blocking_root;
 mod cache_hit_ratio;
 mod checkpoints_requested;
 mod checksum_failures;
@@ -21,6 +22,7 @@ mod ending;
 mod extension_update;
 mod foreign_key_without_index;
 mod idle_in_transaction;
+mod integer_key_exhaustion;
 mod invalid_index;
 mod long_transaction;
 mod multixact_age;
@@ -48,7 +50,7 @@ use std::collections::HashMap;
 use std::time::Duration;
 
 use pso_common::Run;
-use pso_common::record::{Confidence, Labels, PgAdviceRecord, Severity};
+use pso_common::record::{Confidence, Labels, PgAdviceRecord, PgServerRecord, Severity};
 
 use crate::records::Snapshot;
 use crate::report::{End, Ends, Note, count};
@@ -74,14 +76,16 @@ const RULES: &[Rule] = &[
     bloat_index::RULE,
     never_analyzed::RULE,
     sequential_scans::RULE,
-    unused_index::RULE,
     xid_age::RULE,
     multixact_age::RULE,
     duplicate_index::RULE,
     covered_index::RULE,
+    // Behind them: of what is as sure, the first that says it is told, and that another one does the same is the better reason.
+    unused_index::RULE,
     invalid_index::RULE,
     foreign_key_without_index::RULE,
     sequence_exhaustion::RULE,
+    integer_key_exhaustion::RULE,
     autovacuum_off::RULE,
     autovacuum_behind::RULE,
     slot_retains_wal::RULE,
@@ -119,6 +123,15 @@ impl Judged {
     fn note(&mut self, severity: Severity, text: impl Into<String>) {
         self.notes.push(Note::new(severity, text));
     }
+
+    /// Says so where the role sees not what the sessions of others do.
+    fn note_hidden_sessions(&mut self, server: &PgServerRecord) {
+        if !server.reads_all_stats {
+            let role = &server.role;
+            let text = format!("only {role}'s own sessions can be judged; GRANT pg_read_all_stats TO {role}");
+            self.note(Severity::Info, text);
+        }
+    }
 }
 
 impl FromIterator<Advice> for Judged {
@@ -144,6 +157,12 @@ struct Advice {
 /// The sections that the rules need, in the order in which they are shown.
 pub(crate) fn needs() -> impl Iterator<Item = &'static Section> {
     SECTIONS.iter().filter(|section| RULES.iter().any(|rule| rule.needs.contains(&section.name)))
+}
+
+/// The names of all rules.
+#[cfg(test)]
+pub(crate) fn rules() -> impl Iterator<Item = &'static str> {
+    RULES.iter().map(|rule| rule.name)
 }
 
 /// Asks every rule, writes what they advise, the worst first, and gives the section's end. A rule that cannot tell does not keep
@@ -257,6 +276,13 @@ fn evidence<const N: usize>(pairs: [(&str, Option<String>); N]) -> Labels {
 fn quoted(text: &str) -> String {
     let quotes = text.replace('\'', "''");
     if quotes.contains('\\') { format!("E'{}'", quotes.replace('\\', "\\\\")) } else { format!("'{quotes}'") }
+}
+
+/// With which of these commands a statement begins.
+fn command<'a>(query: &str, commands: &[&'a str]) -> Option<&'a str> {
+    let query = query.trim_start();
+    let begins = |command: &str| query.get(..command.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(command));
+    commands.iter().copied().find(|command| begins(command))
 }
 
 /// In bytes.

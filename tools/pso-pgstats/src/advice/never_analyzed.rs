@@ -12,7 +12,7 @@ pub(super) const RULE: Rule = Rule { name: "never_analyzed", on_standby: false, 
 fn judge(snapshot: &Snapshot, limits: &Limits) -> Judged {
     let never = |table: &&PgTableRecord| {
         #[expect(clippy::cast_precision_loss, reason = "both are estimates")]
-        let rows = (table.n_live_tup as f64).max(table.reltuples);
+        let rows = (table.n_live_tup.max(table.partitions_live_tup.unwrap_or_default()) as f64).max(table.reltuples);
         let unknown = table.last_analyze_at.is_none() && table.planner_statistics != Some(true);
         !table.temporary && unknown && rows >= f64::from(limits.min_rows)
     };
@@ -31,7 +31,10 @@ fn certain(table: &PgTableRecord, version_num: i32) -> bool {
 }
 
 fn advice(table: &PgTableRecord, certain: bool) -> Advice {
-    let why = if certain {
+    let why = if table.partitions_live_tup.is_some() {
+        "the planner knows its partitions, and nothing of all of them together, as joins and groups over them need: autovacuum \
+         analyses partitions only, so have a job do it, again when much has changed"
+    } else if certain {
         "it was never analysed, so the planner guesses; after a restore that is so for every table"
     } else {
         "no analyse is on record, so the planner may be guessing; the statistics may also have been reset since"
@@ -42,6 +45,7 @@ fn advice(table: &PgTableRecord, certain: bool) -> Advice {
         why: why.to_owned(),
         evidence: evidence([
             ("n_live_tup", Some(table.n_live_tup.to_string())),
+            ("partitions_live_tup", table.partitions_live_tup.map(|rows| rows.to_string())),
             ("n_mod_since_analyze", Some(table.n_mod_since_analyze.to_string())),
             ("reltuples", Some(table.reltuples.to_string())),
             ("planner_statistics", table.planner_statistics.map(|there| there.to_string())),
@@ -84,6 +88,15 @@ mod tests {
         assert_eq!(advised(150_000, known(Some(true))), [], "a crash or a reset took the time");
         assert_eq!(advised(150_000, known(Some(false)))[0].confidence, Confidence::High, "an index was made");
         assert_eq!(advised(150_000, known(None))[0].confidence, Confidence::Low);
+    }
+
+    #[test]
+    fn a_partitioned_table_has_the_rows_of_its_partitions() {
+        let parts = |rows| PgTableRecord { partitions_live_tup: Some(rows), ..table(0, -1.0) };
+        assert_eq!(advised(150_000, parts(999)), []);
+        let advice = advised(150_000, parts(1000)).remove(0);
+        assert!(advice.why.contains("autovacuum analyses partitions only"), "{}", advice.why);
+        assert_eq!(advised(150_000, PgTableRecord { planner_statistics: Some(true), ..parts(1000) }), []);
     }
 
     #[test]

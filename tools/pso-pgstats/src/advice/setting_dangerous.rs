@@ -4,7 +4,7 @@
 use pso_common::Severity;
 use pso_common::record::{Confidence, PgSettingRecord};
 
-use super::{Advice, Judged, Rule, evidence, quoted};
+use super::{Advice, Judged, Rule, alter_system, evidence, quoted};
 use crate::records::{Row as _, Snapshot};
 use crate::sections::line;
 use crate::settings::Limits;
@@ -207,12 +207,6 @@ struct Way {
     undo_sql: Option<String>,
 }
 
-impl Way {
-    fn none(told: impl Into<String>) -> Self {
-        Self { told: told.into(), sql: None, undo_sql: None }
-    }
-}
-
 fn way(setting: &PgSettingRecord, value: &str, danger: &Danger, snapshot: &Snapshot) -> Way {
     let Danger { name, good, .. } = danger;
     if let Some(alter) = &setting.alter {
@@ -222,38 +216,19 @@ fn way(setting: &PgSettingRecord, value: &str, danger: &Danger, snapshot: &Snaps
             undo_sql: Some(format!("{alter} SET {name} = {}", quoted(value))),
         };
     }
-    match setting.source.as_deref() {
-        Some("command line") => {
-            return Way::none(
-                "It was given when the server was started, which no statement can change: see how it is started",
-            );
-        }
-        Some("environment variable") => {
-            return Way::none(
-                "It comes from the server's environment, which no statement can change: see how it is started",
-            );
-        }
-        _ => {}
-    }
-    // Since 17 a server may be closed to it.
-    if snapshot.server.settings.get("allow_alter_system").is_some_and(|allowed| allowed == "off") {
-        return Way::none("Its files are kept elsewhere (allow_alter_system is off): change it there");
+    let source = setting.source.as_deref();
+    if let Some(reason) = alter_system::obstacle(source, snapshot) {
+        return Way { told: reason.to_owned(), sql: None, undo_sql: None };
     }
     let told = if setting.context.as_deref() == Some("postmaster") {
         "The statement holds from the next restart on"
     } else {
         "The statement holds after SELECT pg_reload_conf(), in new sessions"
     };
-    // What ALTER SYSTEM has written comes last and wins; what another file says comes back when that is taken away.
-    let elsewhere = setting.sourcefile.as_ref().is_some_and(|file| !file.ends_with("postgresql.auto.conf"));
     Way {
         told: told.to_owned(),
         sql: Some(format!("ALTER SYSTEM SET {name} = {good}")),
-        undo_sql: Some(if elsewhere {
-            format!("ALTER SYSTEM RESET {name}")
-        } else {
-            format!("ALTER SYSTEM SET {name} = {value}")
-        }),
+        undo_sql: Some(alter_system::undo(name, value, source, setting.sourcefile.as_deref())),
     }
 }
 

@@ -4,8 +4,8 @@ use pso_common::Severity;
 use pso_common::config::ConfigValue as _;
 use pso_common::record::{Confidence, PgStatementRecord};
 
-use super::{Advice, Judged, Rule, evidence, whole_seconds};
-use crate::records::Snapshot;
+use super::{Advice, Judged, Rule, command, evidence, whole_seconds};
+use crate::records::{Row as _, Snapshot};
 use crate::settings::Limits;
 
 pub(super) const RULE: Rule = Rule { name: "slow_statement", on_standby: true, needs: &["statements"], judge };
@@ -13,15 +13,31 @@ pub(super) const RULE: Rule = Rule { name: "slow_statement", on_standby: true, n
 /// Of fewer the average says little.
 const FEWEST: i64 = 10;
 
+/// What copies a table, as backups do, or keeps the house, and has no plan to look at.
+const LONG_BY_NATURE: [&str; 9] = [
+    "COPY",
+    "VACUUM",
+    "ANALYZE",
+    "CREATE INDEX",
+    "CREATE UNIQUE INDEX",
+    "REINDEX",
+    "CLUSTER",
+    "CHECKPOINT",
+    "ALTER TABLE",
+];
+
 fn judge(snapshot: &Snapshot, limits: &Limits) -> Judged {
     let limit = limits.min_mean.as_secs_f64() * 1000.0;
-    let slow = |statement: &&PgStatementRecord| statement.calls >= FEWEST && statement.mean_ms > limit;
+    let slow = |statement: &&PgStatementRecord| {
+        statement.calls >= FEWEST
+            && statement.mean_ms > limit
+            && command(statement.query.as_str(), &LONG_BY_NATURE).is_none()
+    };
     // Of a function that is slow because of its statements they are told, too; that is where to begin.
     snapshot.records.statements.iter().filter(slow).map(|statement| advice(statement, snapshot, limits)).collect()
 }
 
 fn advice(statement: &PgStatementRecord, snapshot: &Snapshot, limits: &Limits) -> Advice {
-    let user = statement.usename.as_deref();
     let number = |value: Option<i64>| value.map(|value| value.to_string());
     let ms = |value: Option<f64>| value.map(|value| format!("{value:.1}"));
     let reset = snapshot.records.statement_stats.first().and_then(|stats| stats.stats_reset_at);
@@ -29,10 +45,7 @@ fn advice(statement: &PgStatementRecord, snapshot: &Snapshot, limits: &Limits) -
     let share = statement.total_percent.map(|percent| format!(", {percent} % of all statements' time"));
     Advice {
         severity: Severity::Info,
-        object: match user {
-            Some(user) => format!("{} of {user}", statement.queryid),
-            None => statement.queryid.clone(),
-        },
+        object: statement.name(),
         why: format!(
             "{:.0} ms on average in {} calls{}; {}. Look at EXPLAIN (ANALYZE, BUFFERS) of: {}",
             statement.mean_ms,
@@ -64,7 +77,7 @@ fn advice(statement: &PgStatementRecord, snapshot: &Snapshot, limits: &Limits) -
             ("temp_blks_written", number(statement.temp_blks_written)),
             ("jit_ms", ms(statement.jit_ms)),
             ("toplevel", statement.toplevel.map(|toplevel| toplevel.to_string())),
-            ("usename", user.map(str::to_owned)),
+            ("usename", statement.usename.clone()),
             ("since", since.map(|at| at.to_string())),
             ("statistics_age", since.map(|at| whole_seconds(at.until(snapshot.server.now)).show())),
         ]),
@@ -94,6 +107,8 @@ fn where_it_goes(statement: &PgStatementRecord) -> String {
 
 #[cfg(test)]
 mod tests {
+    use pso_common::record::QueryText;
+
     use super::*;
     use crate::advice::tests::{NOW, judged, snapshot};
 
@@ -122,6 +137,15 @@ mod tests {
         let advice = advised(statement(10, 1000.1)).remove(0);
         assert_eq!((advice.object.as_str(), advice.sql), ("-7 of bob", None));
         assert!(advice.why.starts_with("1000 ms on average in 10 calls; each time 5 rows from 100 pages. Look"));
+    }
+
+    #[test]
+    fn what_a_backup_copies_and_keeping_house_is_as_slow_as_it_is() {
+        let of = |query| advised(PgStatementRecord { query: QueryText::new(query), ..statement(99, 60_000.0) });
+        for query in ["COPY public.t (a) TO stdout", "vacuum (analyze) t", "CREATE INDEX CONCURRENTLY i ON t (a)"] {
+            assert_eq!(of(query), [], "{query}");
+        }
+        assert_eq!(of("SELECT 'COPY'").len(), 1);
     }
 
     #[test]

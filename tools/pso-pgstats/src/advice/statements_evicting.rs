@@ -5,14 +5,16 @@ use std::time::Duration;
 
 use pso_common::Severity;
 use pso_common::config::ConfigValue as _;
-use pso_common::record::{Confidence, PgStatementStatsRecord, Timestamp};
+use pso_common::record::{Confidence, PgStatementStatsRecord};
 
-use super::{Advice, Judged, Rule, evidence, whole_seconds};
+use super::{Advice, Judged, Rule, alter_system, evidence, whole_seconds};
 use crate::records::Snapshot;
 use crate::settings::Limits;
 
 pub(super) const RULE: Rule =
     Rule { name: "statements_evicting", on_standby: true, needs: &["statement_stats"], judge };
+
+const NAME: &str = "pg_stat_statements.max";
 
 /// Fewer say nothing.
 const FEWEST: i64 = 10;
@@ -20,33 +22,30 @@ const FEWEST: i64 = 10;
 const OFTEN: Duration = Duration::from_secs(60 * 60);
 
 fn judge(snapshot: &Snapshot, _: &Limits) -> Judged {
-    snapshot.records.statement_stats.iter().filter_map(|stats| advice(stats, snapshot.server.now)).collect()
+    snapshot.records.statement_stats.iter().filter_map(|stats| advice(stats, snapshot)).collect()
 }
 
-fn advice(stats: &PgStatementStatsRecord, now: Timestamp) -> Option<Advice> {
+fn advice(stats: &PgStatementStatsRecord, snapshot: &Snapshot) -> Option<Advice> {
     let (dealloc, max) = (stats.dealloc?, stats.max_entries?);
-    let age = stats.stats_reset_at?.until(now);
+    let age = stats.stats_reset_at?.until(snapshot.server.now);
     let times = u32::try_from(dealloc).unwrap_or(u32::MAX);
     if dealloc < FEWEST || OFTEN.saturating_mul(times) < age {
         return None;
     }
-    let set = |value: i64| format!("ALTER SYSTEM SET pg_stat_statements.max = {value}");
-    let (sql, undo_sql) = match stats.max_entries_source.as_deref() {
-        // It wins over ALTER SYSTEM.
-        Some("command line") => (None, None),
-        Some("default") => {
-            (Some(set(max.saturating_mul(2))), Some("ALTER SYSTEM RESET pg_stat_statements.max".to_owned()))
-        }
-        _ => (Some(set(max.saturating_mul(2))), Some(set(max))),
-    };
+    let source = stats.max_entries_source.as_deref();
+    let obstacle = alter_system::obstacle(source, snapshot);
+    let sql = obstacle.is_none().then(|| format!("ALTER SYSTEM SET {NAME} = {}", max.saturating_mul(2)));
+    let undo_sql =
+        sql.as_ref().map(|_| alter_system::undo(NAME, &max.to_string(), source, alter_system::file(NAME, snapshot)));
     let shown = whole_seconds(age).show();
     Some(Advice {
         severity: Severity::Info,
-        object: "pg_stat_statements.max".to_owned(),
+        object: NAME.to_owned(),
         why: format!(
             "{dealloc} times in {shown} the least used of {max} statements were forgotten to make room for others, so their \
              counters are not to be trusted. A larger table needs a restart and some shared memory; where the statements \
-             differ only in their number of values or in generated names, change them instead"
+             differ only in their number of values or in generated names, change them instead{}",
+            obstacle.map_or_else(String::new, |reason| format!(". {reason}"))
         ),
         evidence: evidence([
             ("dealloc", Some(dealloc.to_string())),
@@ -94,6 +93,7 @@ mod tests {
         let set = advised(10, "2026-11-22T08:00:00Z", "configuration file").remove(0);
         assert_eq!(set.undo_sql.as_deref(), Some("ALTER SYSTEM SET pg_stat_statements.max = 5000"));
         let fixed = advised(10, "2026-11-22T08:00:00Z", "command line").remove(0);
+        assert!(fixed.why.ends_with("see how it is started"), "{}", fixed.why);
         assert_eq!((fixed.sql, fixed.undo_sql), (None, None));
     }
 

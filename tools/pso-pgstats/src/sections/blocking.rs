@@ -2,7 +2,7 @@
 
 mod tree;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pso_common::Severity;
 use pso_common::record::{PgBlockingRecord, Timestamp};
@@ -15,6 +15,9 @@ use crate::watch::{Failure, Variants, Watch};
 
 pub(super) const SECTION: Section =
     Section::special::<PgBlockingRecord>("blocking", "Who waits for a lock, and for whom, as a tree", read);
+
+/// Who waits in a queue waits for all before it: of 400 waiters the lists would be 80,000 numbers.
+const MAX_BLOCKED_BY: usize = 20;
 
 impl Row for PgBlockingRecord {
     const NOUN: (&'static str, &'static str) = ("session", "sessions");
@@ -96,13 +99,21 @@ fn arranged(seen: Vec<Seen>, database: &str) -> Vec<PgBlockingRecord> {
         .filter(|place| concerned[place.root])
         .map(|place| {
             let session = &sessions[place.node];
-            let mut blocked_by: Vec<i32> = session.waits_for.iter().map(|at| pid(*at)).collect();
-            blocked_by.dedup();
+            let parent = place.path.iter().rev().nth(1);
+            let mut waits_for = session.waits_for.clone();
+            waits_for.sort_by_key(|at| (Some(at) != parent, !sessions[*at].waits_for.is_empty()));
+            let mut blocked_by: Vec<i32> = waits_for.iter().map(|at| pid(*at)).collect();
+            // Prepared transactions share the pid 0.
+            let mut seen = BTreeSet::new();
+            blocked_by.retain(|pid| seen.insert(*pid));
+            let more = blocked_by.len().saturating_sub(MAX_BLOCKED_BY);
+            blocked_by.truncate(MAX_BLOCKED_BY);
             PgBlockingRecord {
                 root_pid: pid(place.root),
                 depth: u32::try_from(place.path.len() - 1).unwrap_or(u32::MAX),
                 path: place.path.iter().map(|at| pid(*at).to_string()).collect::<Vec<_>>().join(" > "),
                 blocked_by,
+                blocked_by_more: (more > 0).then_some(more as u64),
                 blocks: place.blocks as u64,
                 blocks_in_all: place.blocks_in_all as u64,
                 deadlock: place.deadlock,
@@ -243,6 +254,17 @@ mod tests {
         let leader = records.iter().find(|record| record.pid == 2).expect("there");
         assert_eq!((leader.blocked_by.as_slice(), leader.depth), (&[1, 3][..], 1));
         assert_eq!(records.len(), 3, "those without a row are there, too");
+    }
+
+    #[test]
+    fn of_a_long_queue_the_one_that_holds_it_up_is_named() {
+        // All wait for the last pid, and for those before them.
+        let queue = (1..=100).map(|pid| seen(pid, &(1..pid).chain([900]).collect::<Vec<_>>(), "app"));
+        let records = arranged(queue.chain([seen(900, &[], "app")]).collect(), "app");
+        let last = records.iter().find(|record| record.pid == 100).expect("there");
+        assert_eq!((last.blocked_by.len(), last.blocked_by[0], last.blocked_by_more), (20, 900, Some(80)));
+        let first = records.iter().find(|record| record.pid == 1).expect("there");
+        assert_eq!((first.blocked_by.as_slice(), first.blocked_by_more), (&[900][..], None));
     }
 
     #[test]

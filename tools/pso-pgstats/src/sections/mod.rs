@@ -2,8 +2,8 @@
 
 mod activity;
 mod archiver;
-mod blocking;
 mod bloat;
+mod blocking;
 mod checkpoints;
 mod checksums;
 mod connections;
@@ -11,6 +11,7 @@ mod databases;
 mod extensions;
 mod foreign_keys;
 mod indexes;
+mod integer_keys;
 mod io;
 mod locks;
 mod prepared;
@@ -39,7 +40,6 @@ use pso_common::record::{PgAdviceRecord, PgChangeRecord, PgSectionRecord, Severi
 use crate::records::{Place, Records};
 use crate::report::{Report, count};
 use crate::watch::{Failure, Variants, Watch};
-use crate::{advice, changes};
 
 /// A part of the picture that can be asked for by name.
 pub(crate) struct Section {
@@ -49,10 +49,28 @@ pub(crate) struct Section {
     pub(crate) about: &'static str,
     /// The kinds of its records.
     pub(crate) kinds: &'static [&'static str],
-    /// Its query; none where `read` knows which to ask.
-    queries: Variants,
-    /// Asks the server.
-    read: fn(&mut Watch, Variants) -> Result<Report, Failure>,
+    /// Where they come from.
+    pub(crate) origin: Origin,
+}
+
+/// Asks the server; without variants where the function knows which queries to ask.
+type Read = fn(&mut Watch, Variants) -> Result<Report, Failure>;
+
+/// Where the records of a section come from.
+pub(crate) enum Origin {
+    /// From the server.
+    Server(Variants, Read),
+    /// From what the other sections read: it asks nothing itself.
+    Others(Conclusion),
+}
+
+/// What follows from the other sections.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Conclusion {
+    /// What has changed since an earlier run.
+    Changes,
+    /// What to do.
+    Advice,
 }
 
 /// All of them, in the order in which they are shown.
@@ -69,6 +87,7 @@ pub(crate) static SECTIONS: &[Section] = &[
     bloat::SECTION,
     foreign_keys::SECTION,
     sequences::SECTION,
+    integer_keys::SECTION,
     vacuum::SECTION,
     statements::SECTION,
     statement_stats::SECTION,
@@ -83,28 +102,19 @@ pub(crate) static SECTIONS: &[Section] = &[
     settings::SECTION,
     extensions::SECTION,
     checksums::SECTION,
-    // What follows comes of what the others read; it asks nothing itself.
     Section {
-        name: CHANGES,
+        name: "changes",
         about: "What has changed since the run of --baseline: rates of counters, growth of sizes",
         kinds: Kinds::<PgChangeRecord>::ONE,
-        queries: &[],
-        read: |_, _| Ok(Report::default()),
+        origin: Origin::Others(Conclusion::Changes),
     },
     Section {
-        name: ADVICE,
-        about: "What to do about indexes, dead rows, autovacuum, sequences, transaction ids, slots, archiving and open transactions",
+        name: "advice",
+        about: "What to do about all of this, the worst first: why, the SQL that follows it and the SQL that takes it back",
         kinds: Kinds::<PgAdviceRecord>::ONE,
-        queries: &[],
-        read: |_, _| Ok(Report::default()),
+        origin: Origin::Others(Conclusion::Advice),
     },
 ];
-
-/// The name of the section that judges.
-const ADVICE: &str = "advice";
-
-/// The name of the section that compares with an earlier run.
-pub(crate) const CHANGES: &str = "changes";
 
 /// A section and nothing else has its name.
 impl PartialEq for Section {
@@ -116,16 +126,16 @@ impl PartialEq for Section {
 impl Section {
     /// A section that is its query's rows, and no more.
     const fn plain<R: Place>(name: &'static str, about: &'static str, queries: Variants) -> Self {
-        Self { name, about, kinds: Kinds::<R>::ONE, queries, read: read_plain::<R> }
+        Self { name, about, kinds: Kinds::<R>::ONE, origin: Origin::Server(queries, read_plain::<R>) }
     }
 
     /// A section whose rows need more than one query without parameters.
     const fn special<R: Place>(
         name: &'static str,
         about: &'static str,
-        read: fn(&mut Watch, Variants) -> Result<Report, Failure>,
+        read: Read,
     ) -> Self {
-        Self { name, about, kinds: Kinds::<R>::ONE, queries: &[], read }
+        Self { name, about, kinds: Kinds::<R>::ONE, origin: Origin::Server(&[], read) }
     }
 
     /// The one of this name.
@@ -133,23 +143,20 @@ impl Section {
         SECTIONS.iter().find(|section| section.name == name)
     }
 
-    /// Whether it asks nothing itself, but judges or compares what the others read.
-    pub(crate) fn judges(&self) -> bool {
-        matches!(self.name, ADVICE | CHANGES)
-    }
-
-    /// Those that it judges or compares, in the order in which they are shown.
-    pub(crate) fn needs(&self, shown: &[&'static Self], baseline: bool) -> Vec<&'static Self> {
-        match self.name {
-            ADVICE => advice::needs().collect(),
-            CHANGES if baseline => changes::needs(shown),
-            _ => Vec::new(),
+    /// What it concludes from the others; nothing where it asks the server.
+    pub(crate) const fn conclusion(&self) -> Option<Conclusion> {
+        match self.origin {
+            Origin::Server(..) => None,
+            Origin::Others(conclusion) => Some(conclusion),
         }
     }
 
-    /// Asks the server.
+    /// Asks the server, if it is for that.
     pub(crate) fn read(&self, watch: &mut Watch) -> Result<Report, Failure> {
-        (self.read)(watch, self.queries)
+        match self.origin {
+            Origin::Server(queries, read) => read(watch, queries),
+            Origin::Others(_) => Ok(Report::default()),
+        }
     }
 }
 
@@ -212,7 +219,9 @@ mod tests {
     #[test]
     fn variants_are_in_order() {
         for section in SECTIONS {
-            assert!(section.queries.is_sorted_by(|(one, _), (next, _)| one < next), "{section}");
+            if let Origin::Server(queries, _) = section.origin {
+                assert!(queries.is_sorted_by(|(one, _), (next, _)| one < next), "{section}");
+            }
         }
     }
 }

@@ -5,7 +5,7 @@ use pso_common::record::{PgSequenceRecord, PgServerRecord};
 
 use super::Section;
 use crate::records::Row;
-use crate::report::{Note, count};
+use crate::report::{Note, count, grant_reading};
 
 pub(super) const SECTION: Section = Section::plain::<PgSequenceRecord>(
     "sequences",
@@ -29,27 +29,21 @@ impl Row for PgSequenceRecord {
         if hidden > 0 {
             notes.push(Note::new(
                 Severity::Info,
-                format!("{} without their last value; {}", count(hidden, Self::NOUN), grant(server)),
+                format!(
+                    "{} without their last value; {}",
+                    count(hidden, Self::NOUN),
+                    grant_reading("SEQUENCES", server)
+                ),
             ));
         }
         if held > 0 {
             let text = format!(
-                "{} not read, because another session holds or wants them in ACCESS EXCLUSIVE, or because \
+                "{} not read, because another session holds or wants to change them, or because \
                  they are unlogged on a standby",
                 count(held, Self::NOUN)
             );
             notes.push(Note::new(Severity::Info, text));
         }
         notes
-    }
-}
-
-/// There is a role for it from 14 on.
-fn grant(server: &PgServerRecord) -> String {
-    let role = &server.role;
-    if server.version_num >= 140_000 {
-        format!("GRANT pg_read_all_data TO {role}, or GRANT SELECT ON ALL SEQUENCES IN SCHEMA … TO {role}")
-    } else {
-        format!("GRANT SELECT ON ALL SEQUENCES IN SCHEMA … TO {role}")
     }
 }

@@ -23,7 +23,9 @@ impl Row for PgStatementRecord {
     const NOUN: (&'static str, &'static str) = ("statement", "statements");
 
     fn name(&self) -> String {
-        self.queryid.clone()
+        let user = self.usename.as_ref().map(|user| format!(" of {user}")).unwrap_or_default();
+        let nested = if self.toplevel == Some(false) { ", nested" } else { "" };
+        format!("{}{user}{nested}", self.queryid)
     }
 }
 
@@ -90,6 +92,17 @@ fn query(version: (u32, u32)) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn each_role_s_own_count_of_a_statement_has_its_own_name() {
+        let name = |user: Option<&str>, toplevel| {
+            let (queryid, usename) = ("-7".to_owned(), user.map(str::to_owned));
+            PgStatementRecord { queryid, usename, toplevel, ..PgStatementRecord::default() }.name()
+        };
+        assert_eq!(name(Some("bob"), Some(true)), "-7 of bob");
+        assert_eq!(name(Some("bob"), Some(false)), "-7 of bob, nested");
+        assert_eq!(name(None, None), "-7");
+    }
 
     #[test]
     fn columns_are_called_as_the_version_calls_them() {

@@ -7,12 +7,12 @@ mod exact;
 use std::cmp::Reverse;
 
 use pso_common::Severity;
-use pso_common::record::PgBloatRecord;
+use pso_common::record::{PgBloatRecord, PgServerRecord};
 use serde::Deserialize;
 
 use super::Section;
 use crate::records::{Records, Row};
-use crate::report::{Note, Report, count};
+use crate::report::{Note, Report, count, grant_reading};
 use crate::watch::{Failure, Variants, Watch};
 
 pub(super) const SECTION: Section = Section::special::<PgBloatRecord>(
@@ -102,7 +102,7 @@ fn read(watch: &mut Watch, _: Variants) -> Result<Report, Failure> {
         report.note(Severity::Info, text);
     }
     let exact = if watch.limits.exact { exact::measure(watch, &relations, &mut records)? } else { Vec::new() };
-    report.notes.extend(unknown(&relations, &records, &watch.server.role, watch.server.version_num));
+    report.notes.extend(unknown(&relations, &records, &watch.server));
     report.notes.extend(exact);
     records.sort_by_key(|record| Reverse(record.bloat_bytes));
     report.records = Records::of(records);
@@ -110,7 +110,7 @@ fn read(watch: &mut Watch, _: Variants) -> Result<Report, Failure> {
 }
 
 /// What has neither an estimate nor a measure, and why.
-fn unknown(relations: &[Relation], records: &[PgBloatRecord], role: &str, version_num: i32) -> Vec<Note> {
+fn unknown(relations: &[Relation], records: &[PgBloatRecord], server: &PgServerRecord) -> Vec<Note> {
     let without = || relations.iter().zip(records).filter(|(_, record)| record.method.is_none());
     let never = without().filter(|(relation, _)| !relation.analyzed).count();
     let hidden = without().filter(|(relation, _)| relation.analyzed && relation.hidden).count();
@@ -124,12 +124,11 @@ fn unknown(relations: &[Relation], records: &[PgBloatRecord], role: &str, versio
     };
     say(never, Severity::Ok, ", because nothing has vacuumed or analysed them yet");
     say(other, Severity::Ok, ", because columns of theirs have no statistics (ANALYZE)");
-    let way = if version_num >= 140_000 { format!("pg_read_all_data TO {role}, or GRANT ") } else { String::new() };
-    let grant = format!("SELECT ON ALL TABLES IN SCHEMA … TO {role}");
+    let grant = grant_reading("TABLES", server);
     say(
         hidden,
         Severity::Info,
-        &format!(", because statistics of columns are seen only by who may read them; GRANT {way}{grant}"),
+        &format!(", because statistics of columns are seen only by who may read them; {grant}"),
     );
     notes
 }

@@ -1,6 +1,7 @@
 //! The layout of rows and pages, against figures counted by hand from the manual's page layout.
 
 use super::*;
+use crate::advice::tests::snapshot;
 
 fn relation(columns: &str) -> Relation {
     Relation {
@@ -108,7 +109,7 @@ fn what_is_not_known_is_said_with_its_reason() {
     let hidden = Relation { hidden: true, ..relation(text) };
     let relations = [hidden.clone(), relation(text), Relation { analyzed: false, ..hidden }];
     let records: Vec<_> = relations.iter().map(|relation| relation.record(8192, estimate::needed(relation))).collect();
-    let notes = unknown(&relations, &records, "watcher", 150_000);
+    let notes = unknown(&relations, &records, &snapshot(|_| {}).server);
     assert_eq!(
         notes.iter().map(|note| note.severity).collect::<Vec<_>>(),
         [Severity::Ok, Severity::Ok, Severity::Info]
