@@ -3,7 +3,7 @@
 use pso_tests::wait;
 use serde_json::Value;
 
-use crate::pgstats::{STATISTICS, advised, advised_no_more, database, major, message, names, pid, run};
+use crate::pgstats::{STATISTICS, advised, advised_no_more, database, major, message, names, pid, run, silent};
 use crate::pgstats_blocking::{blocking, waiting};
 
 #[test]
@@ -60,8 +60,16 @@ fn a_long_transaction_is_advised_past_the_limit_only() {
     let name = format!("long_transaction:pid {}", pid(&mut dump));
     let advice = advised(&database, &args, &name);
     assert_eq!((&advice["severity"], advice.get("sql")), (&"info".into(), None), "{advice}");
+    // The first session of pg_dump --jobs is idle like this until the others are done.
+    silent(&database, &["--max-idle-in-transaction", "0s"], "idle_in_transaction");
+    database.execute("CREATE TABLE copied (id int)").expect("created");
+    dump.batch_execute("LOCK TABLE copied IN ACCESS SHARE MODE").expect("locked");
+    let (_, changed) = waiting(&database, "ALTER TABLE copied ADD note text");
+    let root = advised(&database, &["--max-blocked", "0s"], &format!("blocking_root:pid {}", pid(&mut dump)));
+    assert!(root.get("sql").is_none() && message(&root).contains("cancel what waits for it"), "{root}");
     dump.batch_execute("SET application_name = 'forgotten'").expect("set");
     let advice = advised(&database, &args, &name);
     assert_eq!(database.scalar(advice["sql"].as_str().expect("SQL")).expect("run"), "t");
     advised_no_more(&database, &args, &name);
+    assert!(changed.join().expect("ends"), "nobody is in its way");
 }

@@ -251,6 +251,8 @@ fn an_archive_for_which_files_wait_is_advised_past_the_limit_only() {
 
     database.execute_as_admin("ALTER SYSTEM SET archive_command = 'true'").expect("set");
     database.execute_as_admin("SELECT pg_reload_conf()").expect("reloaded");
+    // Another file wakes the archiver.
+    database.execute_as_admin("SELECT txid_current(); SELECT pg_switch_wal()").expect("a file to archive");
     let gone = || (!names(&as_admin(&["advice"]), "pg.advice").contains(&name.to_owned())).then_some(());
     wait::until("an archive for which nothing waits", ARCHIVER, gone).expect("archived");
 }

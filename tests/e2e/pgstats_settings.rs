@@ -12,10 +12,10 @@ use serde_json::Value;
 
 use crate::pgstats::{STATISTICS, advised_no_more, message, names, of_rule, text, tool};
 
-/// As a superuser, and with no setting accepted.
+/// As a superuser, and with no advice accepted.
 fn run(database: &Database, server: &TempPg, args: &[&str]) -> Outcome {
     let tool = tool(database, args).env("PGUSER", "postgres").env("PGPASSWORD", server.admin_password());
-    tool.env("PSO_PGSTATS_ACCEPTED_SETTINGS", "").run().expect("ends")
+    tool.env("PSO_PGSTATS_ACCEPT", "").run().expect("ends")
 }
 
 /// The advice of the rule about this setting, once it is there, or gone.

@@ -103,7 +103,8 @@ impl ConfigValue for Duration {
     }
 
     fn show(&self) -> String {
-        humantime::format_duration(*self).to_string()
+        // As people write it: "14d", where it would be "14days".
+        humantime::format_duration(*self).to_string().replace("days", "d").replace("day", "d")
     }
 }
 
@@ -176,6 +177,8 @@ mod tests {
         assert_eq!(Duration::parse("90"), Some(Duration::from_secs(90)));
         assert_eq!(Duration::parse("24h"), Some(Duration::from_secs(86_400)));
         assert_eq!(Duration::parse("soon"), None);
+        let shown = ["36h", "14d", "90s"].map(|text| Duration::parse(text).map(|span| span.show()));
+        assert_eq!(shown, ["1d 12h", "14d", "1m 30s"].map(|text| Some(text.to_owned())));
         assert_eq!(Percent::parse("85%"), Some(Percent(85.0)));
         assert_eq!(Percent::parse("101"), None);
         assert_eq!(f64::parse("NaN"), None);

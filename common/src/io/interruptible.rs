@@ -1,6 +1,8 @@
 //! Reading that a signal can end.
 
+use std::fs::{self, File};
 use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -21,6 +23,18 @@ pub struct Interruptible {
 }
 
 impl Interruptible {
+    /// Opens a file. Opening a pipe that has a name waits for its writer, so that is left to the reading thread.
+    ///
+    /// # Errors
+    /// When it is not there, or cannot be opened; of what is no file, reading says the latter.
+    pub fn open(path: &Path, cancel: Cancel) -> io::Result<Self> {
+        let mut late = Late { path: path.to_path_buf(), file: None };
+        if fs::metadata(path)?.is_file() {
+            late.open()?;
+        }
+        Ok(Self::new(Box::new(late), cancel))
+    }
+
     /// Reads from `source` until it ends or `cancel` is set.
     #[must_use]
     pub fn new(mut source: Box<dyn Read + Send>, cancel: Cancel) -> Self {
@@ -43,6 +57,27 @@ impl Interruptible {
             }
         });
         Self { chunks, chunk: io::Cursor::default(), cancel }
+    }
+}
+
+/// A file that is opened when it is first read.
+struct Late {
+    path: PathBuf,
+    file: Option<File>,
+}
+
+impl Late {
+    fn open(&mut self) -> io::Result<&mut File> {
+        Ok(match &mut self.file {
+            Some(file) => file,
+            none => none.insert(File::open(&self.path)?),
+        })
+    }
+}
+
+impl Read for Late {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.open()?.read(buffer)
     }
 }
 

@@ -46,9 +46,10 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     Cow::Owned(text.chars().map(safe).collect())
 }
 
-/// Control characters, and the marks that reorder text on screen.
+/// Control characters, the marks that reorder text on screen, and those that part lines.
 fn is_unsafe(c: char) -> bool {
-    c.is_control() || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
+    c.is_control()
+        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}' | '\u{2028}' | '\u{2029}')
 }
 
 #[cfg(test)]
@@ -65,7 +66,7 @@ mod tests {
 
     #[test]
     fn a_log_line_cannot_steer_the_terminal() {
-        assert_eq!(printable("é\u{1b}[2J\tx\u{202e}y\n"), "é·[2J x·y ");
+        assert_eq!(printable("é\u{1b}[2J\tx\u{202e}y\n\u{61c}z\u{2028}"), "é·[2J x·y ·z·");
         assert!(matches!(printable("plain"), Cow::Borrowed(_)));
     }
 }

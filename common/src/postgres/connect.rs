@@ -46,7 +46,8 @@ pub fn connect(settings: &PgSettings, application_name: &str, purpose: Purpose) 
                 .with_context(context)
         }
         Err(RecvTimeoutError::Timeout) => Err(anyhow!(
-            "no answer within {:?}: a firewall, or a server that accepts connections and does not speak",
+            "no answer within {:?}: a firewall, or a server that accepts connections and does not speak, because it hangs or \
+             because another session holds a system catalogue",
             settings.connect_timeout
         ))
         .with_context(context),
@@ -114,7 +115,13 @@ fn explain(error: &OpenError, settings: &PgSettings) -> anyhow::Error {
     if let Some(db) = error.as_db_error() {
         let code = db.code();
         let note = settings.password_note.as_deref().map_or_else(String::new, |note| format!(" ({note})"));
-        let hint = if *code == SqlState::INVALID_PASSWORD || *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
+        let hint = if *code == SqlState::INVALID_AUTHORIZATION_SPECIFICATION {
+            // No role of this name, one that may not log in, or no line for it in pg_hba.conf.
+            format!("check PGUSER, and what the server's pg_hba.conf allows{note}")
+        } else if *code == SqlState::INSUFFICIENT_PRIVILEGE {
+            let quoted = |name: &str| format!("\"{}\"", name.replace('"', "\"\""));
+            format!("GRANT CONNECT ON DATABASE {} TO {}", quoted(&settings.dbname), quoted(&settings.user))
+        } else if *code == SqlState::INVALID_PASSWORD {
             format!("check the password in PGPASSWORD, .pgpass or maintenance.postgres.password_file{note}")
         } else if *code == SqlState::INVALID_CATALOG_NAME {
             "check PGDATABASE or maintenance.postgres.dbname".to_owned()
@@ -138,6 +145,9 @@ fn explain(error: &OpenError, settings: &PgSettings) -> anyhow::Error {
                 anyhow!("there is no PostgreSQL socket in {}; check PGHOST and PGPORT", settings.host)
             }
             std::io::ErrorKind::TimedOut => anyhow!("no connection within {:?}", settings.connect_timeout),
+            _ if cause.contains("certificate") => {
+                anyhow!("{cause}; check PGSSLROOTCERT, and that PGHOST is a name that the certificate is for")
+            }
             _ => anyhow!("{cause}"),
         };
     }

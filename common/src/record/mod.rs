@@ -76,6 +76,8 @@ pub trait Kind: Serialize + DeserializeOwned + JsonSchema {
     const KIND: &'static str;
     /// The fields that a table shows between `name` and `message`, in this order.
     const COLUMNS: &'static [&'static str];
+    /// The fields that a table shows below the row, each uncut in a line of its own: what people copy.
+    const BELOW: &'static [&'static str] = &[];
     /// Which of the fields are measurements.
     const METRICS: Metrics = Metrics::NONE;
 }

@@ -12,6 +12,8 @@ pub struct KindInfo {
     pub kind: &'static str,
     /// The fields that a table shows.
     pub columns: &'static [&'static str],
+    /// The fields that it shows below the row.
+    pub below: &'static [&'static str],
     /// The fields that are measurements.
     pub metrics: Metrics,
     schema: fn() -> Value,
@@ -21,7 +23,7 @@ impl KindInfo {
     /// The information of kind `B`.
     #[must_use]
     pub const fn of<B: Kind>() -> Self {
-        Self { kind: B::KIND, columns: B::COLUMNS, metrics: B::METRICS, schema: kind_schema::<B> }
+        Self { kind: B::KIND, columns: B::COLUMNS, below: B::BELOW, metrics: B::METRICS, schema: kind_schema::<B> }
     }
 
     /// JSON Schema (2020-12) of one record of this kind. Fields that it does not name are refused: it is the contract

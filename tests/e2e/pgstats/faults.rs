@@ -106,10 +106,18 @@ fn a_lost_connection_is_told_once_and_for_every_section_left() {
 #[test]
 fn a_server_that_cannot_be_used_is_one_clear_message() {
     let database = database("pgstats_refused");
+    database.execute_as_admin("CREATE DATABASE pgstats_refused_closed").expect("created");
+    let closed = "REVOKE CONNECT ON DATABASE pgstats_refused_closed FROM PUBLIC";
+    database.execute_as_admin(closed).expect("closed");
     let cases = [
         ("PGPASSWORD", "wrong-horse-battery", "check the password in PGPASSWORD"),
         ("PGPASSWORD", "", "none was found; set PGPASSWORD"),
         ("PGDATABASE", "no_such_database", "check PGDATABASE"),
+        (
+            "PGDATABASE",
+            "pgstats_refused_closed",
+            "GRANT CONNECT ON DATABASE \"pgstats_refused_closed\" TO \"sync_user\"",
+        ),
         ("PGPORT", "1", "connection refused"),
     ];
     for (name, value, expected) in cases {
@@ -120,6 +128,7 @@ fn a_server_that_cannot_be_used_is_one_clear_message() {
         assert!(outcome.run_end()["error"].as_str().expect("an error").contains(expected), "{outcome}");
         assert_eq!(outcome.records().len(), 2, "{outcome}");
     }
+    database.execute_as_admin("DROP DATABASE pgstats_refused_closed").expect("dropped");
 }
 
 #[test]

@@ -1,6 +1,8 @@
 //! What others hold, have broken, or have saved: the rest is shown, and what is missing is said in few words.
 
 use std::fs;
+use std::path::Path;
+use std::process::Command;
 
 use pso_tests::pg::{self, TempPg};
 use pso_tests::tool::{Outcome, Tool};
@@ -44,7 +46,7 @@ fn what_a_prepared_transaction_or_a_changed_sequence_holds_is_left_out() {
 
     // What the tool sets for its own session does not hide who has set it for all others.
     let setting = outcome.record("pg.setting", "lock_timeout");
-    assert_eq!((text(&setting, "setting"), text(&setting, "source")), ("7000", "configuration file"), "{setting}");
+    assert_eq!((text(&setting, "setting"), text(&setting, "source")), ("7000", "command line"), "{setting}");
 
     drop(holder);
     session.batch_execute("ROLLBACK PREPARED 'nobody ends it'").expect("ended");
@@ -119,6 +121,30 @@ fn a_saved_run_that_is_no_good_says_so_in_few_words() {
     flood.assert_code(3).assert_stderr_has("line 3 of the input").assert_stderr_has("4997 more lines of the input");
     assert_eq!(flood.stderr.lines().count(), 4, "{flood}");
     assert_eq!(names(&flood, "pg.table"), ["public.t"], "{flood}");
+}
+
+#[test]
+fn a_file_that_never_ends_or_begins_is_left_at_a_signal() {
+    let database = database("pgstats_endless");
+    let folder = tempfile::tempdir().expect("a folder");
+    let pipe = folder.path().join("pipe");
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("run mkfifo").success());
+    for (flag, file) in [("--baseline", Path::new("/dev/zero")), ("--baseline", &pipe), ("--input", &pipe)] {
+        let records = folder.path().join(format!("{flag}{}", file.display()).replace('/', "_"));
+        let mut running = tool(&database, &["tables", "--format", "jsonl"])
+            .arg(flag)
+            .arg(file)
+            .arg("--records")
+            .arg(&records)
+            .spawn()
+            .expect("started");
+        let begun = || fs::read_to_string(&records).is_ok_and(|text| text.contains("run.start")).then_some(());
+        wait::until("the start", STATISTICS, begun).expect("begun");
+        running.signal("TERM").expect("told");
+        let outcome = running.finish().expect("ends");
+        outcome.assert_code(3).assert_stderr_has("stopped by SIGTERM");
+        assert_eq!(outcome.stderr.lines().count(), 1, "{outcome}");
+    }
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! What each section shows, to whom, and of what names.
 
+use std::cmp::Reverse;
+
 use pso_tests::deployment::{self, Spec};
 use pso_tests::pg::TempPg;
 use pso_tests::tool::{Outcome, Tool};
@@ -7,7 +9,8 @@ use pso_tests::wait;
 use serde_json::Value;
 
 use super::{
-    SECTIONS, STATISTICS, advised, advised_no_more, database, lock_statements, message, names, of_rule, run, tool, undo,
+    SECTIONS, STATISTICS, advised, advised_no_more, database, lock_statements, message, names, number, of_rule, run,
+    tool, undo,
 };
 
 #[test]
@@ -47,8 +50,13 @@ fn every_section_shows_a_filled_database() {
     assert!(activity["xact_ms"].is_u64(), "{activity}");
     let tables = names(&outcome, "pg.table");
     assert!(tables.iter().all(|name| name.starts_with("public.")) && tables.len() == 6, "{tables:?}");
-    let live: Vec<i64> = outcome.records_of_kind("pg.table").iter().filter_map(|t| t["n_live_tup"].as_i64()).collect();
-    assert!(live.is_sorted_by(|a, b| a >= b), "{live:?}");
+    // The worst first.
+    let dead = |table: &Value| (number(table, "n_dead_tup"), number(table, "n_live_tup"));
+    let dead: Vec<_> = outcome.records_of_kind("pg.table").iter().map(dead).collect();
+    assert!(dead.is_sorted_by(|a, b| a >= b), "{dead:?}");
+    let scans = |index: &Value| (number(index, "idx_scan"), Reverse(number(index, "size_bytes")));
+    let scans: Vec<_> = outcome.records_of_kind("pg.index").iter().map(scans).collect();
+    assert!(scans.is_sorted(), "{scans:?}");
     let plans = outcome.record("pg.size", "public.plans");
     let sizes = ["size_bytes", "table_bytes", "index_bytes"].map(|field| plans[field].as_i64().expect("bytes"));
     let asked = database.scalar("SELECT pg_total_relation_size('public.plans')").expect("asked");

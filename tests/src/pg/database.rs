@@ -76,7 +76,7 @@ impl Database {
             ("PGUSER", APPLICATION_USER.to_owned()),
             ("PGPASSWORD", self.password().to_owned()),
             ("PGDATABASE", self.name.clone()),
-            ("PSO_PGSTATS_ACCEPTED_SETTINGS", "fsync,full_page_writes".to_owned()),
+            ("PSO_PGSTATS_ACCEPT", "setting_dangerous:fsync, setting_dangerous:full_page_writes".to_owned()),
         ]
         .map(|(name, value)| (name.to_owned(), value))
         .to_vec()

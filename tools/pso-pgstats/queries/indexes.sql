@@ -134,4 +134,4 @@ SELECT
     || CASE WHEN s.description IS NULL THEN '' ELSE
         pg_catalog.format(E';\nCOMMENT ON INDEX %I.%I IS %L', s.schemaname, s.indexrelname, s.description) END AS definition
 FROM defined AS s
-ORDER BY s.idx_scan DESC, s.schemaname, s.indexrelname
+ORDER BY valid, s.idx_scan, size_bytes DESC NULLS LAST, s.schemaname, s.indexrelname

@@ -11,7 +11,7 @@ WITH keyed AS (
     FROM pg_catalog.pg_constraint AS k
     WHERE k.contype = 'f' AND pg_catalog.array_length(k.conkey, 1) = 1
 ),
-seen AS (
+seen AS MATERIALIZED (
     SELECT
         n.nspname,
         c.relname,

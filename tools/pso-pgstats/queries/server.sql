@@ -27,7 +27,7 @@ SELECT
             'autovacuum_vacuum_threshold', 'block_size', 'checkpoint_timeout', 'data_checksums', 'fsync', 'full_page_writes',
             'hot_standby_feedback', 'idle_in_transaction_session_timeout', 'max_connections', 'max_locks_per_transaction', 'max_prepared_transactions',
             'max_replication_slots', 'max_slot_wal_keep_size', 'max_wal_size', 'pg_stat_statements.max',
-            'reserved_connections', 'shared_buffers', 'superuser_reserved_connections', 'track_activities', 'track_counts',
+            'recovery_min_apply_delay', 'reserved_connections', 'shared_buffers', 'superuser_reserved_connections', 'track_activities', 'track_counts',
             'track_io_timing', 'vacuum_failsafe_age', 'vacuum_multixact_failsafe_age', 'wal_segment_size', 'work_mem'
         )
     ) AS settings

@@ -64,4 +64,4 @@ LEFT JOIN (
     FROM pg_catalog.pg_statio_user_tables AS u
     GROUP BY u.relid
 ) AS i ON i.relid = t.relid
-ORDER BY t.n_live_tup DESC, t.schemaname, t.relname
+ORDER BY t.n_dead_tup DESC, t.n_live_tup DESC, t.schemaname, t.relname

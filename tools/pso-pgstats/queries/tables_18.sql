@@ -59,4 +59,4 @@ SELECT
 FROM pg_catalog.pg_stat_user_tables AS t
 JOIN pg_catalog.pg_class AS c ON c.oid = t.relid
 LEFT JOIN pg_catalog.pg_statio_user_tables AS i ON i.relid = t.relid
-ORDER BY t.n_live_tup DESC, t.schemaname, t.relname
+ORDER BY t.n_dead_tup DESC, t.n_live_tup DESC, t.schemaname, t.relname

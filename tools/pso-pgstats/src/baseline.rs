@@ -1,11 +1,11 @@
 //! `--baseline`: the numbers of an earlier run, kept small: of each record what can be compared, and nothing else.
 
 use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
 use std::path::Path;
 
 use anyhow::Context as _;
 use pso_common::Run;
+use pso_common::io::Interruptible;
 use pso_common::reader::{Line, RecordReader};
 use pso_common::record::schema::{self, KindInfo};
 use pso_common::record::{
@@ -82,7 +82,8 @@ impl Baseline {
     /// that appends to it (`--records`).
     pub(crate) fn read(path: &Path, run: &mut Run<'_>) -> anyhow::Result<Self> {
         let shown = path.display();
-        let file = File::open(path).with_context(|| format!("open {shown} (--baseline)"))?;
+        let file =
+            Interruptible::open(path, run.cancel().clone()).with_context(|| format!("open {shown} (--baseline)"))?;
         let mut reader = RecordReader::new(file);
         let mut runs = Runs::default();
         while let Some(line) = reader.next_line().with_context(|| format!("read {shown} (--baseline)"))? {

@@ -76,7 +76,7 @@ fn compare(
     let reset_since_then = before.stats_since_at.to_string() != now.stats_since_at.to_string();
     let mut compared = Compared::default();
     let readable = |section: &&&Section| ends.get(section.name).is_some_and(|end| end.rows.is_some());
-    let kinds: Vec<&str> = needed.iter().filter(readable).flat_map(|section| section.kinds).copied().collect();
+    let kinds: Vec<&str> = needed.iter().filter(readable).map(|section| section.kind).collect();
     let mut reset = BTreeSet::new();
     let mut known: (&str, Vec<(&'static str, bool)>) = ("", Vec::new());
     let failed = snapshot.records.each_measured(&mut |kind, object, record| {
@@ -252,7 +252,7 @@ pub(crate) fn needs(shown: &[&'static Section]) -> Vec<&'static Section> {
 
 /// Whether the section's records have anything to compare.
 fn measured(section: &Section) -> bool {
-    section.kinds.iter().filter_map(|kind| schema::find(kind)).any(|info| !fields(info).is_empty())
+    schema::find(section.kind).is_some_and(|info| !fields(info).is_empty())
 }
 
 #[cfg(test)]

@@ -54,9 +54,9 @@ macro_rules! records {
                 $(self.$plural.append(&mut other.$plural);)*
             }
 
-            /// Writes those of these kinds.
-            pub(crate) fn emit(&self, kinds: &[&str], run: &mut Run<'_>) -> anyhow::Result<()> {
-                $(if kinds.contains(&<pso_common::record::$record as Kind>::KIND) {
+            /// Writes those of this kind.
+            pub(crate) fn emit(&self, kind: &str, run: &mut Run<'_>) -> anyhow::Result<()> {
+                $(if kind == <pso_common::record::$record as Kind>::KIND {
                     emit_all(&self.$plural, run)?;
                 })*
                 Ok(())

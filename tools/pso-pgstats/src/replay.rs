@@ -3,12 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::File;
-use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context as _, bail, ensure};
 use pso_common::Run;
+use pso_common::io::Interruptible;
 use pso_common::reader::{Line, RecordReader};
 use pso_common::record::{
     AnyRecord, Kind as _, PgAdviceRecord, PgChangeRecord, PgSectionRecord, PgServerRecord, RunEndRecord,
@@ -26,10 +25,10 @@ use crate::watch::Failure;
 /// Shows the sections of the saved run.
 pub(crate) fn run(path: &Path, settings: &Settings, run: &mut Run<'_>) -> anyhow::Result<()> {
     let conclusions = Conclusions::new(settings, run)?;
-    let input: Box<dyn Read> = if path == Path::new("-") {
-        Box::new(run.take_stdin())
+    let input = if path == Path::new("-") {
+        run.take_stdin()
     } else {
-        Box::new(File::open(path).with_context(|| format!("open {} (--input)", path.display()))?)
+        Interruptible::open(path, run.cancel().clone()).with_context(|| format!("open {} (--input)", path.display()))?
     };
     let saved = read(RecordReader::new(input), run).with_context(|| format!("read {} (--input)", path.display()))?;
     ensure!(
@@ -56,7 +55,7 @@ struct Saved {
     newer: Option<u32>,
 }
 
-fn read(mut reader: RecordReader<Box<dyn Read>>, run: &mut Run<'_>) -> anyhow::Result<Saved> {
+fn read(mut reader: RecordReader<Interruptible>, run: &mut Run<'_>) -> anyhow::Result<Saved> {
     let mut saved = Saved::default();
     let mut malformed = Flood::default();
     let mut unread = Flood::default();
@@ -151,7 +150,7 @@ impl Saved {
 
     /// A section of which a record could not be read is not to be judged by the rest of them.
     fn distrust(&mut self, kind: &str, reason: &str) {
-        if let Some(section) = crate::sections::SECTIONS.iter().find(|section| section.kinds.contains(&kind)) {
+        if let Some(section) = crate::sections::SECTIONS.iter().find(|section| section.kind == kind) {
             self.ends.insert(section.name, End::failed(&Failure::Unknown(reason.to_owned()), None));
         }
     }
@@ -182,8 +181,7 @@ impl Saved {
                 end.emit(section, run)?;
                 continue;
             }
-            let lines: Vec<&AnyRecord> =
-                section.kinds.iter().filter_map(|kind| self.lines.get(*kind)).flatten().collect();
+            let lines: Vec<&AnyRecord> = self.lines.get(section.kind).into_iter().flatten().collect();
             for line in &lines {
                 run.pass(line)?;
                 run.note(line.header.severity);

@@ -1,6 +1,7 @@
 //! What a section found, on its way from the thread that asks to the one that writes.
 
 use std::collections::BTreeMap;
+use std::fmt::Display;
 
 use pso_common::Run;
 use pso_common::record::{PgSectionRecord, PgServerRecord, Severity};
@@ -35,6 +36,11 @@ pub(crate) struct Note {
 impl Note {
     pub(crate) fn new(severity: Severity, text: impl Into<String>) -> Self {
         Self { severity, text: text.into() }
+    }
+
+    /// What the role does not see, and the right that shows it.
+    pub(crate) fn hidden(what: impl Display, right: &str, server: &PgServerRecord) -> Self {
+        Self::new(Severity::Info, format!("{what}; GRANT {right} TO {}", server.role))
     }
 }
 

@@ -9,6 +9,7 @@ use pso_common::config::{Config, ConfigValue, Field, Paths, Percent, ToolSection
 use pso_common::postgres::PgSettings;
 use serde::Deserialize;
 
+use crate::advice;
 use crate::cli::Cli;
 use crate::sections::{Conclusion, SECTIONS, Section};
 
@@ -156,8 +157,8 @@ limits! {
     max_deadlocks: u32 = 5, "N";
     /// Advise on temporary files when more than N MiB are written a day [default: 10240]
     max_temp_mib: u32 = 10_240, "N";
-    /// Advise nothing on these dangerous settings, separated by commas: they are wanted [default: none]
-    accepted_settings: String = String::new(), "NAMES";
+    /// Leave out the advice of these names, RULE:OBJECT or RULE:*, separated by commas: it is known and wanted so [default: none]
+    accept: String = String::new(), "NAMES";
     /// End after SPAN whatever the server does; what was not read by then is reported as unknown [default: 20s]
     deadline: Duration = Duration::from_secs(20), "SPAN";
 }
@@ -174,6 +175,7 @@ fn value<T: ConfigValue>(text: &str) -> Result<T, String> {
 impl Settings {
     pub(crate) fn resolve(cli: &Cli, config: &Config) -> anyhow::Result<Self> {
         let limits = Limits::resolve(&cli.limits, config)?;
+        advice::check_accepted(&limits.accept)?;
         let paths = Paths::resolve(config)?;
         let source = match &cli.input {
             Some(path) => Source::Saved(path.clone()),
@@ -249,7 +251,7 @@ mod tests {
     fn the_help_names_the_default_of_each_limit() {
         for ((name, default), (_, documented)) in Limits::default().shown().into_iter().zip(Limits::documented()) {
             let expected = match name {
-                "accepted_settings" => Some("none".to_owned()),
+                "accept" => Some("none".to_owned()),
                 "exact" => None,
                 _ => Some(default),
             };
@@ -261,7 +263,11 @@ mod tests {
     fn each_limit_is_set_by_its_flag_its_variable_and_its_key() {
         let before = Limits::default().shown();
         for (name, _) in &before {
-            let value = if *name == "exact" { "true" } else { "7" };
+            let value = match *name {
+                "exact" => "true",
+                "accept" => "dead_tuples:*",
+                _ => "7",
+            };
             let flag = format!("--{}={value}", name.replace('_', "-"));
             let cli = |args: &[&str]| Cli::try_parse_from([&["pso-pgstats"], args].concat()).expect("valid flags");
             let mut env = Env::default();

@@ -70,7 +70,7 @@ pub(crate) fn run(pg: PgSettings, settings: &Settings, run: &mut Run<'_>) -> any
             end.emit(section, run)?;
         } else {
             let end = reading.end_of(section, run.cancel())?;
-            reading.snapshot.records.emit(section.kinds, run)?;
+            reading.snapshot.records.emit(section.kind, run)?;
             end.emit(section, run)?;
         }
     }

@@ -43,5 +43,6 @@ pub struct PgAdviceRecord {
 
 impl Kind for PgAdviceRecord {
     const KIND: &'static str = "pg.advice";
-    const COLUMNS: &'static [&'static str] = &["confidence", "gain_bytes", "sql"];
+    const COLUMNS: &'static [&'static str] = &["confidence", "gain_bytes"];
+    const BELOW: &'static [&'static str] = &["sql"];
 }

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -145,8 +145,7 @@ pub(crate) fn file(path: &Path, how: How, cancel: &Cancel) -> io::Result<Opened>
     let log = match LogFile::open(path) {
         Err(error) if error.kind() == io::ErrorKind::InvalidInput => {
             // A pipe, such as `<(journalctl)`. Opening one waits for its writer, so that is left to the reading thread.
-            let late = Late { path: path.to_path_buf(), file: None };
-            let input = Interruptible::new(Box::new(late), cancel.clone());
+            let input = Interruptible::open(path, cancel.clone())?;
             return Ok(Opened { input: stream(Box::new(input), how.sizes)?, size: None, log: None });
         }
         log => log?,
@@ -170,22 +169,6 @@ pub(crate) fn file(path: &Path, how: How, cancel: &Cancel) -> io::Result<Opened>
 
 fn shorter() -> io::Error {
     io::Error::new(io::ErrorKind::UnexpectedEof, "it has become shorter than what was read of it before")
-}
-
-/// A file that is opened when it is first read.
-struct Late {
-    path: PathBuf,
-    file: Option<File>,
-}
-
-impl Read for Late {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let file = match &mut self.file {
-            Some(file) => file,
-            none => none.insert(File::open(&self.path)?),
-        };
-        file.read(buffer)
-    }
 }
 
 /// Reads a stream, decompressed and as UTF-8.

@@ -60,7 +60,7 @@ fn advice(table: &PgVacuumRecord, late: Late, limits: &Limits, nap: Duration) ->
     Advice {
         severity,
         object: table.object.clone(),
-        why: format!("{what}; {}", cause(table, nap)),
+        why: format!("{what}; {}", cause(table, late, nap)),
         evidence: evidence([
             ("n_dead_tup", Some(table.n_dead_tup.to_string())),
             ("vacuum_threshold", Some(table.vacuum_threshold.round().to_string())),
@@ -85,9 +85,14 @@ fn advice(table: &PgVacuumRecord, late: Late, limits: &Limits, nap: Duration) ->
 }
 
 /// What keeps it, as far as can be seen, and the way out.
-fn cause(table: &PgVacuumRecord, nap: Duration) -> String {
+fn cause(table: &PgVacuumRecord, late: Late, nap: Duration) -> String {
+    let seen = match late {
+        Late::Dead => hindrance(table),
+        // Where nothing is to be removed, nobody is in the way of that.
+        Late::Inserted => at_work(table),
+    };
     // Since when it is so, the counters do not say.
-    hindrance(table).unwrap_or_else(|| {
+    seen.unwrap_or_else(|| {
         format!(
             "nothing is seen to hold vacuum back; it comes by each {} only (autovacuum_naptime), so look again; if it is still \
              so, the workers are too few or too slow (autovacuum_max_workers, autovacuum_vacuum_cost_limit), or the counters \
@@ -99,11 +104,17 @@ fn cause(table: &PgVacuumRecord, nap: Duration) -> String {
 
 /// What is seen to be in the way of another vacuum.
 pub(super) fn hindrance(table: &PgVacuumRecord) -> Option<String> {
-    if let Some(pid) = table.worker_pid {
-        let text = "vacuums it now; should that take too long, autovacuum_vacuum_cost_limit slows it";
-        return Some(format!("pid {pid} {text}"));
-    }
-    let (holder, age) = (table.horizon_holder.as_ref()?, table.horizon_age?);
+    at_work(table).or_else(|| held(table))
+}
+
+fn at_work(table: &PgVacuumRecord) -> Option<String> {
+    let text = "vacuums it now; should that take too long, autovacuum_vacuum_cost_limit slows it";
+    table.worker_pid.map(|pid| format!("pid {pid} {text}"))
+}
+
+fn held(table: &PgVacuumRecord) -> Option<String> {
+    // Who began with the last transaction keeps nothing.
+    let (holder, age) = (table.horizon_holder.as_ref()?, table.horizon_age.filter(|age| *age > 0)?);
     Some(format!(
         "what the last {age} transactions deleted cannot be removed yet, because {holder} may still see it; if most of it is as \
          young as that, {}",
@@ -174,6 +185,18 @@ mod tests {
         assert_eq!(advised(never), [], "autovacuum does not come for inserts");
         let both = PgVacuumRecord { n_dead_tup: 5000, threshold_percent: Some(900.0), ..inserted(2001, 200.01) };
         assert_eq!(advised(both)[0].severity, Severity::Warning);
+    }
+
+    #[test]
+    fn nobody_is_named_who_is_not_in_the_way() {
+        let holder = |table: PgVacuumRecord, age| {
+            let horizon_holder = Some("pid 7".to_owned());
+            let held = PgVacuumRecord { horizon_holder, horizon_age: Some(age), ..table };
+            advised(held).remove(0).why.contains("pid 7 may still see it")
+        };
+        assert!(holder(table(1000, 900.0), 1));
+        assert!(!holder(table(1000, 900.0), 0), "it began with the last transaction");
+        assert!(!holder(inserted(2001, 200.01), 9), "nothing is to be removed");
     }
 
     #[test]

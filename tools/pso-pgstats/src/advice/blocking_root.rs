@@ -7,7 +7,7 @@ use pso_common::Severity;
 use pso_common::config::ConfigValue as _;
 use pso_common::record::{Confidence, PgBlockingRecord};
 
-use super::{Advice, Judged, Rule, ending, evidence, quoted, whole_seconds};
+use super::{Advice, Judged, Rule, copies_database, ending, evidence, quoted, whole_seconds};
 use crate::records::Snapshot;
 use crate::report::count;
 use crate::settings::Limits;
@@ -115,6 +115,10 @@ fn way_out(root: &PgBlockingRecord, here: &str) -> (String, Option<String>) {
             _ => (text.to_owned(), Some(format!("ROLLBACK PREPARED {}", quoted(gid)))),
         };
     }
+    if copies_database(root.application_name.as_deref()) {
+        let text = "it copies the database: let it finish, or cancel what waits for it and try that later";
+        return (text.to_owned(), None);
+    }
     let way = match (root.backend_type.as_deref(), root.state.as_deref()) {
         (Some("client backend"), Some("active")) => (
             "it is at work: see what it does, and if that can be lost, cancel it; where that does not help, end the session",
@@ -206,6 +210,15 @@ mod tests {
         assert!(sql(root("idle in transaction", LIMIT)).expect("SQL").contains("pg_terminate_backend"));
         let session = PgBlockingRecord { xact_start: None, ..root("idle", LIMIT) };
         assert!(sql(session).expect("SQL").ends_with("xact_start IS NULL"));
+    }
+
+    #[test]
+    fn a_copy_of_the_database_is_not_ended() {
+        for state in ["active", "idle in transaction"] {
+            let application_name = Some("pg_dump".to_owned());
+            let advice = advised(PgBlockingRecord { application_name, ..root(state, LIMIT) }).remove(0);
+            assert!(advice.sql.is_none() && advice.why.contains("cancel what waits for it"), "{}", advice.why);
+        }
     }
 
     #[test]

@@ -2,13 +2,16 @@
 //! backups.
 
 use pso_common::Severity;
-use pso_common::record::Confidence;
+use pso_common::record::{Confidence, PgChecksumsRecord};
 
 use super::{Advice, Judged, Rule, evidence};
 use crate::records::Snapshot;
 use crate::settings::Limits;
 
 pub(super) const RULE: Rule = Rule { name: "checksums_off", on_standby: true, needs: &["checksums"], judge };
+
+/// The setting that shows it.
+const NAME: &str = "data_checksums";
 
 fn judge(snapshot: &Snapshot, _: &Limits) -> Judged {
     snapshot.records.checksums.iter().filter(|checksums| !checksums.data_checksums).map(|_| advice()).collect()
@@ -17,12 +20,12 @@ fn judge(snapshot: &Snapshot, _: &Limits) -> Judged {
 fn advice() -> Advice {
     Advice {
         severity: Severity::Info,
-        object: "data_checksums".to_owned(),
+        object: NAME.to_owned(),
         why: "pages have no checksums: what a disk or its controller damages is noticed late or never, and gets into the backups. \
               pg_checksums --enable adds them while the server is stopped; it writes every page once, and each standby needs it \
               alike. From 18 on initdb makes them"
             .to_owned(),
-        evidence: evidence([("data_checksums", Some("off".to_owned()))]),
+        evidence: evidence([(NAME, Some("off".to_owned()))]),
         confidence: Confidence::High,
         // The server must be stopped.
         sql: None,
@@ -33,8 +36,6 @@ fn advice() -> Advice {
 
 #[cfg(test)]
 mod tests {
-    use pso_common::record::PgChecksumsRecord;
-
     use super::*;
     use crate::advice::tests::{judged, snapshot};
 

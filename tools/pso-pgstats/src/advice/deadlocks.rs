@@ -61,7 +61,7 @@ mod tests {
         assert_eq!(advised(5, hour, true), []);
         assert_eq!(advised(6, hour, true)[0].evidence["deadlocks_per_day"], "6.0");
         assert_eq!(advised(50, days, true), []);
-        assert_eq!(advised(51, days, true)[0].evidence["statistics_age"], "10days");
+        assert_eq!(advised(51, days, true)[0].evidence["statistics_age"], "10d");
         assert_eq!(advised(51, days, false), []);
     }
 }

@@ -4,18 +4,10 @@
 
 use pso_common::record::Timestamp;
 
-/// Ends the session and its transaction.
+/// Ends the session and its transaction, as long as it waits for its client.
 pub(super) fn terminate(pid: i32, backend_start: Option<Timestamp>, xact_start: Option<Timestamp>) -> Option<String> {
-    statement("pg_terminate_backend", pid, backend_start, xact_start)
-}
-
-/// As [`terminate`], only as long as the session waits for its client.
-pub(super) fn terminate_left(
-    pid: i32,
-    backend_start: Option<Timestamp>,
-    xact_start: Option<Timestamp>,
-) -> Option<String> {
-    Some(format!("{} AND state LIKE 'idle in transaction%'", terminate(pid, backend_start, xact_start)?))
+    let statement = statement("pg_terminate_backend", pid, backend_start, xact_start)?;
+    Some(format!("{statement} AND state LIKE 'idle in transaction%'"))
 }
 
 /// Cancels the statement, and with it the transaction unless it has a savepoint; the session stays.
@@ -56,7 +48,6 @@ mod tests {
         let now = || Some(NOW.parse().expect("a time"));
         assert_eq!(terminate(1, None, now()), None);
         assert_eq!(cancel(1, now(), None), None);
-        assert_eq!(terminate_left(1, now(), None), None);
         assert_eq!(terminate_idle(1, None), None);
         let idle = terminate_idle(7, now()).expect("SQL");
         assert!(idle.contains("pid = 7") && idle.ends_with("xact_start IS NULL"), "{idle}");

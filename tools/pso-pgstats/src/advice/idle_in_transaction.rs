@@ -7,7 +7,7 @@ use pso_common::Severity;
 use pso_common::config::ConfigValue as _;
 use pso_common::record::{Confidence, PgActivityRecord};
 
-use super::{Advice, Judged, Rule, ending, evidence, whole_seconds};
+use super::{Advice, Judged, Rule, copies_database, ending, evidence, whole_seconds};
 use crate::records::Snapshot;
 use crate::settings::Limits;
 
@@ -20,6 +20,8 @@ fn judge(snapshot: &Snapshot, limits: &Limits) -> Judged {
         .activity
         .iter()
         .filter(|session| session.state.as_deref().is_some_and(|state| state.starts_with("idle in transaction")))
+        // That is another rule's, when it takes too long, and is not ended.
+        .filter(|session| !copies_database(session.application_name.as_deref()))
         .filter_map(|session| Some((session, Duration::from_millis(session.state_ms?))))
         .filter(|(_, idle)| *idle >= limit)
         .collect();
@@ -51,7 +53,7 @@ fn advice(session: &PgActivityRecord, idle: Duration, limit: Duration) -> Advice
             ("xmin_age", session.xmin_age.map(|age| age.to_string())),
         ]),
         confidence: Confidence::Medium,
-        sql: ending::terminate_left(session.pid, session.backend_start, session.xact_start),
+        sql: ending::terminate(session.pid, session.backend_start, session.xact_start),
         undo_sql: None,
         gain_bytes: None,
     }
@@ -87,6 +89,15 @@ mod tests {
         assert!(advice.sql.expect("SQL").contains(&format!("backend_start) = '{NOW}'")));
         assert_eq!(advised(session("idle in transaction (aborted)", LIMIT)).len(), 1);
         assert_eq!(advised(session("active", LIMIT)), []);
+    }
+
+    #[test]
+    fn the_first_session_of_a_dump_that_waits_for_the_others_is_not_ended() {
+        let of = |name: &str| {
+            let application_name = Some(name.to_owned());
+            advised(PgActivityRecord { application_name, ..session("idle in transaction", 600_000) }).len()
+        };
+        assert_eq!(["pg_dump", "pso-backup", "psql"].map(of), [0, 0, 1]);
     }
 
     #[test]

@@ -8,14 +8,11 @@ use pso_common::Severity;
 use pso_common::config::ConfigValue as _;
 use pso_common::record::{Confidence, PgActivityRecord};
 
-use super::{Advice, Judged, Rule, command, ending, evidence, whole_seconds};
+use super::{Advice, Judged, Rule, command, copies_database, ending, evidence, whole_seconds};
 use crate::records::Snapshot;
 use crate::settings::Limits;
 
 pub(super) const RULE: Rule = Rule { name: "long_transaction", on_standby: true, needs: &["activity"], judge };
-
-/// Programs that keep one transaction open for as long as they copy the database, and should be let finish.
-const COPYING: [&str; 3] = ["pg_dump", "pg_dumpall", "pso-backup"];
 
 /// Commands that keep the house and may take long; who cancels one has it begin anew.
 const TIDYING: [&str; 6] = ["VACUUM", "ANALYZE", "REINDEX", "CLUSTER", "CREATE INDEX", "CREATE UNIQUE INDEX"];
@@ -50,7 +47,7 @@ fn advice(session: &PgActivityRecord, open: Duration, limit: Duration) -> Advice
         }
         _ => "it holds back no vacuum now, but keeps its locks".to_owned(),
     };
-    let copying = COPYING.contains(&application);
+    let copying = copies_database(Some(application));
     let (way, sql) = way_out(session, copying, tidying.is_some());
     let span = |ms: u64| whole_seconds(Duration::from_millis(ms)).show();
     Advice {
@@ -96,7 +93,7 @@ fn way_out(session: &PgActivityRecord, copying: bool, tidying: bool) -> (&'stati
         ),
         (Some("client backend") | None, Some(_)) => (
             "It waits for its client: ending the session loses what the transaction has not committed",
-            ending::terminate_left(session.pid, session.backend_start, session.xact_start),
+            ending::terminate(session.pid, session.backend_start, session.xact_start),
         ),
         _ => ("It is no client's: see what started it", None),
     }

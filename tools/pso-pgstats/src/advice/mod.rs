@@ -1,6 +1,7 @@
 //! `advice`: what to do. Each file is one rule: a pure function that looks for one situation in what was read and gives,
 //! with its evidence, the statement that ends it and the one that brings back what was there.
 
+mod accepted;
 mod alter_system;
 mod archiver_failing;
 mod autovacuum_behind;
@@ -56,6 +57,8 @@ use crate::records::Snapshot;
 use crate::report::{End, Ends, Note, count};
 use crate::sections::{SECTIONS, Section};
 use crate::settings::Limits;
+use accepted::Accepted;
+pub(crate) use accepted::check as check_accepted;
 
 /// One rule.
 struct Rule {
@@ -127,9 +130,8 @@ impl Judged {
     /// Says so where the role sees not what the sessions of others do.
     fn note_hidden_sessions(&mut self, server: &PgServerRecord) {
         if !server.reads_all_stats {
-            let role = &server.role;
-            let text = format!("only {role}'s own sessions can be judged; GRANT pg_read_all_stats TO {role}");
-            self.note(Severity::Info, text);
+            let text = format!("only {}'s own sessions can be judged", server.role);
+            self.notes.push(Note::hidden(text, "pg_read_all_stats", server));
         }
     }
 }
@@ -205,6 +207,7 @@ fn ask(rules: &[Rule], snapshot: &Snapshot, ends: &Ends, limits: &Limits) -> Ver
     let mut verdict = Verdict::default();
     // What several rules say, or are stopped by, is told once, with their names.
     let (mut said, mut stopped) = (ByNote::default(), ByNote::default());
+    let (accepted, mut left_out) = (Accepted::of(&limits.accept), 0);
     for rule in rules {
         if let Some(reason) = obstacle(rule, snapshot, ends) {
             stopped.add(reason, rule.name);
@@ -212,8 +215,15 @@ fn ask(rules: &[Rule], snapshot: &Snapshot, ends: &Ends, limits: &Limits) -> Ver
         }
         let judged = (rule.judge)(snapshot, limits);
         verdict.judged = true;
-        verdict.advice.extend(judged.advice.into_iter().map(|advice| (rule.name, advice)));
+        let given = judged.advice.len();
+        let told = judged.advice.into_iter().filter(|advice| !accepted.has(rule.name, &advice.object));
+        let before = verdict.advice.len();
+        verdict.advice.extend(told.map(|advice| (rule.name, advice)));
+        left_out += given - (verdict.advice.len() - before);
         judged.notes.into_iter().for_each(|note| said.add(note, rule.name));
+    }
+    if left_out > 0 {
+        verdict.notes.push(Note::new(Severity::Ok, format!("{left_out} accepted (--accept)")));
     }
     verdict.notes.extend(said.told().chain(stopped.told()));
     verdict.advice = without_repeats(verdict.advice);
@@ -276,6 +286,12 @@ fn evidence<const N: usize>(pairs: [(&str, Option<String>); N]) -> Labels {
 fn quoted(text: &str) -> String {
     let quotes = text.replace('\'', "''");
     if quotes.contains('\\') { format!("E'{}'", quotes.replace('\\', "\\\\")) } else { format!("'{quotes}'") }
+}
+
+/// Whether it is a program that keeps one transaction open for as long as it copies the database, and should be let finish. The
+/// first session of several (`pg_dump --jobs`) waits for the others idle in its transaction.
+fn copies_database(application_name: Option<&str>) -> bool {
+    matches!(application_name, Some("pg_dump" | "pg_dumpall" | "pso-backup"))
 }
 
 /// With which of these commands a statement begins.

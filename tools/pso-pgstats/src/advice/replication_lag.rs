@@ -19,10 +19,25 @@ fn judge(snapshot: &Snapshot, limits: &Limits) -> Judged {
     let limit = mebibytes(limits.max_replication_lag_mib);
     let records = &snapshot.records.replication;
     let lags = records.iter().filter_map(|record| Some((record, record.replay_lag_bytes?)));
-    let mut judged: Judged =
-        lags.filter(|(_, lag)| *lag >= limit).map(|(record, lag)| advice(record, lag, limit)).collect();
+    let delay = delay(snapshot);
+    let late = lags.filter(|(_, lag)| *lag >= limit);
+    let (meant, late): (Vec<_>, Vec<_>) = late.partition(|(record, _)| {
+        record.direction == "receiver" && record.replay_paused != Some(true) && delay.is_some()
+    });
+    let mut judged: Judged = late.into_iter().map(|(record, lag)| advice(record, lag, limit)).collect();
+    if let (Some(delay), false) = (delay, meant.is_empty()) {
+        let text =
+            format!("not judged, this standby replays later on purpose (recovery_min_apply_delay = {})", delay.show());
+        judged.note(Severity::Info, text);
+    }
     judged.notes.extend(hidden_replication(records, &snapshot.server));
     judged
+}
+
+/// How much later than it could the standby is to replay.
+fn delay(snapshot: &Snapshot) -> Option<Duration> {
+    let ms = snapshot.server.settings.get("recovery_min_apply_delay")?.parse().ok()?;
+    (ms > 0).then(|| Duration::from_millis(ms))
 }
 
 fn advice(record: &PgReplicationRecord, lag: i64, limit: i64) -> Advice {
@@ -37,7 +52,8 @@ fn advice(record: &PgReplicationRecord, lag: i64, limit: i64) -> Advice {
         )
     } else {
         format!(
-            "it is {behind} behind; see whether it is the network (sent_lag), its disk (flush_lag) or the replay there"
+            "it is {behind} behind; see whether it is the network (sent_lag), its disk (flush_lag) or the replay there, which may be \
+             late on purpose (recovery_min_apply_delay)"
         )
     };
     Advice {
@@ -94,6 +110,22 @@ mod tests {
         assert_eq!(judge_one(paused(LIMIT - 1)).advice, []);
         let advice = judge_one(paused(LIMIT)).advice.remove(0);
         assert_eq!(advice.sql.as_deref(), Some("SELECT pg_catalog.pg_wal_replay_resume()"));
+    }
+
+    #[test]
+    fn a_standby_that_is_to_be_late_is_not_judged_here() {
+        let judge_delayed = |record| {
+            let mut snapshot = snapshot(|records| records.replication = vec![record]);
+            snapshot.server.settings.insert("recovery_min_apply_delay".to_owned(), "3600000".to_owned());
+            judged(&RULE, &snapshot)
+        };
+        let delayed = judge_delayed(receiver(LIMIT));
+        assert!(delayed.advice.is_empty() && delayed.notes[0].text.ends_with("(recovery_min_apply_delay = 1h)"));
+        assert_eq!(judge_delayed(receiver(LIMIT - 1)).notes, []);
+        let paused = PgReplicationRecord { replay_paused: Some(true), ..receiver(LIMIT) };
+        assert_eq!(judge_delayed(paused).advice.len(), 1, "that is another reason");
+        let sender = PgReplicationRecord { direction: "sender".to_owned(), ..receiver(LIMIT) };
+        assert_eq!(judge_delayed(sender).advice.len(), 1);
     }
 
     #[test]

@@ -112,7 +112,7 @@ mod tests {
         let advice = advised(table(10_000, 337, None)).remove(0);
         assert_eq!((advice.severity, advice.confidence, advice.sql), (Severity::Info, Confidence::Low, None));
         assert_eq!(advice.evidence["rows_per_scan"], "10000");
-        assert_eq!(advice.evidence["statistics_age"], "14days");
+        assert_eq!(advice.evidence["statistics_age"], "14d");
         assert_eq!(advised(table(9_999, 337, None)), [], "a small one is best read so");
         assert_eq!(advised(table(10_000, 336, None)), [], "as often as jobs do");
         assert_eq!(advised(table(10_000, 1000, Some(1000))), [], "half of the scans");

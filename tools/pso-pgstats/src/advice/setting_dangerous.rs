@@ -148,15 +148,14 @@ const DANGERS: &[Danger] = &[
     },
 ];
 
-fn judge(snapshot: &Snapshot, limits: &Limits) -> Judged {
-    let accepted: Vec<&str> = limits.accepted_settings.split(',').map(str::trim).collect();
+fn judge(snapshot: &Snapshot, _: &Limits) -> Judged {
     let mut judged = Judged::default();
     for setting in &snapshot.records.settings {
         let (Some(name), Some(value)) = (&setting.setting_name, &setting.setting) else { continue };
         let Some(danger) = DANGERS.iter().find(|danger| danger.name == name) else { continue };
         let bad = danger.bad.contains(&value.to_lowercase().as_str());
         let matters = danger.on_standby || !snapshot.server.in_recovery;
-        if bad && matters && concerns(setting, danger) && !accepted.contains(&danger.name) {
+        if bad && matters && concerns(setting, danger) {
             judged.advice.push(advice(setting, value, danger, snapshot));
         }
     }

@@ -80,6 +80,19 @@ fn a_section_that_was_not_read_stops_only_the_rules_that_need_it() {
 }
 
 #[test]
+fn what_is_accepted_is_counted_and_not_told() {
+    let snapshot = with_dead_rows();
+    let told = |accept: &str| {
+        let limits = Limits { accept: accept.to_owned(), ..Limits::default() };
+        let verdict = ask(&[dead_tuples::RULE], &snapshot, &read(&["tables", "vacuum", "activity"]), &limits);
+        assert!(verdict.judged);
+        (verdict.advice.len(), verdict.notes.iter().map(|note| note.text.clone()).collect::<Vec<_>>().join("; "))
+    };
+    assert_eq!(told("unused_index:*"), (1, String::new()));
+    assert_eq!(told("dead_tuples:*"), (0, "1 accepted (--accept)".to_owned()));
+}
+
+#[test]
 fn a_reason_that_stops_several_rules_is_told_once() {
     let verdict = ask(&[dead_tuples::RULE, never_analyzed::RULE], &snapshot(|_| {}), &read(&[]), &Limits::default());
     assert!(!verdict.judged);

@@ -8,7 +8,7 @@ use serde::Deserialize;
 
 use super::Section;
 use crate::records::{Records, Row};
-use crate::report::Report;
+use crate::report::{Note, Report};
 use crate::watch::{Failure, Variants, Watch};
 
 pub(super) const SECTION: Section = Section::special::<PgActivityRecord>(
@@ -50,10 +50,8 @@ fn read(watch: &mut Watch, _: Variants) -> Result<Report, Failure> {
     }
     report.note(Severity::Ok, summary(&states));
     if hidden > 0 {
-        let role = &watch.server.role;
-        let text =
-            format!("of {hidden} connections of other roles the state is hidden; GRANT pg_read_all_stats TO {role}");
-        report.note(Severity::Info, text);
+        let text = format!("of {hidden} connections of other roles the state is hidden");
+        report.notes.push(Note::hidden(text, "pg_read_all_stats", &watch.server));
     }
     report.records = Records::of(shown);
     Ok(report)

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::Section;
 use crate::records::{Records, Row};
-use crate::report::{Report, count};
+use crate::report::{Note, Report, count};
 use crate::watch::{Failure, Variants, Watch};
 
 pub(super) const SECTION: Section = Section::special::<PgArchiverRecord>(
@@ -42,8 +42,7 @@ fn read(watch: &mut Watch, _: Variants) -> Result<Report, Failure> {
             let waiting: Waiting = watch.record(include_str!("../../queries/archiver_waiting.sql"), &[])?;
             (row.waiting_files, row.longest_waiting_ms) = (Some(waiting.waiting_files), waiting.longest_waiting_ms);
         } else {
-            let role = &watch.server.role;
-            report.note(Severity::Info, format!("how many files wait is hidden; GRANT pg_monitor TO {role}"));
+            report.notes.push(Note::hidden("how many files wait is hidden", "pg_monitor", &watch.server));
         }
     }
     report.records = Records::of(rows);

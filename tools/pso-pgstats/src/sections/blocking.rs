@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::Section;
 use crate::records::{Records, Row};
-use crate::report::{Report, count};
+use crate::report::{Note, Report, count};
 use crate::watch::{Failure, Variants, Watch};
 
 pub(super) const SECTION: Section =
@@ -59,9 +59,8 @@ fn read(watch: &mut Watch, _: Variants) -> Result<Report, Failure> {
     report.note(Severity::Ok, summary(&records));
     let hidden = records.iter().filter(|record| record.gid.is_none() && record.state.is_none()).count();
     if hidden > 0 && !watch.server.reads_all_stats {
-        let (of, role) = (count(hidden, PgBlockingRecord::NOUN), &watch.server.role);
-        report
-            .note(Severity::Info, format!("what {of} of other roles do is hidden; GRANT pg_read_all_stats TO {role}"));
+        let text = format!("what {} of other roles do is hidden", count(hidden, PgBlockingRecord::NOUN));
+        report.notes.push(Note::hidden(text, "pg_read_all_stats", &watch.server));
     }
     report.records = Records::of(records);
     Ok(report)

@@ -1,6 +1,5 @@
 //! `connections`: how many there are, how many there may be, and who holds most (`pg_stat_activity`, `pg_database`, `pg_roles`).
 
-use pso_common::Severity;
 use pso_common::record::{PgConnectionRecord, PgServerRecord};
 
 use super::Section;
@@ -31,10 +30,7 @@ impl Row for PgConnectionRecord {
         if hidden == 0 {
             return Vec::new();
         }
-        let text = format!(
-            "of {hidden} connections of other roles the state is hidden; GRANT pg_read_all_stats TO {}",
-            server.role
-        );
-        vec![Note::new(Severity::Info, text)]
+        let text = format!("of {hidden} connections of other roles the state is hidden");
+        vec![Note::hidden(text, "pg_read_all_stats", server)]
     }
 }

@@ -1,6 +1,5 @@
 //! `databases`: what each database of the server holds and has counted (`pg_stat_database`, `pg_database`).
 
-use pso_common::Severity;
 use pso_common::record::{PgDatabaseRecord, PgServerRecord};
 
 use super::Section;
@@ -26,11 +25,8 @@ impl Row for PgDatabaseRecord {
         if unmeasured == 0 || server.reads_all_stats {
             return Vec::new();
         }
-        let text = format!(
-            "{} not measured, because the role may not connect; GRANT pg_read_all_stats TO {}",
-            count(unmeasured, ("database", "databases")),
-            server.role
-        );
-        vec![Note::new(Severity::Info, text)]
+        let databases = count(unmeasured, ("database", "databases"));
+        let text = format!("{databases} not measured, because the role may not connect");
+        vec![Note::hidden(text, "pg_read_all_stats", server)]
     }
 }

@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::Section;
 use crate::records::{Records, Row};
-use crate::report::{Report, count};
+use crate::report::{Note, Report, count};
 use crate::watch::{Failure, Variants, Watch};
 
 pub(super) const SECTION: Section = Section::special::<PgLockRecord>(
@@ -49,9 +49,8 @@ fn read(watch: &mut Watch, _: Variants) -> Result<Report, Failure> {
     report.note(Severity::Ok, summary(&locks, &modes.unwrap_or_default(), entries, room(&watch.server.settings)));
     let hidden = locks.iter().filter(|lock| lock.pid.is_some() && lock.state.is_none()).count();
     if hidden > 0 && !watch.server.reads_all_stats {
-        let (of, role) = (count(hidden, PgLockRecord::NOUN), &watch.server.role);
-        report
-            .note(Severity::Info, format!("what the sessions of {of} do is hidden; GRANT pg_read_all_stats TO {role}"));
+        let text = format!("what the sessions of {} do is hidden", count(hidden, PgLockRecord::NOUN));
+        report.notes.push(Note::hidden(text, "pg_read_all_stats", &watch.server));
     }
     report.records = Records::of(locks);
     Ok(report)

@@ -35,7 +35,7 @@ pub(crate) use settings::line;
 pub(crate) use statement_stats::way_out as statements_way_out;
 
 use pso_common::Run;
-use pso_common::record::{PgAdviceRecord, PgChangeRecord, PgSectionRecord, Severity};
+use pso_common::record::{Kind as _, PgAdviceRecord, PgChangeRecord, PgSectionRecord, Severity};
 
 use crate::records::{Place, Records};
 use crate::report::{Report, count};
@@ -47,17 +47,17 @@ pub(crate) struct Section {
     pub(crate) name: &'static str,
     /// What it shows.
     pub(crate) about: &'static str,
-    /// The kinds of its records.
-    pub(crate) kinds: &'static [&'static str],
+    /// The kind of its records.
+    pub(crate) kind: &'static str,
     /// Where they come from.
-    pub(crate) origin: Origin,
+    origin: Origin,
 }
 
 /// Asks the server; without variants where the function knows which queries to ask.
 type Read = fn(&mut Watch, Variants) -> Result<Report, Failure>;
 
 /// Where the records of a section come from.
-pub(crate) enum Origin {
+enum Origin {
     /// From the server.
     Server(Variants, Read),
     /// From what the other sections read: it asks nothing itself.
@@ -105,13 +105,13 @@ pub(crate) static SECTIONS: &[Section] = &[
     Section {
         name: "changes",
         about: "What has changed since the run of --baseline: rates of counters, growth of sizes",
-        kinds: Kinds::<PgChangeRecord>::ONE,
+        kind: PgChangeRecord::KIND,
         origin: Origin::Others(Conclusion::Changes),
     },
     Section {
         name: "advice",
         about: "What to do about all of this, the worst first: why, the SQL that follows it and the SQL that takes it back",
-        kinds: Kinds::<PgAdviceRecord>::ONE,
+        kind: PgAdviceRecord::KIND,
         origin: Origin::Others(Conclusion::Advice),
     },
 ];
@@ -126,16 +126,12 @@ impl PartialEq for Section {
 impl Section {
     /// A section that is its query's rows, and no more.
     const fn plain<R: Place>(name: &'static str, about: &'static str, queries: Variants) -> Self {
-        Self { name, about, kinds: Kinds::<R>::ONE, origin: Origin::Server(queries, read_plain::<R>) }
+        Self { name, about, kind: R::KIND, origin: Origin::Server(queries, read_plain::<R>) }
     }
 
     /// A section whose rows need more than one query without parameters.
-    const fn special<R: Place>(
-        name: &'static str,
-        about: &'static str,
-        read: Read,
-    ) -> Self {
-        Self { name, about, kinds: Kinds::<R>::ONE, origin: Origin::Server(&[], read) }
+    const fn special<R: Place>(name: &'static str, about: &'static str, read: Read) -> Self {
+        Self { name, about, kind: R::KIND, origin: Origin::Server(&[], read) }
     }
 
     /// The one of this name.
@@ -172,13 +168,6 @@ impl fmt::Debug for Section {
     }
 }
 
-/// The name of one kind as a list.
-struct Kinds<R>(std::marker::PhantomData<R>);
-
-impl<R: pso_common::record::Kind> Kinds<R> {
-    const ONE: &'static [&'static str] = &[R::KIND];
-}
-
 fn read_plain<R: Place>(watch: &mut Watch, queries: Variants) -> Result<Report, Failure> {
     let rows: Vec<R> = watch.rows(watch.variant(queries)?, &[])?;
     let mut report = Report::default();
@@ -200,11 +189,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_section_has_a_name_and_kinds_of_its_own() {
+    fn every_section_has_a_name_and_a_kind_of_its_own() {
         for section in SECTIONS {
             assert_eq!(Section::find(section.name), Some(section));
             assert!(!section.about.is_empty() && !section.about.ends_with('.'), "{section}");
-            let sharing = SECTIONS.iter().filter(|other| other.kinds.iter().any(|kind| section.kinds.contains(kind)));
+            let sharing = SECTIONS.iter().filter(|other| other.kind == section.kind);
             assert_eq!(sharing.count(), 1, "{section}");
         }
     }
@@ -212,7 +201,7 @@ mod tests {
     #[test]
     fn every_kind_that_can_be_read_belongs_to_a_section() {
         for kind in Records::KINDS {
-            assert!(SECTIONS.iter().any(|section| section.kinds.contains(kind)), "{kind}");
+            assert!(SECTIONS.iter().any(|section| section.kind == *kind), "{kind}");
         }
     }
 

@@ -27,8 +27,7 @@ impl Row for PgProgressRecord {
             return Vec::new();
         }
         let of = count(hidden, Self::NOUN);
-        let text = format!("of {of} only the pid can be seen; GRANT pg_read_all_stats TO {}", server.role);
-        vec![Note::new(Severity::Info, text)]
+        vec![Note::hidden(format!("of {of} only the pid can be seen"), "pg_read_all_stats", server)]
     }
 }
 

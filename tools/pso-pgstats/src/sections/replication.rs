@@ -1,7 +1,6 @@
 //! `replication`: who receives the log of changes and how far behind they are; on a standby what it receives itself
 //! (`pg_stat_replication`, `pg_stat_wal_receiver`).
 
-use pso_common::Severity;
 use pso_common::record::{PgReplicationRecord, PgServerRecord};
 
 use super::Section;
@@ -41,11 +40,10 @@ const UNNAMED: &str = "walreceiver";
 /// What could not be seen, and the way out.
 pub(crate) fn hidden(rows: &[PgReplicationRecord], server: &PgServerRecord) -> Option<Note> {
     let hidden = rows.iter().filter(|row| row.hidden).count();
-    let text = || {
+    (hidden > 0).then(|| {
         let of = count(hidden, PgReplicationRecord::NOUN);
-        format!("of {of} only the pid can be seen; GRANT pg_read_all_stats TO {}", server.role)
-    };
-    (hidden > 0).then(|| Note::new(Severity::Info, text()))
+        Note::hidden(format!("of {of} only the pid can be seen"), "pg_read_all_stats", server)
+    })
 }
 
 #[cfg(test)]

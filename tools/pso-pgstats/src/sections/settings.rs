@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::Section;
 use crate::records::{Records, Row};
-use crate::report::{Report, count};
+use crate::report::{Note, Report, count};
 use crate::watch::{Failure, Variants, Watch};
 
 pub(super) const SECTION: Section = Section::special::<PgSettingRecord>(
@@ -86,8 +86,8 @@ fn read(watch: &mut Watch, _: Variants) -> Result<Report, Failure> {
         report.note(Severity::Info, text);
     }
     if !readable.all_settings {
-        let text = format!("some settings, and their files, are hidden; GRANT pg_read_all_settings TO {role}");
-        report.note(Severity::Info, text);
+        let text = "some settings, and their files, are hidden";
+        report.notes.push(Note::hidden(text, "pg_read_all_settings", &watch.server));
     }
     settings.extend(wrong);
     report.records = Records::of(settings);

@@ -28,8 +28,7 @@ impl Row for PgStatementStatsRecord {
         if rows.iter().all(readable) {
             return Vec::new();
         }
-        let text = format!("how full it is cannot be read; GRANT USAGE ON SCHEMA of the extension TO {}", server.role);
-        vec![Note::new(Severity::Info, text)]
+        vec![Note::hidden("how full it is cannot be read", "USAGE ON SCHEMA of the extension", server)]
     }
 }
 

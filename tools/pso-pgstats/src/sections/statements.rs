@@ -9,7 +9,7 @@ use serde::Deserialize;
 use super::Section;
 use super::statement_stats::{Extension, available, parse, way_out};
 use crate::records::{Records, Row};
-use crate::report::Report;
+use crate::report::{Note, Report};
 use crate::settings::Limits;
 use crate::watch::{Failure, Variants, Watch};
 
@@ -65,9 +65,8 @@ fn read(watch: &mut Watch, _: Variants) -> Result<Report, Failure> {
     let (slow, long, hidden) = rows.first().map_or((0, 0, 0), |row| (row.slow, row.long, row.hidden));
     report.note(Severity::Ok, summary(slow, long, &watch.limits));
     if hidden > 0 {
-        let role = &watch.server.role;
-        let text = format!("{hidden} more of other roles are hidden; GRANT pg_read_all_stats TO {role}");
-        report.note(Severity::Info, text);
+        let text = format!("{hidden} more of other roles are hidden");
+        report.notes.push(Note::hidden(text, "pg_read_all_stats", &watch.server));
     }
     report.records = Records::of(rows.into_iter().filter_map(|row| row.statement).collect());
     Ok(report)

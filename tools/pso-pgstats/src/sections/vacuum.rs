@@ -1,7 +1,6 @@
 //! `vacuum`: how far each table is from its next autovacuum, and what holds vacuum back (`pg_stat_user_tables`,
 //! `pg_class.reloptions`, `pg_stat_activity`, `pg_replication_slots`, `pg_prepared_xacts`).
 
-use pso_common::Severity;
 use pso_common::record::{PgServerRecord, PgVacuumRecord};
 
 use super::Section;
@@ -25,8 +24,6 @@ impl Row for PgVacuumRecord {
         if server.reads_all_stats {
             return Vec::new();
         }
-        let role = &server.role;
-        let text = format!("other roles' sessions may hold vacuum back, unseen; GRANT pg_read_all_stats TO {role}");
-        vec![Note::new(Severity::Info, text)]
+        vec![Note::hidden("other roles' sessions may hold vacuum back, unseen", "pg_read_all_stats", server)]
     }
 }

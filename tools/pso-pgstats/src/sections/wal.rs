@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::Section;
 use crate::records::{Records, Row};
-use crate::report::{Report, count};
+use crate::report::{Note, Report, count};
 use crate::watch::{Failure, Variants, Watch};
 
 pub(super) const SECTION: Section =
@@ -46,8 +46,7 @@ fn read(watch: &mut Watch, _: Variants) -> Result<Report, Failure> {
             report
                 .note(Severity::Ok, format!("{files} in pg_wal, {}", bytes(directory.directory_bytes.unsigned_abs())));
         } else {
-            let role = &watch.server.role;
-            report.note(Severity::Info, format!("pg_wal itself is hidden; GRANT pg_monitor TO {role}"));
+            report.notes.push(Note::hidden("pg_wal itself is hidden", "pg_monitor", &watch.server));
         }
     }
     if watch.server.version_num < 140_000 {

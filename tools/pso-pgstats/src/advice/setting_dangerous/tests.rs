@@ -86,14 +86,3 @@ fn a_standby_is_judged_by_what_matters_there() {
     };
     assert_eq!((there("fsync", "off"), there("autovacuum", "off")), (1, 0));
 }
-
-#[test]
-fn what_somebody_has_accepted_is_not_told_again() {
-    let snapshot = snapshot(|records| {
-        records.settings =
-            ["fsync", "full_page_writes", "autovacuum"].map(|name| server(name, "off", "configuration file")).to_vec();
-    });
-    let limits = Limits { accepted_settings: "full_page_writes, fsync".to_owned(), ..Limits::default() };
-    let told: Vec<_> = judge(&snapshot, &limits).advice.into_iter().map(|advice| advice.object).collect();
-    assert_eq!(told, ["autovacuum"]);
-}
