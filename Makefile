@@ -41,7 +41,7 @@ test-pg-matrix: ## Test pso-pgstats against the PostgreSQL versions of tests/pg-
 	$(CARGO) build --locked -p pso-pgstats
 	@failed=; for version in $$(sed -n 's/^\([0-9]*\)\.[^ ]* [^ ]*$$/\1/p' tests/pg-versions.txt); do \
 		echo "PostgreSQL $$version"; \
-		PSO_TEST_PG_VERSION=$$version $(CARGO) test --locked -p pso-tests --test e2e -- pgstats --skip pgstats_versions \
+		PSO_TEST_PG_VERSION=$$version $(CARGO) test --locked -p pso-tests --test e2e -- pgstats --skip pgstats::versions \
 			|| failed="$$failed $$version"; \
 	done; \
 	echo 'PostgreSQL as installed, and what holds for all versions'; \

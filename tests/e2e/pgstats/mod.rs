@@ -7,10 +7,26 @@ use pso_tests::wait;
 use serde_json::Value;
 use std::time::Duration;
 
+mod activity;
 mod advice;
+mod baseline;
+mod bloat;
+mod blocking;
+mod databases;
 mod faults;
+mod indexes;
+mod io;
+mod metrics;
 mod obstacles;
+mod progress;
 mod sections;
+mod sequences;
+mod server;
+mod settings;
+mod statements;
+mod tables;
+mod vacuum;
+mod versions;
 
 /// Statistics reach the view a moment after the session that made them ended.
 pub(crate) const STATISTICS: Duration = Duration::from_secs(20);

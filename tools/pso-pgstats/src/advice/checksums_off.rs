@@ -2,7 +2,7 @@
 //! backups.
 
 use pso_common::Severity;
-use pso_common::record::{Confidence, PgChecksumsRecord};
+use pso_common::record::Confidence;
 
 use super::{Advice, Judged, Rule, evidence};
 use crate::records::Snapshot;
@@ -36,6 +36,8 @@ fn advice() -> Advice {
 
 #[cfg(test)]
 mod tests {
+    use pso_common::record::PgChecksumsRecord;
+
     use super::*;
     use crate::advice::tests::{judged, snapshot};
 

@@ -11,7 +11,7 @@ use pso_tests::pg::{self, Database, TempPg};
 use pso_tests::tool::{Outcome, Tool};
 use pso_tests::wait;
 
-use crate::pgstats::{STATISTICS, database, major, text, tool};
+use super::{STATISTICS, database, major, text, tool};
 
 /// Who asks: all see everything, the other sessions and statements, or nothing of others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

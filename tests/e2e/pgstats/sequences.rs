@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use pso_tests::pg::Database;
 use serde_json::Value;
 
-use crate::pgstats::{advice_of, advised_on, database, message, objects, run, silent, tool};
+use super::{advice_of, advised_on, database, message, objects, run, silent, tool};
 
 fn advised(database: &Database) -> Vec<Value> {
     advice_of(&run(database, &["advice"]), "sequence_exhaustion")

@@ -5,6 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pso_tests::pg::{self, Database, TempPg};
 use pso_tests::tool::Tool;
+use pso_tests::wait;
+
+use super::STATISTICS;
 
 /// A family of samples.
 #[derive(Debug, Default)]
@@ -120,6 +123,10 @@ fn filled(server: &TempPg, name: &str) -> (Database, BTreeMap<String, String>) {
              INSERT INTO {schema}.{table} (v) SELECT 'x' FROM generate_series(1, 500); ANALYZE"
         ))
         .expect("created");
+    // Before 15 a collector has them a moment later.
+    let counted = "SELECT 1 FROM pg_stat_database d, pg_stat_user_tables t
+                   WHERE d.datname = current_database() AND d.xact_commit > 0 AND t.n_live_tup = 500";
+    wait::until("the statistics", STATISTICS, || database.scalar(counted).ok()).expect("counted");
     let labels = [("datname", database.name()), ("schemaname", "Sch\"ema"), ("relname", TABLE)];
     let labels = labels.map(|(label, value)| (label.to_owned(), value.to_owned())).into();
     (database, labels)

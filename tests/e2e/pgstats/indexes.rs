@@ -4,7 +4,7 @@ use pso_tests::pg::{Database, TempPg};
 use pso_tests::wait;
 use serde_json::Value;
 
-use crate::pgstats::{STATISTICS, advice_of, advised_on, database, major, objects, of_rule, run, silent, text, undo};
+use super::{STATISTICS, advice_of, advised_on, database, major, objects, of_rule, run, silent, text, undo};
 
 /// The statistics of a test are young.
 const ANY_AGE: [&str; 2] = ["--min-stats-age", "0s"];

@@ -6,10 +6,10 @@ use pso_tests::pg::{Database, TempPg};
 use pso_tests::tool::Outcome;
 use serde_json::Value;
 
-use crate::pgstats::{self, advised, advised_no_more, message, names, of_rule, run, tool};
+use super::{advised, advised_no_more, message, names, of_rule, run, tool};
 
 fn database(name: &str) -> Database {
-    let database = pgstats::database(name);
+    let database = super::database(name);
     database
         .execute_as_admin("CREATE EXTENSION pgstattuple; GRANT pg_stat_scan_tables TO sync_user")
         .expect("measured");

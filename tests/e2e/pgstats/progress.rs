@@ -8,7 +8,7 @@ use pso_tests::pg::{self, Database, TempPg};
 use pso_tests::wait;
 use serde_json::Value;
 
-use crate::pgstats::{STATISTICS, database, major, message, pid, run, tool};
+use super::{STATISTICS, database, major, message, pid, run, tool};
 
 /// Runs a command in a thread; its pid, and whether it went well in the end.
 fn at_work(database: &Database, set: &str, sql: &'static str) -> (i32, JoinHandle<bool>) {

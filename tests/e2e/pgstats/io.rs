@@ -4,7 +4,7 @@ use pso_tests::pg::{self, Database, TempPg};
 use pso_tests::wait;
 use serde_json::Value;
 
-use crate::pgstats::{STATISTICS, major, message, names, number, run, tool};
+use super::{STATISTICS, major, message, names, number, run, tool};
 
 const PASSWORD: &str = "monitor-password";
 

@@ -8,7 +8,7 @@ use pso_tests::tool::{Outcome, Tool};
 use pso_tests::wait;
 use serde_json::Value;
 
-use crate::pgstats::{STATISTICS, database, run};
+use super::{STATISTICS, database, run};
 
 fn path(path: &Path) -> &str {
     path.to_str().expect("UTF-8")

@@ -7,7 +7,7 @@ use pso_tests::tool::Outcome;
 use pso_tests::wait;
 use serde_json::Value;
 
-use crate::pgstats::{STATISTICS, advised, advised_no_more, database, major, message, names, pid, run, tool};
+use super::{STATISTICS, advised, advised_no_more, database, major, message, names, pid, run, tool};
 
 /// Any wait is too long.
 const AT_ONCE: [&str; 2] = ["--max-blocked", "0s"];

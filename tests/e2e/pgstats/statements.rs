@@ -4,7 +4,7 @@ use pso_tests::pg::{Database, TempPg};
 use pso_tests::wait;
 use serde_json::Value;
 
-use crate::pgstats::{STATISTICS, advised, advised_no_more, database, major, message, names, of_rule, run};
+use super::{STATISTICS, advised, advised_no_more, database, major, message, names, of_rule, run};
 
 /// All that was counted.
 const ALL: [&str; 7] = ["statements", "--min-mean", "0s", "--min-total", "0s", "--limit", "1000"];

@@ -10,7 +10,7 @@ use pso_tests::tool::Outcome;
 use pso_tests::wait;
 use serde_json::Value;
 
-use crate::pgstats::{STATISTICS, advised_no_more, message, names, of_rule, text, tool};
+use super::{STATISTICS, advised_no_more, message, names, of_rule, text, tool};
 
 /// As a superuser, and with no advice accepted.
 fn run(database: &Database, server: &TempPg, args: &[&str]) -> Outcome {
@@ -82,7 +82,7 @@ fn dangerous_settings_are_advised_where_they_are_set() {
         assert_eq!(advice["evidence"]["source"], "command line", "{advice}");
     }
     run(&database, &server, &["advice"]).assert_code(2);
-    let accepted = crate::pgstats::run(&database, &["advice"]);
+    let accepted = super::run(&database, &["advice"]);
     accepted.assert_code(0);
     assert_eq!(of_rule(&accepted, "setting_dangerous"), [""; 0], "{accepted}");
 
@@ -151,9 +151,9 @@ fn what_waits_for_a_restart_is_advised_until_it_came() {
     assert_eq!(seen, ("5120", "kB", "65536", "configuration file"), "{set}");
     assert!(text(&set, "sourcefile").ends_with("postgresql.auto.conf") && set["sourceline"].is_u64(), "{set}");
     // Who may not see the files sees that something waits.
-    let seen = crate::pgstats::advised(&database, &[], name);
+    let seen = super::advised(&database, &[], name);
     assert!(message(&seen).contains("say another one"), "{seen}");
-    let end = crate::pgstats::run(&database, &["settings"]).record("pg.section", "settings");
+    let end = super::run(&database, &["settings"]).record("pg.section", "settings");
     assert!(end["severity"] == "info" && message(&end).contains("GRANT pg_read_all_settings TO sync_user"), "{end}");
     server.stop().expect("stopped");
     server.start().expect("started");
@@ -181,12 +181,12 @@ fn a_line_that_cannot_be_used_is_advised_and_its_value_is_not_told() {
     assert_eq!(unknown.map(|advice| advice["severity"].clone()), None, "the message names the line");
     assert!(of_rule(&outcome, "setting_invalid").iter().any(|name| name.contains("primary_coninfo (")), "{outcome}");
     // It runs, and says nothing more to who was not granted the view.
-    let outcome = crate::pgstats::run(&database, &["settings"]);
+    let outcome = super::run(&database, &["settings"]);
     let end = outcome.record("pg.section", "settings");
     assert!(message(&end).contains("GRANT SELECT ON pg_catalog.pg_file_settings TO sync_user"), "{end}");
     let granted = message(&end).split("; ").filter_map(|part| part.find("GRANT").map(|at| &part[at..]));
     granted.for_each(|grant| database.execute_as_admin(grant).expect("granted"));
-    let outcome = crate::pgstats::run(&database, &["settings", "advice"]);
+    let outcome = super::run(&database, &["settings", "advice"]);
     assert!(of_rule(&outcome, "setting_invalid").iter().any(|name| name.contains("primary_coninfo (")), "{outcome}");
     fs::write(&path, before).expect("corrected");
     assert_eq!(invalid(), [""; 0]);
@@ -224,7 +224,7 @@ fn passwords_in_settings_stay_in_the_server() {
     let secrets: Vec<&str> = secrets.iter().map(String::as_str).collect();
     for format in ["jsonl", "table", "openmetrics", "nagios"] {
         run(&database, &server, &["--format", format]).assert_no_secret(&secrets);
-        crate::pgstats::run(&database, &["--format", format]).assert_no_secret(&secrets);
+        super::run(&database, &["--format", format]).assert_no_secret(&secrets);
     }
     // That they are set is shown, and what is no secret.
     let outcome = run(&database, &server, &["settings"]);
@@ -241,7 +241,7 @@ fn passwords_in_settings_stay_in_the_server() {
 
 #[test]
 fn an_extension_that_is_older_than_its_files_is_advised() {
-    let database = crate::pgstats::database("pgstats_extension");
+    let database = super::database("pgstats_extension");
     database
         .execute_as_admin(
             "CREATE SCHEMA \"odd \"\"schema\"; CREATE EXTENSION hstore VERSION '1.4' SCHEMA \"odd \"\"schema\";
@@ -251,7 +251,7 @@ fn an_extension_that_is_older_than_its_files_is_advised() {
     let versions = "SELECT string_agg(extname || ' ' || extversion, ',' ORDER BY extname) FROM pg_extension
                     WHERE extname IN ('hstore', 'citext')";
     let before = database.scalar(versions).expect("asked");
-    let outcome = crate::pgstats::run(&database, &["extensions", "advice"]);
+    let outcome = super::run(&database, &["extensions", "advice"]);
     outcome.assert_code(0);
     assert_eq!(of_rule(&outcome, "extension_update"), ["extension_update:hstore"], "{outcome}");
     let record = outcome.record("pg.extension", "hstore");
@@ -262,7 +262,7 @@ fn an_extension_that_is_older_than_its_files_is_advised() {
     let current = outcome.record("pg.extension", "citext");
     assert_eq!(current["installed_version"], current["default_version"], "{current}");
     assert_eq!(names(&outcome, "pg.extension")[0], "hstore", "the one that differs comes first");
-    let advice = crate::pgstats::advised(&database, &[], "extension_update:hstore");
+    let advice = super::advised(&database, &[], "extension_update:hstore");
     // Nothing leads back from it.
     assert_eq!((&advice["severity"], advice.get("undo_sql")), (&"info".into(), None), "{advice}");
     database.execute_as_admin(text(&advice, "sql")).expect("updated");
@@ -275,7 +275,7 @@ fn a_cluster_without_checksums_is_advised() {
     let mut server = TempPg::start_new().expect("PostgreSQL");
     let database = server.database("pgstats_checksums").expect("a database");
     let look = |database: &Database| {
-        let outcome = crate::pgstats::run(database, &["checksums", "advice"]);
+        let outcome = super::run(database, &["checksums", "advice"]);
         outcome.assert_code(0);
         (outcome.record("pg.checksums", "checksums"), of_rule(&outcome, "checksums_off"))
     };

@@ -4,7 +4,7 @@ use pso_tests::pg::Database;
 use pso_tests::wait;
 use serde_json::Value;
 
-use crate::pgstats::{STATISTICS, advised, advised_no_more, database, major, message, names, of_rule, run};
+use super::{STATISTICS, advised, advised_no_more, database, major, message, names, of_rule, run};
 
 /// The record of a table, when the statistics have come so far.
 fn table(database: &Database, name: &str, reached: impl Fn(&Value) -> bool) -> Value {

@@ -3,7 +3,7 @@
 use pso_tests::pg::TempPg;
 use pso_tests::wait;
 
-use crate::pgstats::{STATISTICS, advised_on, major, pid, run};
+use super::{STATISTICS, advised_on, major, pid, run};
 
 #[test]
 fn a_table_that_autovacuum_leaves_alone_is_advised() {

@@ -8,7 +8,7 @@ use pso_tests::pg::{Builder, Database, TempPg};
 use pso_tests::wait;
 use serde_json::Value;
 
-use crate::pgstats::{STATISTICS, advised, advised_no_more, major, message, names, number, run, silent, text, tool};
+use super::{STATISTICS, advised, advised_no_more, major, message, names, number, run, silent, text, tool};
 
 /// The archiver tries again after a minute when it has failed three times and nothing wakes it.
 const ARCHIVER: Duration = Duration::from_secs(90);

@@ -8,9 +8,7 @@ use pso_tests::pg::{Database, TempPg};
 use pso_tests::wait;
 use serde_json::Value;
 
-use crate::pgstats::{
-    STATISTICS, advised, advised_no_more, database, message, names, number, of_rule, run, silent, text,
-};
+use super::{STATISTICS, advised, advised_no_more, database, message, names, number, of_rule, run, silent, text};
 
 /// The database's own record, once it has counted what the test did.
 fn counted(database: &Database, enough: impl Fn(&Value) -> bool) -> Value {
@@ -113,7 +111,7 @@ fn connections_are_advised_from_the_limit_on() {
         .execute_as_admin("REVOKE pg_read_all_stats FROM sync_user; CREATE ROLE other LOGIN PASSWORD 'other'")
         .expect("set");
     let hidden = wait::until("a count", STATISTICS, || {
-        let tool = crate::pgstats::tool(&database, &["connections"]).env("PGUSER", "other").env("PGPASSWORD", "other");
+        let tool = super::tool(&database, &["connections"]).env("PGUSER", "other").env("PGPASSWORD", "other");
         let outcome = tool.run().expect("ends");
         (number(&outcome.record("pg.connection", "server"), "connections") == 13).then_some(outcome)
     })

@@ -3,8 +3,8 @@
 use pso_tests::wait;
 use serde_json::Value;
 
-use crate::pgstats::{STATISTICS, advised, advised_no_more, database, major, message, names, pid, run, silent};
-use crate::pgstats_blocking::{blocking, waiting};
+use super::blocking::{blocking, waiting};
+use super::{STATISTICS, advised, advised_no_more, database, major, message, names, pid, run, silent};
 
 #[test]
 fn activity_says_who_it_is_and_whom_it_waits_for() {
