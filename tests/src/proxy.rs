@@ -69,6 +69,8 @@ struct Shared {
     in_force: Mutex<Option<Mode>>,
     ending: Mutex<bool>,
     ended: Condvar,
+    /// How often all open connections were to end: one that is older ends, even when the mode has changed again since.
+    breaks: AtomicU64,
     connections: AtomicU64,
     to_server: AtomicU64,
     to_client: AtomicU64,
@@ -119,6 +121,7 @@ impl TcpProxy {
             in_force: Mutex::new(None),
             ending: Mutex::new(false),
             ended: Condvar::new(),
+            breaks: AtomicU64::new(0),
             connections: AtomicU64::new(0),
             to_server: AtomicU64::new(0),
             to_client: AtomicU64::new(0),
@@ -147,6 +150,9 @@ impl TcpProxy {
     pub fn set(&self, mode: Mode) -> Result<()> {
         *locked(&self.shared.in_force) = None;
         *locked(&self.shared.mode) = mode;
+        if matches!(mode, Mode::Drop | Mode::Refuse) {
+            self.shared.breaks.fetch_add(1, Ordering::SeqCst);
+        }
         let in_force = || (*locked(&self.shared.in_force) == Some(mode)).then_some(());
         wait::until("the proxy to change its mode", CHANGE_LIMIT, in_force)
     }
@@ -215,12 +221,13 @@ fn connect(client: &TcpStream, target: u16, shared: &Arc<Shared>) -> Vec<JoinHan
         let _ = client.shutdown(Shutdown::Both);
         return Vec::new();
     };
+    let breaks = shared.breaks.load(Ordering::SeqCst);
     [(Direction::ToServer, client, &server), (Direction::ToClient, &server, client)]
         .into_iter()
         .filter_map(|(direction, from, to)| {
             let (from, to) = (from.try_clone().ok()?, to.try_clone().ok()?);
             let shared = Arc::clone(shared);
-            Some(thread::spawn(move || pump::run(direction, from, to, &shared)))
+            Some(thread::spawn(move || pump::run(direction, from, to, breaks, &shared)))
         })
         .collect()
 }

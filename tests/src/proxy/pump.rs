@@ -10,25 +10,27 @@ use super::{Direction, Mode, Shared};
 /// How often a quiet connection looks whether the mode has changed.
 const LOOK: Duration = Duration::from_millis(10);
 
-pub(super) fn run(direction: Direction, mut from: TcpStream, mut to: TcpStream, shared: &Shared) {
+/// Passes until one of the two ends it, or the proxy breaks its connections for the next time after `breaks`.
+pub(super) fn run(direction: Direction, mut from: TcpStream, mut to: TcpStream, breaks: u64, shared: &Shared) {
     let ready = from.set_nonblocking(false).and_then(|()| from.set_read_timeout(Some(LOOK)));
     // A peer that does not read must not keep the proxy from ending.
     let ready = ready
         .and_then(|()| to.set_nonblocking(false))
         .and_then(|()| to.set_write_timeout(Some(Duration::from_secs(5))));
-    if ready.is_err() || pass(direction, &mut from, &mut to, shared).is_none() {
+    if ready.is_err() || pass(direction, &mut from, &mut to, breaks, shared).is_none() {
         let _ = from.shutdown(Shutdown::Both);
         let _ = to.shutdown(Shutdown::Both);
     }
 }
 
 /// Passes bytes on until the sender ends (`Some`: the other direction goes on) or the connection is to be cut (`None`).
-fn pass(direction: Direction, from: &mut TcpStream, to: &mut TcpStream, shared: &Shared) -> Option<()> {
+fn pass(direction: Direction, from: &mut TcpStream, to: &mut TcpStream, breaks: u64, shared: &Shared) -> Option<()> {
+    let is_over = || shared.is_ending() || shared.breaks.load(Ordering::SeqCst) > breaks;
     let mut buffer = vec![0; 16 * 1024];
     let mut passed: u64 = 0;
     loop {
         let mode = shared.mode();
-        if shared.is_ending() || matches!(mode, Mode::Refuse | Mode::Drop) {
+        if is_over() || matches!(mode, Mode::Refuse | Mode::Drop) {
             return None;
         }
         if mode == Mode::BlackHole {
@@ -76,7 +78,7 @@ fn pass(direction: Direction, from: &mut TcpStream, to: &mut TcpStream, shared: 
                     if matches!(shared.mode(), Mode::Trickle { .. }) {
                         shared.pause(every);
                     }
-                    if shared.is_ending() {
+                    if is_over() {
                         return None;
                     }
                     write(to, part, &mut passed, direction, shared)?;
