@@ -14,7 +14,9 @@ impl TempPg {
     /// As [`TempPg::start_new`].
     pub fn shared() -> Result<&'static Self> {
         static SHARED: OnceLock<std::result::Result<TempPg, String>> = OnceLock::new();
-        let shared = SHARED.get_or_init(|| Self::start_new().map_err(|error| format!("{error:#}")));
+        // So many that what all tests ask evicts no statement of any of them, which would count anew.
+        let settings = [("pg_stat_statements.max", "50000")];
+        let shared = SHARED.get_or_init(|| Self::with_settings(&settings).map_err(|error| format!("{error:#}")));
         shared.as_ref().map_err(|error| anyhow::anyhow!("{error}"))
     }
 
