@@ -104,6 +104,23 @@ fn a_slow_statement_is_advised_when_it_was_run_often() {
 }
 
 #[test]
+fn a_text_that_is_none_here_costs_the_texts_only() {
+    let server = TempPg::with_settings(&[("pg_stat_statements.track", "all")]).expect("PostgreSQL");
+    let database = server.database("pgstats_texts").expect("a database");
+    database.enable_statements().expect("statements");
+    let create = "CREATE DATABASE any_bytes TEMPLATE template0 ENCODING 'SQL_ASCII' LC_COLLATE 'C' LC_CTYPE 'C'";
+    server.admin("postgres").expect("connected").batch_execute(create).expect("created");
+    let comment = "DO $$ BEGIN EXECUTE 'COMMENT ON SCHEMA public IS ' || quote_literal(convert_from('\\xe9ff', 'SQL_ASCII')); END $$";
+    server.admin("any_bytes").expect("connected").batch_execute(comment).expect("a comment");
+    database.rows("SELECT pg_sleep(0.05)").expect("slept");
+    let outcome = run(&database, &["statements", "--min-mean", "40ms"]);
+    outcome.assert_code(0).assert_quiet();
+    assert!(message(&outcome.record("pg.section", "statements")).contains("the texts are not shown"), "{outcome}");
+    let records = outcome.records_of_kind("pg.statement");
+    assert!(!records.is_empty() && records.iter().all(|record| record["query"] == ""), "{outcome}");
+}
+
+#[test]
 fn no_password_is_shown() {
     let database = database("pgstats_passwords");
     database.enable_statements().expect("statements");

@@ -1,6 +1,6 @@
 -- Extension pg_stat_statements 1.4 to 1.12 (PostgreSQL 13 to 18, and servers on which it was never updated).
 -- In braces, which must not be in comments, as a name may have line breaks: the quoted schema of the extension, and what 1.8
--- put before "time" in the columns' names, "exec_" from then on.
+-- put before "time" in the columns' names, "exec_" from then on; and "(false)" for no texts.
 -- $1: milliseconds on average, $2: milliseconds in all, $3: rows at most of each. Columns that not every version has are read
 -- by name from the row as JSON, where one that is not there is NULL; 1.11 renamed those of reading and writing.
 -- Other roles' statements have no queryid for a role without pg_read_all_stats: they are only counted. Always gives a row,
@@ -10,7 +10,7 @@ WITH here AS (
 ),
 notable AS MATERIALIZED (
     SELECT s.*, s.mean_{exec}time > $1::float8 AS slow, s.total_{exec}time > $2::float8 AS long
-    FROM {schema}.pg_stat_statements AS s
+    FROM {schema}.pg_stat_statements{texts} AS s
     WHERE (s.mean_{exec}time > $1::float8 OR s.total_{exec}time > $2::float8) AND s.dbid = (SELECT h.oid FROM here AS h)
 ),
 shown AS (
@@ -32,7 +32,7 @@ FROM (SELECT 1) AS one
 LEFT JOIN (
     SELECT
         s.queryid::text AS queryid,
-        pg_catalog.left(s.query, 1000) AS query,
+        coalesce(pg_catalog.left(s.query, 1000), '') AS query,
         s.calls,
         s.total_{exec}time AS total_ms,
         s.mean_{exec}time AS mean_ms,

@@ -12,7 +12,8 @@ use crate::record::{Kind, Label, Metric, Metrics, Timestamp};
 pub struct PgStatementRecord {
     /// `pg_stat_statements.queryid`, as text: it is larger than the numbers that every reader of JSON takes exactly.
     pub queryid: String,
-    /// `pg_stat_statements.query`, first 1,000 characters, constants replaced by `$n`, passwords masked.
+    /// `pg_stat_statements.query`, first 1,000 characters, constants replaced by `$n`, passwords masked; empty where it
+    /// cannot be read.
     pub query: QueryText,
     /// Executions (`calls`).
     pub calls: i64,

@@ -19,6 +19,11 @@ pub(super) const SECTION: Section = Section::special::<PgStatementRecord>(
     read,
 );
 
+/// `character_not_in_repertoire`, as [`Watch`] shows it.
+const NO_TEXT: &str = "SQLSTATE 22021";
+const UNREADABLE: &str = "the texts are not shown: a statement of another database, in the encoding SQL_ASCII, is no text in this \
+    one's encoding, and pg_stat_statements gives all texts or none; pg_stat_statements_reset() ends it";
+
 impl Row for PgStatementRecord {
     const NOUN: (&'static str, &'static str) = ("statement", "statements");
 
@@ -47,11 +52,19 @@ fn read(watch: &mut Watch, _: Variants) -> Result<Report, Failure> {
         let available = loaded || created || available(watch)?.unwrap_or(true);
         return Err(Failure::Unavailable(way_out(available, loaded, created)));
     };
-    let query = query(parse(version)).replace("{schema}", schema);
+    // The view is the function with the texts, and may be granted to others than the function is.
+    let query = |texts: &str| query(parse(version)).replace("{texts}", texts).replace("{schema}", schema);
     let ms = |span: std::time::Duration| span.as_secs_f64() * 1000.0;
     let (mean, total) = (ms(watch.limits.min_mean), ms(watch.limits.min_total));
     let limit = i64::from(watch.limits.limit);
-    let rows = watch.records::<Seen>(&query, &[&mean, &total, &limit]).map_err(|failure| match failure {
+    let mut report = Report::default();
+    let mut rows = watch.records::<Seen>(&query(""), &[&mean, &total, &limit]);
+    // The extension gives the texts of all databases, or none: one of SQL_ASCII may hold what is no text here.
+    if matches!(&rows, Err(Failure::Unknown(reason)) if reason.contains(NO_TEXT)) {
+        rows = watch.records::<Seen>(&query("(false)"), &[&mean, &total, &limit]);
+        report.note(Severity::Info, UNREADABLE);
+    }
+    let rows = rows.map_err(|failure| match failure {
         Failure::Unavailable(reason) => {
             let role = &watch.server.role;
             let grant = format!(
@@ -61,7 +74,6 @@ fn read(watch: &mut Watch, _: Variants) -> Result<Report, Failure> {
         }
         other => other,
     })?;
-    let mut report = Report::default();
     let (slow, long, hidden) = rows.first().map_or((0, 0, 0), |row| (row.slow, row.long, row.hidden));
     report.note(Severity::Ok, summary(slow, long, &watch.limits));
     if hidden > 0 {
