@@ -66,6 +66,8 @@ need build-essential c++
 need_postgresql
 case $1 in
 test)
+    # promtool, which reads the OpenMetrics.
+    need prometheus promtool
     need shellcheck shellcheck
     need_versions newest
     ;;

@@ -11,6 +11,7 @@
 //! | [`io`] | stdin, stdout, stderr, clock, environment and signals as one value |
 //! | [`secret`] | values that mask themselves |
 //! | [`postgres`], [`http`], [`qdrant`] | connections, each behind a cargo feature of its name |
+//! | [`net`], [`tls`] | what they stand on: TCP within a time-out, and who is at the other end |
 //!
 //! There are no thresholds and no archives here: those belong to the tools that judge and keep them.
 
@@ -18,6 +19,8 @@ pub mod config;
 #[cfg(feature = "http")]
 pub mod http;
 pub mod io;
+#[cfg(feature = "net")]
+pub mod net;
 pub mod output;
 #[cfg(feature = "postgres")]
 pub mod postgres;
@@ -27,6 +30,8 @@ pub mod reader;
 pub mod record;
 pub mod run;
 pub mod secret;
+#[cfg(feature = "tls")]
+pub mod tls;
 
 pub use io::Io;
 pub use record::{Severity, Timestamp};

@@ -40,6 +40,10 @@ pub struct CommonArgs {
     #[arg(long, global = true, value_name = "FILE", help_heading = "Common options")]
     pub records: Option<PathBuf>,
 
+    /// Also write OpenMetrics to FILE, for node_exporter's textfile collector: replaced as a whole, mode 0644
+    #[arg(long, global = true, value_name = "FILE", help_heading = "Common options")]
+    pub textfile: Option<PathBuf>,
+
     /// Print the effective configuration with the source of each value, and stop
     #[arg(long, global = true, help_heading = "Common options")]
     pub print_config: bool,
@@ -170,6 +174,9 @@ impl Run<'_> {
             let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
             self.emitter.copy_to(file.with_context(|| format!("open {} (--records) to append to it", path.display()))?);
         }
+        if let Some(path) = &args.textfile {
+            self.emitter.measure_into(path.clone());
+        }
         let start = RunStartRecord { version: self.tool.version.to_owned(), pid: std::process::id() };
         match self.emit(Severity::Ok, self.tool.name, "", start) {
             // Whether that ends the run is for the tool to say: one that changes things goes on.
@@ -189,6 +196,9 @@ impl Run<'_> {
         } else {
             result
         };
+        let written = self.emitter.finish_textfile(result.is_err());
+        // The work's own error is the one worth telling.
+        let result = if result.is_ok() { written } else { result };
         if let Some(lost) = self.emitter.take_lost() {
             self.warn(format_args!("records were lost, the work was done all the same: {lost}"));
             self.note(Severity::Warning);
@@ -257,6 +267,14 @@ impl Run<'_> {
     /// Makes the run's severity at least `severity` without a record of its own.
     pub fn note(&mut self, severity: Severity) {
         self.emitter.note(severity);
+    }
+
+    /// Ends one round of a run that goes on: what the format has gathered is written, and the file of `--textfile` replaced.
+    ///
+    /// # Errors
+    /// As [`Run::emit`]; also when that file cannot be replaced.
+    pub fn end_round(&mut self) -> anyhow::Result<()> {
+        self.emitter.end_round()
     }
 
     /// From here on a closed stdout no longer ends the run: something is being changed and must come to its end.

@@ -19,14 +19,14 @@ use tempfile::TempDir;
 const CONFIG: &str = "maintenance: {health: {limits: {disk_usage: 100}}}\n";
 
 /// What is to be looked at: a service of the test's own, a database of its own, and the store that all tests share.
-struct Parts {
-    service: Service,
-    database: Database,
-    folder: TempDir,
+pub(crate) struct Parts {
+    pub(crate) service: Service,
+    pub(crate) database: Database,
+    pub(crate) folder: TempDir,
 }
 
 impl Parts {
-    fn start(name: &str) -> Self {
+    pub(crate) fn start(name: &str) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         fs::create_dir(folder.path().join("config")).expect("a folder");
         fs::write(folder.path().join("config/config.yaml"), CONFIG).expect("written");
@@ -38,12 +38,12 @@ impl Parts {
         fs::write(self.folder.path().join("config/alerts.yaml"), text).expect("written");
     }
 
-    fn tool(&self) -> Tool {
+    pub(crate) fn tool(&self) -> Tool {
         self.tool_at(&self.service.url())
     }
 
     /// The tool with another service.
-    fn tool_at(&self, service_url: &str) -> Tool {
+    pub(crate) fn tool_at(&self, service_url: &str) -> Tool {
         Tool::new("pso-health")
             .expect("built")
             .args(["--service-url", service_url, "--qdrant-url", &store().url()])
@@ -51,7 +51,7 @@ impl Parts {
             .folder(self.folder.path())
     }
 
-    fn run(&self) -> Outcome {
+    pub(crate) fn run(&self) -> Outcome {
         self.tool().run().expect("ends")
     }
 }
@@ -398,22 +398,6 @@ fn qdrant_that_is_missing_or_wants_its_key() {
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     outcome.assert_code(2);
     assert_eq!(outcome.record("health.check", "qdrant")["layer"], "read");
-}
-
-#[test]
-fn nagios_gets_one_line_with_perfdata() {
-    let parts = Parts::start("health_nagios");
-    let outcome = parts.tool().args(["--format", "nagios"]).run().expect("ends");
-    outcome.assert_code(0).assert_quiet();
-    let text = outcome.text();
-    assert_eq!(text.lines().count(), 1, "{text}");
-    assert!(text.starts_with("PSO-HEALTH OK - ") && text.contains(" | "), "{text}");
-    assert!(text.contains("'cpu_usage'=23.5%;80") && text.contains("'error_rate'=1.25%;5"), "{text}");
-    parts.service.set(|state| state.health = Health::Html);
-    let outcome = parts.tool().args(["--format", "nagios"]).run().expect("ends");
-    outcome.assert_code(2);
-    assert_eq!(outcome.text().lines().count(), 1, "{outcome}");
-    assert!(outcome.text().starts_with("PSO-HEALTH CRITICAL - service: GET http://"), "{outcome}");
 }
 
 #[test]

@@ -1,10 +1,14 @@
 //! End-to-end tests: the built binaries against real servers.
 
 mod alert;
+mod audit;
 mod backup_restore;
+mod connections;
 mod contract;
 mod daily;
 mod health;
+mod health_formats;
+mod health_rounds;
 mod logscan;
 mod logscan_bookmark;
 mod logscan_classes;

@@ -8,6 +8,7 @@ mod ends;
 mod log_truth;
 mod postgresql;
 mod proxies;
+mod tls;
 mod tools;
 mod vectors;
 mod versions;

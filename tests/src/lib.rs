@@ -9,6 +9,8 @@
 //! | [`qdrant`] | [`qdrant::TempQdrant`]: a real Qdrant, or the project's stand-in; [`qdrant::QdrantClient`] |
 //! | [`service`] | [`service::Service`]: planning-sync-server's own face |
 //! | [`webhook`] | [`webhook::WebhookSink`]: Slack, Discord and generic webhooks that record and misbehave |
+//! | [`tls_end`] | [`tls_end::TlsEnd`]: HTTPS with a good certificate, or one that is bad in a certain way |
+//! | [`certificates`] | [`certificates::Certificates`]: the same as files, for other servers |
 //! | [`proxy`] | [`proxy::TcpProxy`]: cuts, delays, corrupts and swallows |
 //! | [`tool`] | [`tool::Tool`]: runs a built binary and looks at all that came out |
 //! | [`deployment`] | a realistic deployment, with the counts that a right answer must give |
@@ -17,6 +19,7 @@
 //! | [`schema`] | the record contract, to hold output against |
 //! | [`wait`] | polling with a deadline |
 
+pub mod certificates;
 pub mod deployment;
 pub mod fingerprint;
 mod http_end;
@@ -27,6 +30,7 @@ pub mod qdrant;
 pub mod schema;
 pub mod service;
 mod supervised;
+pub mod tls_end;
 pub mod tool;
 pub mod wait;
 pub mod webhook;

@@ -27,6 +27,7 @@
 //! ```
 
 mod command;
+mod field_or;
 mod file;
 mod interpolate;
 mod paths;
@@ -47,6 +48,7 @@ use serde_saphyr::Spanned;
 use crate::io::Env;
 
 pub use command::{CommandField, CommandLine, CommandText};
+pub use field_or::FieldOr;
 #[cfg(any(feature = "postgres", feature = "qdrant"))]
 pub(crate) use file::FileConfig;
 pub use paths::Paths;

@@ -3,6 +3,10 @@
 use std::fmt;
 use std::io;
 
+use crate::net::NetError;
+use crate::record::Layer;
+use crate::tls::TlsFault;
+
 /// Why there is no answer, by the layer at which the exchange ended.
 #[derive(Debug)]
 pub enum HttpError {
@@ -14,16 +18,37 @@ pub enum HttpError {
     Refused,
     /// No connection within the time-out.
     ConnectTimeout,
-    /// The TLS handshake failed, and how.
-    Tls(String),
+    /// No TLS with the other end, or none that may be trusted.
+    Tls(TlsFault),
     /// Connected, but no whole answer within the time-out.
     Timeout,
-    /// The connection ended in the middle.
+    /// The connection ended in the middle, or, where a [`NetError`] is inside, there was none for a rarer reason than those
+    /// above. [`HttpError::layer`] knows which.
     Io(io::Error),
     /// The answer is larger than the cap (bytes).
     TooLarge(u64),
     /// The answer is not HTTP, or not what was asked for.
     Protocol(String),
+}
+
+impl HttpError {
+    /// How far the exchange came; none where the request itself was malformed.
+    #[must_use]
+    pub fn layer(&self) -> Option<Layer> {
+        match self {
+            Self::Malformed => None,
+            Self::Resolve => Some(Layer::Resolve),
+            Self::Refused | Self::ConnectTimeout => Some(Layer::Connect),
+            Self::Tls(_) => Some(Layer::Tls),
+            Self::Io(error) => Some(match connecting(error) {
+                Some(error) if error.is_resolve() => Layer::Resolve,
+                Some(_) => Layer::Connect,
+                None => Layer::Read,
+            }),
+            Self::Timeout | Self::TooLarge(_) => Some(Layer::Read),
+            Self::Protocol(_) => Some(Layer::Http),
+        }
+    }
 }
 
 impl fmt::Display for HttpError {
@@ -33,9 +58,12 @@ impl fmt::Display for HttpError {
             Self::Resolve => f.write_str("the host name does not resolve"),
             Self::Refused => f.write_str("connection refused: nothing listens there"),
             Self::ConnectTimeout => f.write_str("no connection within the time-out"),
-            Self::Tls(reason) => write!(f, "TLS failed: {reason}"),
+            Self::Tls(fault) => write!(f, "TLS failed: {fault}"),
             Self::Timeout => f.write_str("connected, but no complete answer within the time-out"),
-            Self::Io(error) => write!(f, "the connection broke: {error}"),
+            Self::Io(error) => match connecting(error) {
+                Some(error) => error.fmt(f),
+                None => write!(f, "the connection broke: {error}"),
+            },
             Self::TooLarge(limit) => write!(f, "the answer is larger than {limit} bytes"),
             Self::Protocol(reason) => write!(f, "the answer is not valid HTTP: {reason}"),
         }
@@ -51,6 +79,27 @@ impl std::error::Error for HttpError {
     }
 }
 
+/// Why there was no connection, where that is what the error is.
+fn connecting(error: &io::Error) -> Option<&NetError> {
+    error.get_ref()?.downcast_ref::<NetError>()
+}
+
+impl From<NetError> for HttpError {
+    fn from(error: NetError) -> Self {
+        let kind = match &error {
+            NetError::Malformed => return Self::Malformed,
+            NetError::NotResolved(_) => return Self::Resolve,
+            NetError::Refused => return Self::Refused,
+            NetError::Timeout(_) => return Self::ConnectTimeout,
+            NetError::ResolveTimeout(_) => io::ErrorKind::TimedOut,
+            NetError::Unreachable(_) => io::ErrorKind::HostUnreachable,
+            NetError::Permission => io::ErrorKind::PermissionDenied,
+            NetError::Other(_) => io::ErrorKind::Other,
+        };
+        Self::Io(io::Error::new(kind, error))
+    }
+}
+
 impl From<ureq::Error> for HttpError {
     fn from(error: ureq::Error) -> Self {
         use ureq::{Error, Timeout};
@@ -59,32 +108,39 @@ impl From<ureq::Error> for HttpError {
             Error::HostNotFound => Self::Resolve,
             Error::Timeout(Timeout::Resolve | Timeout::Connect) => Self::ConnectTimeout,
             Error::Timeout(_) => Self::Timeout,
-            Error::Tls(reason) => Self::Tls(reason.to_owned()),
-            Error::Rustls(error) => Self::Tls(error.to_string()),
-            Error::Pem(error) => Self::Tls(error.to_string()),
+            Error::Tls(reason) => Self::Tls(TlsFault::Other(reason.to_owned())),
+            Error::Rustls(error) => Self::Tls(TlsFault::from(&error)),
+            Error::Pem(error) => Self::Tls(TlsFault::Other(error.to_string())),
             Error::ConnectionFailed => Self::Refused,
             Error::BodyExceedsLimit(limit) => Self::TooLarge(limit),
             Error::Io(error) => Self::from(error),
+            // What our own parts of the connector say.
+            Error::Other(other) => match other.downcast::<NetError>() {
+                Ok(error) => Self::from(*error),
+                Err(other) => match other.downcast::<TlsFault>() {
+                    Ok(fault) => Self::Tls(*fault),
+                    Err(other) => Self::Protocol(other.to_string()),
+                },
+            },
             other => Self::Protocol(other.to_string()),
         }
     }
 }
 
-/// The standard library has no error kind for a name that does not resolve: on Unix it is told by the text it gives
-/// `getaddrinfo`'s errors, on Windows by WSAHOST_NOT_FOUND, WSATRY_AGAIN, WSANO_RECOVERY and WSANO_DATA.
-fn is_resolve(error: &io::Error) -> bool {
-    let windows = cfg!(windows) && matches!(error.raw_os_error(), Some(11001..=11004));
-    windows || error.to_string().starts_with("failed to lookup address information")
-}
-
+/// Errors of a connection that stands.
 impl From<io::Error> for HttpError {
     fn from(error: io::Error) -> Self {
+        // In TLS 1.3 an end that wants a client certificate says so after the handshake.
+        if let Some(fault) = TlsFault::inside(&error) {
+            return Self::Tls(fault);
+        }
+        match error.get_ref().and_then(|inner| inner.downcast_ref::<ureq::Error>()) {
+            Some(ureq::Error::Timeout(_)) => return Self::Timeout,
+            Some(ureq::Error::BodyExceedsLimit(limit)) => return Self::TooLarge(*limit),
+            _ => {}
+        }
         match error.kind() {
-            _ if is_resolve(&error) => Self::Resolve,
-            io::ErrorKind::ConnectionRefused => Self::Refused,
             io::ErrorKind::TimedOut | io::ErrorKind::WouldBlock => Self::Timeout,
-            // rustls reports a failed handshake through the stream it wraps.
-            io::ErrorKind::InvalidData => Self::Tls(error.to_string()),
             _ => Self::Io(error),
         }
     }

@@ -1,21 +1,22 @@
 //! The only constructor of HTTP clients: rustls, no redirects, both time-outs, answers capped in size.
 
+mod connector;
 mod error;
 
 use std::io::Read;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use ureq::http::{HeaderMap, Request as HttpRequest};
-use ureq::tls::{Certificate, PemItem, RootCerts, TlsConfig};
+use ureq::tls::{Certificate, RootCerts, TlsConfig};
 use ureq::{Agent, SendBody};
 
 pub use error::HttpError;
 
 use crate::io::elapsed_ms;
+use crate::tls::Roots;
 
 /// How a client behaves.
 #[derive(Clone, Debug)]
@@ -29,6 +30,9 @@ pub struct HttpSettings {
     /// Use the proxy that `HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY` name. Right for addresses on the internet, wrong
     /// for probes of one's own servers.
     pub proxy_from_env: bool,
+    /// So many connections at most are kept open for the next request, for 15 seconds. With 0 each request opens its own
+    /// and closes it, which is what a probe wants.
+    pub idle_connections: usize,
 }
 
 impl Default for HttpSettings {
@@ -38,6 +42,7 @@ impl Default for HttpSettings {
             timeout: Duration::from_secs(10),
             max_body_bytes: 4 << 20,
             proxy_from_env: false,
+            idle_connections: 10,
         }
     }
 }
@@ -62,14 +67,16 @@ impl HttpClient {
     /// # Errors
     /// When the file cannot be read or holds no certificate.
     pub fn with_ca_file(settings: &HttpSettings, path: &Path) -> anyhow::Result<Self> {
-        let pem = std::fs::read(path).with_context(|| format!("read the certificates in {}", path.display()))?;
-        let certificates: Vec<Certificate<'static>> = ureq::tls::parse_pem(&pem)
-            .filter_map(|item| match item {
-                Ok(PemItem::Certificate(certificate)) => Some(certificate),
-                _ => None,
-            })
-            .collect();
-        anyhow::ensure!(!certificates.is_empty(), "{} holds no PEM certificate", path.display());
+        Self::with_roots(settings, &Roots::File(path.to_owned()))
+    }
+
+    /// A client that trusts those root certificates.
+    ///
+    /// # Errors
+    /// When they cannot be read, or there are none.
+    pub fn with_roots(settings: &HttpSettings, roots: &Roots) -> anyhow::Result<Self> {
+        let Some(certificates) = roots.certificates()? else { return Ok(Self::new(settings)) };
+        let certificates = certificates.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
         let roots = RootCerts::Specific(std::sync::Arc::new(certificates));
         Ok(Self::build(settings, TlsConfig::builder().root_certs(roots).build()))
     }
@@ -83,18 +90,19 @@ impl HttpClient {
                 .max_redirects_will_error(false)
                 .timeout_connect(Some(settings.connect_timeout))
                 .timeout_resolve(Some(settings.connect_timeout))
+                .max_idle_connections(settings.idle_connections)
                 .tls_config(tls.clone())
                 .user_agent(concat!("pso-tools/", env!("CARGO_PKG_VERSION")));
             if settings.proxy_from_env { config } else { config.proxy(None) }
         };
+        let whole = base().timeout_global(Some(settings.timeout));
+        let streamed = base()
+            .timeout_per_read(Some(settings.timeout))
+            .timeout_per_write(Some(settings.timeout))
+            .timeout_recv_response(Some(settings.timeout));
         Self {
-            whole: base().timeout_global(Some(settings.timeout)).build().new_agent(),
-            streamed: base()
-                .timeout_per_read(Some(settings.timeout))
-                .timeout_per_write(Some(settings.timeout))
-                .timeout_recv_response(Some(settings.timeout))
-                .build()
-                .new_agent(),
+            whole: Agent::with_parts(whole.build(), connector::connector(), connector::Names),
+            streamed: Agent::with_parts(streamed.build(), connector::connector(), connector::Names),
             max_body_bytes: settings.max_body_bytes,
         }
     }
@@ -272,91 +280,4 @@ pub struct StreamedAnswer {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io::Write as _;
-    use std::net::TcpListener;
-
-    use super::*;
-
-    /// Answers one connection with `bytes`, after reading the request's head.
-    fn serve(bytes: &'static [u8]) -> String {
-        serve_later(b"\r\n\r\n", Duration::ZERO, bytes)
-    }
-
-    /// Reads one request up to `end`, waits, and answers with `bytes`.
-    fn serve_later(end: &'static [u8], wait: Duration, bytes: &'static [u8]) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
-        let url = format!("http://{}/x", listener.local_addr().expect("bound"));
-        std::thread::spawn(move || {
-            let (mut peer, _) = listener.accept().expect("a client");
-            let mut request = Vec::new();
-            let mut chunk = [0; 1024];
-            while !request.windows(end.len()).any(|window| window == end) {
-                let read = peer.read(&mut chunk).expect("readable");
-                request.extend_from_slice(&chunk[..read]);
-            }
-            std::thread::sleep(wait);
-            // A client that has lost its patience is gone.
-            let _ = peer.write_all(bytes);
-        });
-        url
-    }
-
-    fn client() -> HttpClient {
-        let timeout = Duration::from_millis(500);
-        HttpClient::new(&HttpSettings { timeout, max_body_bytes: 100, ..HttpSettings::default() })
-    }
-
-    fn get(url: &str) -> Result<Answer, HttpError> {
-        client().request("GET", url).send()
-    }
-
-    #[test]
-    fn an_error_status_and_a_redirect_are_answers() {
-        let answer = get(&serve(b"HTTP/1.1 503 Down\r\ncontent-length: 2\r\n\r\nno")).expect("an answer");
-        assert_eq!((answer.status, answer.body.as_slice(), answer.is_success()), (503, &b"no"[..], false));
-        let answer = get(&serve(b"HTTP/1.1 302 F\r\nlocation: http://127.0.0.1:9/\r\ncontent-length: 0\r\n\r\n"));
-        assert_eq!(answer.expect("not followed").status, 302);
-    }
-
-    #[test]
-    fn each_failure_names_its_layer() {
-        let closed = TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a port");
-        assert!(matches!(get(&format!("http://{closed}/")), Err(HttpError::Refused)));
-        assert!(matches!(get("no url"), Err(HttpError::Malformed)));
-        // A label of a name has 63 letters at most: the resolver refuses this without asking anybody.
-        let unresolved = format!("http://{}.invalid/", "x".repeat(64));
-        assert!(matches!(get(&unresolved), Err(HttpError::Resolve)));
-        assert!(matches!(get(&serve(b"")), Err(HttpError::Io(_) | HttpError::Protocol(_))));
-        assert!(matches!(get(&serve(b"SSH-2.0-x\r\n")), Err(HttpError::Protocol(_))));
-        let large = b"HTTP/1.1 200 OK\r\ncontent-length: 200\r\n\r\n01234567890123456789012345678901234567890123456789\
-            012345678901234567890123456789012345678901234567890123456789012345678901234567890123456789";
-        assert!(matches!(get(&serve(large)), Err(HttpError::TooLarge(_))));
-        let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
-        let url = format!("http://{}/", silent.local_addr().expect("bound"));
-        assert!(matches!(get(&url), Err(HttpError::Timeout)));
-    }
-
-    #[test]
-    fn a_streamed_request_waits_as_long_as_it_was_told() {
-        // The answer comes after the client's own time-out.
-        let answer = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok";
-        let slow = || serve_later(b"body", Duration::from_secs(1), answer);
-        let client = client();
-        let answer = client
-            .request("POST", slow())
-            .timeout(Duration::from_secs(20))
-            .send_reader(4, &mut b"body".as_slice())
-            .expect("an answer");
-        assert_eq!(answer.body, b"ok");
-        let impatient = client.request("POST", slow()).send_reader(4, &mut b"body".as_slice());
-        assert!(matches!(impatient, Err(HttpError::Timeout)), "{impatient:?}");
-    }
-
-    #[test]
-    fn a_malformed_header_is_not_shown() {
-        let error = client().request("GET", "http://127.0.0.1:9/").header("api-key", "sec\nret").send();
-        let message = error.expect_err("malformed").to_string();
-        assert!(!message.contains("ret\n") && !message.contains("sec"), "{message}");
-    }
-}
+mod tests;

@@ -4,10 +4,12 @@ mod human;
 mod nagios;
 mod openmetrics;
 mod table;
+mod textfile;
 
 use std::fmt;
 use std::fs::File;
 use std::io::{self, BufWriter, Write};
+use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::ValueEnum;
@@ -15,6 +17,8 @@ use serde_json::{Map, Value};
 
 use crate::io::{Clock, host_name};
 use crate::record::{AnyRecord, Header, Kind, Record, SCHEMA, Severity};
+
+use self::textfile::Textfile;
 
 pub use human::{bytes, duration_ms, printable};
 
@@ -112,11 +116,15 @@ trait Render {
 pub(crate) struct Emitter {
     out: BufWriter<Box<dyn Write + Send>>,
     render: Option<Box<dyn Render>>,
+    /// The measurements for a file (`--textfile`).
+    textfile: Option<Textfile>,
     /// Where a copy of every record goes as a JSON line (`--records`).
     copy: Option<File>,
     stamp: Stamp,
     records: u64,
     worst: Severity,
+    /// The worst since the last round ended.
+    worst_of_round: Severity,
     ignore_closed: bool,
     closed: bool,
     /// Why records could not be written while the work had to go on.
@@ -134,10 +142,12 @@ impl Emitter {
         Self {
             out: BufWriter::with_capacity(32 << 10, out),
             render,
+            textfile: None,
             copy: None,
             stamp,
             records: 0,
             worst: Severity::Ok,
+            worst_of_round: Severity::Ok,
             ignore_closed: false,
             closed: false,
             lost: None,
@@ -178,17 +188,50 @@ impl Emitter {
                 result => result.context("append to the file of --records")?,
             }
         }
-        let result = if self.render.is_some() {
+        let mut result = Ok(());
+        if self.render.is_some() || self.textfile.is_some() {
             let fields: Map<String, Value> = serde_json::from_slice(line).context("read a record as an object")?;
-            self.rendered(header, &fields)
-        } else {
-            self.out.write_all(line)
-        };
+            let view = View { header, fields: &fields };
+            if let Some(textfile) = &mut self.textfile {
+                textfile.record(&view);
+            }
+            if let Some(render) = &mut self.render {
+                result = render.record(&mut self.out, &view);
+            }
+        }
+        if self.render.is_none() {
+            result = self.out.write_all(line);
+        }
         self.written(result)
     }
 
-    fn rendered(&mut self, header: &Header, fields: &Map<String, Value>) -> io::Result<()> {
-        self.render.as_mut().map_or(Ok(()), |render| render.record(&mut self.out, &View { header, fields }))
+    /// What was gathered is written, and the next round begins with nothing.
+    pub(crate) fn end_round(&mut self) -> anyhow::Result<()> {
+        let worst = std::mem::take(&mut self.worst_of_round);
+        if let Some(textfile) = &mut self.textfile {
+            textfile.end_round(worst)?;
+        }
+        let result = match &mut self.render {
+            Some(render) => render.finish(&mut self.out, worst),
+            None => Ok(()),
+        };
+        let result = result.and_then(|()| self.out.flush());
+        self.written(result)
+    }
+
+    /// Writes the file of `--textfile`; `failed` is that the run has. Called before the end of the run is told, which says
+    /// whether it could be written.
+    pub(crate) fn finish_textfile(&mut self, failed: bool) -> anyhow::Result<()> {
+        let worst = if failed { Severity::Unknown } else { self.worst };
+        let result = self.textfile.as_mut().map_or(Ok(()), |textfile| textfile.finish(worst));
+        match result {
+            // What was changed is changed; but somebody waits for the metrics.
+            Err(error) if self.ignore_closed => {
+                self.lost = Some(format!("{error:#}"));
+                Ok(())
+            }
+            result => result,
+        }
     }
 
     pub(crate) fn finish(&mut self) -> anyhow::Result<()> {
@@ -228,8 +271,14 @@ impl Emitter {
         self.copy = Some(file);
     }
 
+    /// From here on the measurements of every record also go into the file at `path`.
+    pub(crate) fn measure_into(&mut self, path: PathBuf) {
+        self.textfile = Some(Textfile::new(path, &self.stamp.tool));
+    }
+
     pub(crate) fn note(&mut self, severity: Severity) {
         self.worst = self.worst.max(severity);
+        self.worst_of_round = self.worst_of_round.max(severity);
     }
 
     pub(crate) const fn ignore_closed_stdout(&mut self) {

@@ -49,6 +49,34 @@ impl Nagios {
     }
 }
 
+/// The units that the guidelines name: s, ms, %, B, c; others have none.
+fn unit_of_measure(unit: &str) -> &'static str {
+    match unit {
+        "percent" => "%",
+        "seconds" => "s",
+        "ms" => "ms",
+        "bytes" => "B",
+        _ => "",
+    }
+}
+
+/// `;warn;crit;min;max` as far as there is any. A limit that the value must not fall below is the range `N:`.
+fn limits(view: &View<'_>, unit: &str) -> String {
+    let field = |name: &str| view.fields.get(name).and_then(Value::as_f64);
+    let minimum = view.fields.get("minimum").and_then(Value::as_bool) == Some(true);
+    let range = |limit: Option<f64>| match limit {
+        Some(limit) if minimum => format!("{limit}:"),
+        Some(limit) => limit.to_string(),
+        None => String::new(),
+    };
+    let (warning, critical) = (field("warning_limit"), field("critical_limit"));
+    // Other tools' records have one limit and do not say how bad it is beyond it.
+    let warning = if critical.is_none() { warning.or_else(|| field("limit")) } else { warning };
+    let (min, max) = if unit == "percent" { ("0", "100") } else { ("", "") };
+    let all = format!(";{};{};{min};{max}", range(warning), range(critical));
+    all.trim_end_matches(';').to_owned()
+}
+
 impl Render for Nagios {
     fn record(&mut self, _out: &mut dyn Write, view: &View<'_>) -> io::Result<()> {
         let header = view.header;
@@ -68,17 +96,7 @@ impl Render for Nagios {
             (view.fields.get("value").and_then(Value::as_f64), self.perfdata.len() < MAX_PERFDATA)
         {
             let Some(label) = self.label(view) else { return Ok(()) };
-            let limit =
-                view.fields.get("limit").and_then(Value::as_f64).map_or_else(String::new, |limit| limit.to_string());
-            // The units that the guidelines name: s, ms, %, B, c.
-            let unit = match unit {
-                "percent" => "%",
-                "seconds" => "s",
-                "ms" => "ms",
-                "bytes" => "B",
-                _ => "",
-            };
-            self.perfdata.push(format!("'{label}'={value}{unit};{limit}"));
+            self.perfdata.push(format!("'{label}'={value}{}{}", unit_of_measure(unit), limits(view, unit)));
         }
         Ok(())
     }
@@ -113,28 +131,55 @@ mod tests {
     use super::*;
     use crate::record::AnyRecord;
 
-    #[test]
-    fn the_worst_comes_first_and_perfdata_follows() {
+    fn show(worst: Severity, records: &[(&str, &str, &str)]) -> String {
         let mut format = Nagios::new("pso-health");
-        for (severity, name, value, mount) in [
-            ("ok", "cpu_usage", 12.5, "/"),
-            ("warning", "it's=disk|x", 91.0, "/"),
-            ("ok", "it's=disk|x", 50.0, "/d"),
-            ("ok", "it's=disk|x", 51.0, "/d"),
-        ] {
+        for (severity, name, fields) in records {
             let line = format!(
-                r#"{{"schema":1,"kind":"health.metric","at":"2026-11-22T09:00:00Z","tool":"t","host":"h","severity":"{severity}","name":"{name}","message":"at {value} %","value":{value},"unit":"percent","limit":85,"labels":{{"mount":"{mount}"}}}}"#
+                r#"{{"schema":1,"kind":"health.metric","at":"2026-11-22T09:00:00Z","tool":"t","host":"h","severity":"{severity}","name":"{name}","message":"too much|more",{fields}}}"#
             );
             let record = AnyRecord::parse(line).expect("a record");
             let fields = record.fields().expect("fields");
             format.record(&mut io::sink(), &View { header: &record.header, fields: &fields }).expect("gathered");
         }
         let mut out = Vec::new();
-        format.finish(&mut out, Severity::Warning).expect("written");
-        assert_eq!(
-            String::from_utf8(out).expect("UTF-8"),
-            "PSO-HEALTH WARNING - it's=disk/x: at 91 % | 'cpu_usage'=12.5%;85 'itsdisk/x'=91%;85 \
-             'itsdisk/x /d'=50%;85\n"
+        format.finish(&mut out, worst).expect("written");
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn the_worst_comes_first_and_perfdata_follows() {
+        let disk = |value: f64, mount: &str| {
+            format!(r#""value":{value},"unit":"percent","limit":85,"warning_limit":85,"labels":{{"mount":"{mount}"}}"#)
+        };
+        let cpu = r#""value":12.5,"unit":"percent","limit":85"#;
+        let text = show(
+            Severity::Warning,
+            &[
+                ("ok", "cpu_usage", cpu),
+                ("warning", "it's=disk|x", &disk(91.0, "/")),
+                ("ok", "it's=disk|x", &disk(50.0, "/d")),
+                ("ok", "it's=disk|x", &disk(51.0, "/d")),
+            ],
         );
+        assert_eq!(
+            text,
+            "PSO-HEALTH WARNING - it's=disk/x: too much/more | 'cpu_usage'=12.5%;85;;0;100 'itsdisk/x'=91%;85;;0;100 \
+             'itsdisk/x /d'=50%;85;;0;100\n"
+        );
+    }
+
+    #[test]
+    fn limits_are_ranges() {
+        for (fields, perfdata) in [
+            (r#""value":90,"unit":"percent","limit":90,"critical_limit":90"#, "'x'=90%;;90;0;100"),
+            (r#""value":7,"unit":"seconds","limit":60,"warning_limit":60,"critical_limit":90"#, "'x'=7s;60;90"),
+            (r#""value":7,"unit":"seconds","warning_limit":60,"critical_limit":9,"minimum":true"#, "'x'=7s;60:;9:"),
+            (r#""value":-0.5,"unit":"ms""#, "'x'=-0.5ms"),
+            (r#""value":3,"unit":"count""#, "'x'=3"),
+            (r#""value":1e21,"unit":"bytes""#, "'x'=1000000000000000000000B"),
+        ] {
+            let text = show(Severity::Ok, &[("ok", "x", fields)]);
+            assert_eq!(text, format!("PSO-HEALTH OK - 1 records | {perfdata}\n"));
+        }
     }
 }

@@ -136,16 +136,23 @@ impl OpenMetrics {
                 "schema" | "limit" => {}
                 "value" => {
                     let unit = view.fields.get("unit").and_then(Value::as_str).unwrap_or_default();
-                    let unit = metric_name(unit);
+                    let (unit, value) = if unit == "ms" { ("seconds", value / 1000.0) } else { (unit, value) };
+                    // To count is no unit, and `_count` is the ending of a histogram.
+                    let unit = if unit == "count" { String::new() } else { metric_name(unit) };
                     let suffix = if unit.is_empty() { String::new() } else { format!("_{unit}") };
                     self.add(&format!("pso_{kind}_value{suffix}"), &labels, value, || {
                         Family::gauge(&unit, "The value of the record")
                     });
                 }
                 _ => {
-                    let unit = field.rsplit_once('_').map_or("", |(_, unit)| unit);
-                    let unit = if matches!(unit, "bytes" | "ms" | "percent") { unit } else { "" };
-                    self.add(&format!("pso_{kind}_{}", metric_name(field)), &labels, value, || {
+                    // Base units only, as Prometheus has it.
+                    let (own, value) = match field.strip_suffix("_ms") {
+                        Some(field) => (format!("{field}_seconds"), value / 1000.0),
+                        None => (field.clone(), value),
+                    };
+                    let unit = own.rsplit_once('_').map_or("", |(_, unit)| unit);
+                    let unit = if matches!(unit, "bytes" | "seconds" | "percent") { unit } else { "" };
+                    self.add(&format!("pso_{kind}_{}", metric_name(&own)), &labels, value, || {
                         Family::gauge(unit, &format!("Field {field} of {}", header.kind))
                     });
                 }

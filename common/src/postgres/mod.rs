@@ -2,6 +2,7 @@
 
 mod client;
 mod connect;
+mod failure;
 mod password;
 mod programs;
 mod service;
@@ -10,6 +11,7 @@ mod tls;
 
 pub use client::Client;
 pub use connect::{Purpose, connect};
+pub use failure::{ConnectFailure, ConnectStage};
 pub use postgres::{Error, Row, Transaction, fallible_iterator, types};
 pub use programs::{Program, find_program};
 pub use settings::{PgArgs, PgSettings, SslMode};

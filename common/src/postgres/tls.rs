@@ -7,12 +7,12 @@ use anyhow::Context as _;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::settings::{PgSettings, SslMode};
+use crate::tls::Roots;
 
 /// The connector for the settings' `sslmode`.
 pub(super) fn connector(settings: &PgSettings) -> anyhow::Result<MakeRustlsConnect> {
@@ -40,22 +40,8 @@ pub(super) fn connector(settings: &PgSettings) -> anyhow::Result<MakeRustlsConne
 }
 
 fn roots(path: Option<&Path>) -> anyhow::Result<RootCertStore> {
-    let mut store = RootCertStore::empty();
-    match path {
-        Some(path) if path != Path::new("system") => {
-            let file = CertificateDer::pem_file_iter(path)
-                .with_context(|| format!("read the root certificates in {} (PGSSLROOTCERT)", path.display()))?;
-            for certificate in file {
-                let certificate = certificate.with_context(|| format!("read a certificate in {}", path.display()))?;
-                store.add(certificate).with_context(|| format!("trust a certificate in {}", path.display()))?;
-            }
-        }
-        _ => {
-            store.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-        }
-    }
-    anyhow::ensure!(!store.is_empty(), "there is no root certificate to check the server with; set PGSSLROOTCERT");
-    Ok(store)
+    let roots = path.map_or(Roots::System, Roots::named);
+    roots.store().context("there is no root certificate to check the server with; check PGSSLROOTCERT")
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! kind is one struct here, documented field by field; [`schema`] derives the JSON Schema from those structs.
 
 mod any;
+mod audit;
 mod backup;
 mod health;
 mod log;
@@ -27,8 +28,9 @@ use serde::{Deserialize, Serialize};
 
 pub use alert::{AlertDeliveryRecord, AlertNoticeRecord, DeliveryState, IncidentState};
 pub use any::AnyRecord;
+pub use audit::{AuditChange, AuditFindingRecord, AuditSectionRecord};
 pub use backup::{BackupArchiveRecord, BackupComponentRecord, Component, Decision};
-pub use health::{HealthCheckRecord, HealthMetricRecord, Layer};
+pub use health::{HealthCheckRecord, HealthMetricRecord, HealthRoundRecord, Layer};
 pub use log::{LogCountRecord, LogCoverageRecord, LogEventRecord, LogLineRecord, LogTemplateRecord};
 pub use metrics::{Label, Measure, Metric, Metrics};
 pub use pg::*;

@@ -55,6 +55,7 @@ const OTHERS: &[KindInfo] = &[
     KindInfo::of::<super::ConfigSettingRecord>(),
     KindInfo::of::<super::HealthCheckRecord>(),
     KindInfo::of::<super::HealthMetricRecord>(),
+    KindInfo::of::<super::HealthRoundRecord>(),
     KindInfo::of::<super::LogCountRecord>(),
     KindInfo::of::<super::LogEventRecord>(),
     KindInfo::of::<super::LogTemplateRecord>(),
@@ -64,6 +65,8 @@ const OTHERS: &[KindInfo] = &[
     KindInfo::of::<super::BackupArchiveRecord>(),
     KindInfo::of::<super::RestorePlanRecord>(),
     KindInfo::of::<super::RestoreStepRecord>(),
+    KindInfo::of::<super::AuditFindingRecord>(),
+    KindInfo::of::<super::AuditSectionRecord>(),
     KindInfo::of::<super::AlertNoticeRecord>(),
     KindInfo::of::<super::AlertDeliveryRecord>(),
 ];

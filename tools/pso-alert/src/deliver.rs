@@ -158,7 +158,10 @@ fn outcome(channel: &Channel, answer: Result<Answer, HttpError>) -> Outcome {
             let reason = "the webhook's URL is not a usable one".to_owned();
             return Outcome::Never { status: None, reason };
         }
-        Err(error @ (HttpError::Tls(_) | HttpError::TooLarge(_))) => {
+        Err(error)
+            if matches!(&error, HttpError::Tls(fault) if fault.is_lasting())
+                || matches!(error, HttpError::TooLarge(_)) =>
+        {
             return Outcome::Never { status: None, reason: scrubbed(channel, &error.to_string()) };
         }
         Err(error) => {

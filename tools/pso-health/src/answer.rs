@@ -9,7 +9,7 @@ use pso_common::io::elapsed_ms;
 use pso_common::record::{HealthCheckRecord, Layer};
 use pso_common::secret::redact_url;
 
-use crate::checks::Context;
+use crate::check::Context;
 use crate::finding::{Finding, shown};
 
 /// Why there is nothing to look at.

@@ -1,7 +1,5 @@
 //! What a check found, before it is a record.
 
-use std::sync::mpsc::Sender;
-
 use pso_common::output::printable;
 use pso_common::record::{HealthCheckRecord, HealthMetricRecord};
 use pso_common::{Run, Severity};
@@ -42,6 +40,19 @@ impl Finding {
         Self { severity, name: name.into(), message: message.into(), body: Body::Metric(record) }
     }
 
+    /// Whether a probe failed: it may be worth another attempt.
+    pub(crate) const fn failed(&self) -> bool {
+        matches!(&self.body, Body::Check(HealthCheckRecord { layer: Some(_), .. }))
+    }
+
+    /// With the number of the attempt that gave it, where that was not the first.
+    pub(crate) fn of_attempt(mut self, attempt: u32) -> Self {
+        if let Body::Check(record) = &mut self.body {
+            record.attempts = Some(attempt).filter(|attempt| *attempt > 1);
+        }
+        self
+    }
+
     /// Writes it as a record.
     pub(crate) fn emit(self, run: &mut Run<'_>) -> anyhow::Result<()> {
         match self.body {
@@ -52,16 +63,15 @@ impl Finding {
 }
 
 /// Where a check puts its findings.
-pub(crate) struct Findings(Sender<Finding>);
+pub(crate) struct Findings<'a>(&'a (dyn Fn(Finding) + 'a));
 
-impl Findings {
-    pub(crate) const fn new(sender: Sender<Finding>) -> Self {
-        Self(sender)
+impl<'a> Findings<'a> {
+    pub(crate) const fn new(take: &'a (dyn Fn(Finding) + 'a)) -> Self {
+        Self(take)
     }
 
     pub(crate) fn push(&self, finding: Finding) {
-        // Nobody listens any more to a check that was given up.
-        let _ = self.0.send(finding);
+        (self.0)(finding);
     }
 }
 

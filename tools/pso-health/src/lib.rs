@@ -9,27 +9,27 @@
 //! Exit codes: 0 all is well · 1 warning · 2 high or critical · 3 something could not be told, or the tool could not do its
 //! job (usage, configuration). A server that is down is a record (2), not an error of the tool.
 //!
-//! The checks run side by side, each within `--timeout`; one that hangs is reported and left behind.
+//! The checks run side by side, each within `--timeout`; one that hangs is reported and left behind. With `--every` they run
+//! again and again, each round ending in a `health.round`, until a signal comes.
 //!
 //! ```text
 //! { pso-health; pso-pgstats advice; pso-logscan --since 24h logs; } | pso-alert
 //! ```
 
 mod answer;
+mod check;
 mod checks;
 mod cli;
-mod disk;
 mod finding;
+mod history;
 mod limits;
-mod metrics;
-mod postgres;
 mod probe;
-mod qdrant;
 mod reading;
-mod service;
+mod rounds;
+mod selected;
 mod settings;
 
-use pso_common::record::{HealthCheckRecord, HealthMetricRecord, Kind as _};
+use pso_common::record::{HealthCheckRecord, HealthMetricRecord, HealthRoundRecord, Kind as _};
 use pso_common::{Io, Severity, Tool};
 
 pub use cli::Cli;
@@ -38,7 +38,7 @@ pub use cli::Cli;
 pub const TOOL: Tool = Tool {
     name: "pso-health",
     version: env!("CARGO_PKG_VERSION"),
-    kinds: &[HealthCheckRecord::KIND, HealthMetricRecord::KIND],
+    kinds: &[HealthCheckRecord::KIND, HealthMetricRecord::KIND, HealthRoundRecord::KIND],
 };
 
 /// Runs the checks and writes what they find.
@@ -48,14 +48,13 @@ pub const TOOL: Tool = Tool {
 pub fn run(cli: Cli, io: &mut Io) -> anyhow::Result<Severity> {
     let common = cli.common.clone();
     pso_common::run::session(&TOOL, &common, io, |run| {
-        // Before the settings: a message about a check that does not exist names this flag.
-        if cli.list {
-            return checks::list(run);
-        }
         let settings = settings::Settings::resolve(&cli, run.config())?;
+        if cli.list {
+            return selected::list(&settings, run);
+        }
         if run.printed_config()? {
             return Ok(());
         }
-        probe::side_by_side(settings, run)
+        rounds::run(settings, run)
     })
 }

@@ -1,38 +1,45 @@
 //! The settings of a run, resolved once.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pso_common::config::{Config, Field, ListField, Paths, ServiceSettings, ToolSection};
+use pso_common::output::Format;
 use pso_common::postgres::PgSettings;
 use pso_common::qdrant::QdrantSettings;
 use serde::Deserialize;
 
-use crate::checks::{ALL, Check, Selected};
+use crate::check::Check;
+use crate::checks::disk::DiskPath;
+use crate::checks::metrics::Expected;
 use crate::cli::Cli;
-use crate::limits::{Limits, LimitsSection, Quantity};
+use crate::limits::{Limits, LimitsSection};
+use crate::{checks, selected};
 
 /// What is checked, where, and how long it may take.
 pub(crate) struct Settings {
-    /// The checks to run, in the order of [`ALL`].
-    pub(crate) checks: Vec<&'static dyn Check>,
+    /// The checks to run, in the order of their records.
+    pub(crate) checks: Vec<Arc<dyn Check>>,
     /// How long each check may take; no time-out within one is longer.
     pub(crate) timeout: Duration,
+    /// How often a check whose probe fails is tried again.
+    pub(crate) retries: u32,
+    /// How many checks run at once.
+    pub(crate) jobs: usize,
+    /// The span between the beginnings of two rounds; none is a single round.
+    pub(crate) every: Option<Duration>,
+    /// Rounds after which it ends; none is until a signal comes.
+    pub(crate) count: Option<u64>,
+    /// Where counters are kept between runs.
+    pub(crate) state: Option<PathBuf>,
     pub(crate) limits: Limits,
     /// The numbers that `/metrics` must have: when one is missing, that is a finding.
-    pub(crate) expected_metrics: Vec<Quantity>,
+    pub(crate) expected_metrics: Vec<Expected>,
     pub(crate) paths: Vec<DiskPath>,
     pub(crate) service: ServiceSettings,
     pub(crate) postgres: PgSettings,
     pub(crate) qdrant: QdrantSettings,
-}
-
-/// A path whose file system is looked at.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct DiskPath {
-    pub(crate) path: PathBuf,
-    /// Whether it was named, so that it must be there. A folder of the deployment's layout may not have been made yet.
-    pub(crate) named: bool,
 }
 
 impl Settings {
@@ -54,25 +61,42 @@ impl Settings {
             "the time-out of a check (--timeout, PSO_HEALTH_TIMEOUT or maintenance.health.timeout) must lie between 1ms \
              and 1h"
         );
-        let chosen: Vec<Selected> = config
+        let chosen: Option<Vec<String>> = config
             .pick("maintenance.health.checks")
             .flag(Some(cli.only.clone()).filter(|only| !only.is_empty()))
             .env("PSO_HEALTH_CHECKS")
             .file_list(&section.checks)
-            .or(ALL.iter().map(|check| Selected(*check)).collect())?;
-        let is_chosen = |check: &dyn Check| chosen.iter().any(|one| one.0.name() == check.name());
-        let checks: Vec<_> = ALL.iter().copied().filter(|check| is_chosen(*check)).collect();
-        anyhow::ensure!(!checks.is_empty(), "maintenance.health.checks is empty: name at least one check");
-        let named: Option<Vec<PathBuf>> =
-            config.pick("maintenance.health.paths").file_list(&section.paths).optional()?;
-        let disk_paths = match named {
-            Some(named) => {
-                named.iter().map(|path| DiskPath { path: paths.join(path), named: true }).collect::<Vec<_>>()
-            }
-            None => [&paths.root, &paths.logs, &paths.plans, &paths.backups]
-                .map(|path| DiskPath { path: path.clone(), named: false })
-                .to_vec(),
-        };
+            .optional()?;
+        // The list has them all, for somebody who is about to choose.
+        let chosen = chosen.filter(|_| !cli.list);
+        let checks = selected::of(checks::built_in(), chosen.as_deref())?;
+        let every: Option<Duration> =
+            config.pick("maintenance.health.every").flag(cli.every).env("PSO_HEALTH_EVERY").optional()?;
+        anyhow::ensure!(
+            every.is_none_or(|every| every >= Duration::from_millis(100)),
+            "the span between two rounds (--every or PSO_HEALTH_EVERY) must be at least 100ms"
+        );
+        anyhow::ensure!(cli.count.is_none() || every.is_some(), "--count needs --every: a single run is one round");
+        anyhow::ensure!(
+            every.is_none() || !matches!(cli.common.format, Format::Openmetrics | Format::Nagios),
+            "--every writes records round by round; for OpenMetrics add --textfile FILE, for Nagios leave --every out"
+        );
+        let jobs: usize =
+            config.pick("maintenance.health.jobs").flag(cli.jobs).env("PSO_HEALTH_JOBS").file(&section.jobs).or(128)?;
+        anyhow::ensure!((1..=4096).contains(&jobs), "--jobs must lie between 1 and 4096");
+        let retries: u32 = config
+            .pick("maintenance.health.retries")
+            .flag(cli.retries)
+            .env("PSO_HEALTH_RETRIES")
+            .file(&section.retries)
+            .or(0)?;
+        anyhow::ensure!(retries <= 10, "--retries must not be more than 10");
+        let state: Option<PathBuf> = config
+            .pick("maintenance.health.state")
+            .flag(cli.state.clone())
+            .env("PSO_HEALTH_STATE")
+            .file(&section.state)
+            .optional()?;
         let mut postgres = PgSettings::resolve(config, &paths, &cli.pg)?;
         let mut qdrant = QdrantSettings::resolve(config, &paths, cli.qdrant_url.clone())?;
         for own in [
@@ -86,12 +110,22 @@ impl Settings {
         Ok(Self {
             checks,
             timeout,
-            limits: Limits::resolve(config, &section.limits.unwrap_or_default(), &paths.config.join("alerts.yaml"))?,
+            retries,
+            jobs,
+            every,
+            count: cli.count,
+            state: state.map(|path| paths.join(&path)),
+            limits: Limits::resolve(
+                &cli.limit,
+                config,
+                &section.limits.unwrap_or_default(),
+                &paths.config.join("alerts.yaml"),
+            )?,
             expected_metrics: config
                 .pick("maintenance.health.expected_metrics")
                 .file_list(&section.expected_metrics)
-                .or(vec![Quantity::CpuUsage, Quantity::MemoryUsage, Quantity::ErrorRate])?,
-            paths: disk_paths,
+                .or(Expected::default())?,
+            paths: DiskPath::resolve(config, &section.paths, &paths)?,
             service: ServiceSettings::resolve(config, &paths, cli.service_url.clone(), None)?,
             postgres,
             qdrant,
@@ -104,6 +138,9 @@ impl Settings {
 #[serde(default, deny_unknown_fields)]
 struct HealthSection {
     timeout: Field,
+    retries: Field,
+    jobs: Field,
+    state: Field,
     checks: ListField,
     paths: ListField,
     expected_metrics: ListField,
@@ -139,9 +176,9 @@ mod tests {
     #[test]
     fn paths_are_those_of_the_layout_or_the_named_ones() {
         let settings = resolve("maintenance: {root: /srv/ps}", &[]).expect("valid");
-        assert!(settings.paths.contains(&DiskPath { path: "/srv/ps/backups".into(), named: false }));
+        assert!(settings.paths.contains(&DiskPath { path: "/srv/ps/backups".into(), named: false, written: true }));
         let settings = resolve("maintenance: {root: /srv/ps, health: {paths: [/var, data]}}", &[]).expect("valid");
-        let expected = ["/var", "/srv/ps/data"].map(|path| DiskPath { path: path.into(), named: true });
+        let expected = ["/var", "/srv/ps/data"].map(|path| DiskPath { path: path.into(), named: true, written: false });
         assert_eq!(settings.paths, expected);
     }
 
@@ -150,9 +187,7 @@ mod tests {
         let error =
             |text: &str| resolve(text, &[]).map_or_else(|error| format!("{error:#}"), |_| "no error".to_owned());
         assert!(error("maintenance:\n  health:\n    time: 3\n").contains("c.yaml:3: unknown field `time`"));
-        assert!(
-            error("maintenance: {health: {checks: [disk, dusk]}}").contains("a check that `pso-health --list` shows")
-        );
+        assert!(error("maintenance: {health: {checks: [disk, dusk]}}").contains("there is no check \"dusk\""));
         assert!(error("maintenance: {health: {checks: []}}").contains("name at least one check"));
         assert!(error("maintenance: {health: {timeout: 0s}}").contains("between 1ms and 1h"));
     }

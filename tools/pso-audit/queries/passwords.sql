@@ -1,0 +1,9 @@
+-- PostgreSQL 13 to 18. Superusers only: pg_authid holds the hashes. They do not leave the server; only their kind does.
+SELECT
+    a.rolname AS role,
+    pg_catalog.quote_ident(a.rolname) AS quoted,
+    a.rolpassword IS NULL AS missing,
+    coalesce(a.rolpassword ~ '^md5', false) AS md5
+FROM pg_catalog.pg_authid AS a
+WHERE a.rolcanlogin
+ORDER BY a.rolname

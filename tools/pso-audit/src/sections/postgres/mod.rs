@@ -1,0 +1,68 @@
+//! PostgreSQL: who may do what, who gets in from where, and what can be read on the way.
+//!
+//! One read-only session, as whatever role the tools have. What that role may not see is a note with the way to show it; no
+//! part keeps the others from being looked at. Each part is a file: a query of `queries/`, and a pure function over its rows.
+
+mod data_folder;
+mod encryption;
+mod extensions;
+mod files;
+mod functions;
+mod hba;
+mod logging;
+mod mappings;
+mod passwords;
+mod public;
+mod roles;
+mod server;
+mod settings;
+mod version;
+
+use self::server::{Failure, Server};
+pub(crate) use self::settings::{PostgresSection, PostgresSettings};
+use super::{Context, Section};
+use crate::finding::Found;
+
+/// A part, by the name that tells which could not be looked at.
+type Part = (&'static str, fn(&mut Server, &mut Found) -> Result<(), Failure>);
+
+const PARTS: &[Part] = &[
+    ("version", version::look),
+    ("encryption", encryption::look),
+    ("pg_hba.conf", hba::look),
+    ("roles", roles::look),
+    ("passwords", passwords::look),
+    ("rights of PUBLIC", public::look),
+    ("functions", functions::look),
+    ("extensions", extensions::look),
+    ("user mappings", mappings::look),
+    ("logging", logging::look),
+    ("configuration files", files::look),
+    ("data folder", data_folder::look),
+];
+
+pub(crate) struct Postgres;
+
+impl Section for Postgres {
+    fn name(&self) -> &'static str {
+        "postgres"
+    }
+
+    fn about(&self) -> &'static str {
+        "roles, passwords, pg_hba.conf, TLS, rights of PUBLIC, functions, logging and version of PostgreSQL"
+    }
+
+    fn look(&self, context: &Context, found: &mut Found) -> anyhow::Result<()> {
+        let mut server = Server::open(&context.settings.postgres, &context.settings.audit_postgres)?;
+        for (name, look) in PARTS {
+            context.cancel.check()?;
+            match look(&mut server, found) {
+                Ok(()) => {}
+                Err(Failure::Hidden(text)) => found.note(format!("{name}: {text}")),
+                Err(Failure::Unknown(text)) => found.unknown(format!("{name}: {text}")),
+                Err(Failure::Lost(text)) => anyhow::bail!("{name}: the connection is lost: {text}"),
+            }
+        }
+        Ok(())
+    }
+}

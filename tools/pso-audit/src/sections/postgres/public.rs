@@ -1,0 +1,150 @@
+//! What everybody who gets in may do: the rights of PUBLIC in this database.
+
+use pso_common::Severity;
+use serde::Deserialize;
+
+use super::server::{Failure, Server};
+use crate::finding::{Finding, Found};
+
+/// More tables than these are not told one by one.
+const MOST: usize = 500;
+
+/// A row of `schemas.sql`.
+#[derive(Clone, Debug, Deserialize)]
+struct Schema {
+    schema: String,
+    quoted: String,
+}
+
+/// A row of `database_rights.sql`.
+#[derive(Clone, Debug, Deserialize)]
+struct DatabaseRights {
+    rights: Vec<String>,
+}
+
+/// A row of `tables.sql`.
+#[derive(Clone, Debug, Deserialize)]
+struct Table {
+    /// Quoted where it must be.
+    relation: String,
+    sequence: bool,
+    rights: Vec<String>,
+}
+
+/// A row of `default_privileges.sql`.
+#[derive(Clone, Debug, Deserialize)]
+struct DefaultRights {
+    role: String,
+    schema: Option<String>,
+    objects: String,
+    rights: Vec<String>,
+    /// `FOR ROLE … IN SCHEMA …`.
+    target: String,
+}
+
+pub(super) fn look(server: &mut Server, found: &mut Found) -> Result<(), Failure> {
+    let schemas: Vec<Schema> = server.rows(include_str!("../../../queries/schemas.sql"))?;
+    let rights: Vec<DatabaseRights> = server.rows(include_str!("../../../queries/database_rights.sql"))?;
+    let mut tables: Vec<Table> = server.rows(include_str!("../../../queries/tables.sql"))?;
+    let defaults: Vec<DefaultRights> = server.rows(include_str!("../../../queries/default_privileges.sql"))?;
+    if tables.len() > MOST {
+        tables.truncate(MOST);
+        found.note(format!("more than {MOST} tables are granted to PUBLIC; the first {MOST} are told"));
+    }
+    found.examined += (schemas.len() + rights.len() + tables.len() + defaults.len()) as u64;
+    found.findings.extend(schemas.iter().map(schema));
+    let facts = &server.facts;
+    found.findings.extend(
+        rights
+            .iter()
+            .filter_map(|row| database(&row.rights, &facts.database, &facts.database_quoted, &facts.role_quoted)),
+    );
+    found.findings.extend(tables.iter().map(table));
+    found.findings.extend(defaults.iter().map(default_privileges));
+    Ok(())
+}
+
+fn schema(row: &Schema) -> Finding {
+    let message = "every role may create objects in it: a function or an operator of an intruder's is then found before the one \
+                   that was meant, and runs with the rights of whoever calls it (CVE-2018-1058)";
+    let finding = Finding::new(Severity::Warning, "schema_public_create", &row.schema, message);
+    finding.fix(format!("REVOKE CREATE ON SCHEMA {} FROM PUBLIC", row.quoted))
+}
+
+fn database(rights: &[String], name: &str, quoted: &str, role: &str) -> Option<Finding> {
+    if rights.is_empty() {
+        return None;
+    }
+    let (severity, message) = if rights.iter().any(|right| right == "CREATE") {
+        (Severity::Warning, "every role may make schemas in it, and what it likes in these")
+    } else {
+        (
+            Severity::Info,
+            "every role of the server may use it; that is PostgreSQL's own default, and pg_hba.conf may be narrower",
+        )
+    };
+    let listed = rights.join(", ");
+    let finding = Finding::new(severity, "database_public", name, message).with("rights", &listed);
+    // Who works here must not be locked out by it.
+    Some(finding.fix(format!(
+        "GRANT CONNECT ON DATABASE {quoted} TO {role};\nREVOKE {listed} ON DATABASE {quoted} FROM PUBLIC"
+    )))
+}
+
+fn table(row: &Table) -> Finding {
+    // Of a sequence USAGE moves it on.
+    let reads = |right: &String| right == "SELECT";
+    let message = if row.rights.iter().all(reads) {
+        "every role that gets in may read it"
+    } else {
+        "every role that gets in may change it"
+    };
+    let finding =
+        Finding::new(Severity::Warning, "table_public", &row.relation, message).with("rights", row.rights.join(", "));
+    let kind = if row.sequence { "SEQUENCE" } else { "TABLE" };
+    finding.fix(format!("REVOKE ALL ON {kind} {} FROM PUBLIC", row.relation))
+}
+
+fn default_privileges(row: &DefaultRights) -> Finding {
+    let place = row.schema.as_ref().map_or_else(String::new, |schema| format!(" in schema {schema}"));
+    let object = format!("{} of {}{place}", row.objects.to_lowercase(), row.role);
+    let message = "what this role makes from now on is open to every role as soon as it is there";
+    let finding = Finding::new(Severity::Warning, "default_privileges_public", object, message);
+    let finding = finding.with("rights", row.rights.join(", "));
+    finding.fix(format!("ALTER DEFAULT PRIVILEGES {} REVOKE ALL ON {} FROM PUBLIC", row.target, row.objects))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<String> {
+        text.split_whitespace().map(str::to_owned).collect()
+    }
+
+    #[test]
+    fn the_database_is_told_by_what_may_be_done_with_it() {
+        let judged = |rights: &str| database(&words(rights), "a b", "\"a b\"", "me");
+        assert_eq!(judged(""), None);
+        let usual = judged("CONNECT TEMPORARY").expect("told");
+        assert_eq!(
+            (usual.severity, usual.record.fix.as_str()),
+            (
+                Severity::Info,
+                "GRANT CONNECT ON DATABASE \"a b\" TO me;\nREVOKE CONNECT, TEMPORARY ON DATABASE \"a b\" FROM PUBLIC"
+            )
+        );
+        assert_eq!(judged("CREATE").map(|finding| finding.severity), Some(Severity::Warning));
+    }
+
+    #[test]
+    fn reading_is_told_from_changing() {
+        let judged =
+            |rights: &str| table(&Table { relation: "s.\"T\"".to_owned(), sequence: false, rights: words(rights) });
+        let read = judged("SELECT");
+        assert!(read.message.ends_with("read it") && read.record.fix == "REVOKE ALL ON TABLE s.\"T\" FROM PUBLIC");
+        assert!(judged("INSERT SELECT").message.ends_with("change it"));
+        let sequence = table(&Table { relation: "s.q".to_owned(), sequence: true, rights: words("USAGE") });
+        assert_eq!(sequence.record.fix, "REVOKE ALL ON SEQUENCE s.q FROM PUBLIC");
+    }
+}
