@@ -1,9 +1,11 @@
 //! `make bench`: the tools against what people use today, in the same run, on this machine. Ratios are printed; nothing
 //! is asserted, because machines differ and are shared. `pso-bench PART…` measures only these parts: `start`, `logs`,
-//! `templates` (with `LOGHUB`, a folder of labelled logs, their grouping too), `memory`, `backup`, `pgstats`.
+//! `templates` (with `LOGHUB`, a folder of labelled logs, their grouping too), `memory`, `backup`, `pgstats`,
+//! `health`.
 
 mod backup;
 mod database;
+mod health;
 mod input;
 mod logs;
 mod measure;
@@ -45,13 +47,14 @@ fn run() -> Result<()> {
     std::fs::create_dir_all(folder).context("create target/bench")?;
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let loghub = std::env::var_os("LOGHUB").map(PathBuf::from);
-    let parts: [(&str, &dyn Fn() -> Result<()>); 6] = [
+    let parts: [(&str, &dyn Fn() -> Result<()>); 7] = [
         ("start", &start_up),
         ("logs", &|| logs::logs(folder)),
         ("templates", &|| templates::templates(folder, loghub.as_deref())),
         ("memory", &|| memory(folder)),
         ("backup", &backup::backup_and_restore),
         ("pgstats", &|| pgstats::pgstats(folder)),
+        ("health", &|| health::health(folder)),
     ];
     let unknown = wanted.iter().find(|name| parts.iter().all(|(part, _)| part != name));
     ensure!(unknown.is_none(), "there is no part {unknown:?}; there are {}", parts.map(|(part, _)| part).join(", "));

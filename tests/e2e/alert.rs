@@ -1,6 +1,7 @@
 //! `pso-alert` from its stdin to what Slack, Discord and a webhook receive.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -138,6 +139,30 @@ fn the_health_checks_limit_of_a_number_holds() {
         outcome.assert_code(code);
         assert_eq!(rules(&outcome), told, "{outcome}");
     }
+}
+
+#[test]
+fn each_round_of_a_run_that_goes_on_is_told_when_it_ends() {
+    let sink = WebhookSink::start().unwrap();
+    let folder =
+        deployment(&format!("alerts: {{webhook: {{enabled: true, url: '{}'}}}}\n", sink.generic_url()));
+    let round = |number: u64, severity: &str| {
+        let more = json!({"round": number, "checks": 1, "hanging": 0, "missed": 0, "elapsed_ms": 1});
+        record("health.round", "round", severity, &more)
+    };
+    let mut running = alert(folder.path()).spawn().unwrap();
+    let mut stdin = running.stdin.take().expect("open");
+    let mut write = |text: String| stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush()).expect("written");
+    write([start(), down(), round(1, "critical")].concat());
+    sink.wait_for(1, Duration::from_secs(10)).expect("told while the input goes on");
+    write(round(2, "ok"));
+    write([down(), round(3, "critical")].concat());
+    sink.wait_for(2, Duration::from_secs(10)).expect("told again");
+    drop(stdin);
+    let outcome = running.finish().unwrap();
+    // The run has no end of its own.
+    assert_eq!(rules(&outcome), ["health.check", "health.check", "run.unfinished"], "{outcome}");
+    assert_eq!(sink.requests().len(), 3);
 }
 
 #[test]

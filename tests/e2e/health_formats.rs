@@ -1,8 +1,9 @@
 //! What others make of `pso-health`: Nagios by the grammar of its plugin guidelines, Prometheus by `promtool`.
 
 use std::fs;
+use std::path::PathBuf;
 
-use pso_tests::tool::{Outcome, Tool};
+use pso_tests::tool::{Outcome, Tool, built_binary};
 use regex::Regex;
 
 use crate::health::Parts;
@@ -69,14 +70,21 @@ fn nagios_gets_one_line_that_its_grammar_knows() {
     assert!(outcome.text().starts_with("PSO-HEALTH CRITICAL - service: GET http://127.0.0.1:1/health: "), "{outcome}");
 }
 
+/// On the PATH, or where `tests/promtool.sh` puts it: beside the built tools' folder.
+fn promtool() -> PathBuf {
+    let fetched =
+        built_binary("pso-health").expect("built").ancestors().nth(2).map(|target| target.join("promtool/promtool"));
+    fetched.filter(|path| path.is_file()).unwrap_or_else(|| "promtool".into())
+}
+
 #[test]
 fn promtool_accepts_the_metrics() {
     let parts = troubled("health_promtool");
     let outcome = parts.tool().args(["--format", "openmetrics"]).run().expect("ends");
     outcome.assert_code(2).assert_quiet();
     let check = |text: &[u8]| {
-        let tool = Tool::program("promtool").args(["check", "metrics"]).stdin(text);
-        let checked = tool.run().expect("promtool of the Debian package prometheus; `make test` installs it");
+        let checked = Tool::program(promtool()).args(["check", "metrics"]).stdin(text).run();
+        let checked = checked.expect("promtool, which tests/promtool.sh fetches");
         assert_eq!((checked.code, checked.text(), checked.stderr.as_str()), (Some(0), "", ""), "{checked}\n{outcome}");
     };
     check(&outcome.stdout);

@@ -8,6 +8,7 @@ mod contract;
 mod daily;
 mod health;
 mod health_formats;
+mod health_local;
 mod health_rounds;
 mod logscan;
 mod logscan_bookmark;

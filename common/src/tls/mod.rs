@@ -1,6 +1,6 @@
 //! TLS: which roots are trusted, what is wrong with the other end, and who the other end says it is.
 //!
-//! [`peer`] shakes hands with whoever is there and reports its certificates, also those that must not be trusted; nothing
+//! [`peer()`] shakes hands with whoever is there and reports its certificates, also those that must not be trusted; nothing
 //! is ever sent over such a connection. The clients in [`crate::http`] and [`crate::postgres`] do check.
 
 mod certificate;

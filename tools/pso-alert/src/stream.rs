@@ -4,7 +4,7 @@ use std::io::Read;
 
 use anyhow::Context as _;
 use pso_common::reader::{Line, RecordReader};
-use pso_common::record::AnyRecord;
+use pso_common::record::{AnyRecord, HealthRoundRecord, Kind as _};
 use pso_common::{Run, Severity};
 
 use crate::cli::Cli;
@@ -37,7 +37,7 @@ pub(crate) fn run(run: &mut Run<'_>, cli: &Cli) -> anyhow::Result<()> {
         malformed: 0,
         first_malformed: String::new(),
     };
-    let read = judging.read(run, input);
+    let read = judging.read(run, input, &settings);
     let counts = judging.counts;
     let notices = judging.finish(run, read.is_ok());
     // What is known is told even when the rest could not be read; a signal, though, means to stop.
@@ -58,13 +58,20 @@ struct Judging {
 }
 
 impl Judging {
-    fn read(&mut self, run: &mut Run<'_>, input: impl Read) -> anyhow::Result<()> {
+    fn read(&mut self, run: &mut Run<'_>, input: impl Read, settings: &Settings) -> anyhow::Result<()> {
         let mut reader = RecordReader::new(input);
         loop {
             run.cancel().check()?;
             match reader.next_line().context("read records from stdin")? {
                 None => return Ok(()),
-                Some(Line::Record(record)) => self.judge(run, &record)?,
+                Some(Line::Record(record)) => {
+                    self.judge(run, &record)?;
+                    // The input of a run that goes on has no end to wait for.
+                    if record.header.kind == HealthRoundRecord::KIND {
+                        let incidents = std::mem::take(&mut self.incidents);
+                        tell(run, settings, &incidents.into_notices(run.now()), self.counts)?;
+                    }
+                }
                 Some(Line::Malformed(line)) => self.report(run, &line.to_string()),
             }
         }

@@ -7,6 +7,6 @@ SELECT
     s.context
 FROM pg_catalog.pg_settings AS s
 WHERE s.name IN (
-    'data_directory', 'data_directory_mode', 'hba_file', 'listen_addresses', 'log_connections', 'log_destination',
-    'log_disconnections', 'log_statement', 'logging_collector', 'password_encryption', 'ssl', 'ssl_min_protocol_version'
+    'data_directory', 'hba_file', 'listen_addresses', 'log_connections', 'log_disconnections', 'log_statement',
+    'logging_collector', 'password_encryption', 'ssl', 'ssl_min_protocol_version'
 )

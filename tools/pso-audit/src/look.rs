@@ -8,10 +8,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use pso_common::io::elapsed_ms;
 use pso_common::reader::{Line, RecordReader};
-use pso_common::record::{AnyRecord, AuditSectionRecord};
+use pso_common::record::AuditSectionRecord;
 use pso_common::{Run, Severity};
 
 use crate::finding::Found;
+use crate::sections::events::Events;
 use crate::sections::{Context, Section};
 use crate::settings::Settings;
 
@@ -26,12 +27,12 @@ struct Looking {
 
 /// Looks at the chosen sections and writes what they find.
 pub(crate) fn look(settings: Settings, run: &mut Run<'_>) -> anyhow::Result<()> {
-    let input = if settings.reads_stdin { read_input(run)? } else { Vec::new() };
+    let events = if settings.reads_stdin { Some(read_input(&settings, run)?) } else { None };
     let (sections, timeout) = (settings.sections.clone(), settings.timeout);
     let started = Instant::now();
     // A part of the time is kept for coming to an end.
     let stop_at = started + timeout.saturating_sub((timeout / 10).min(Duration::from_secs(1)));
-    let context = Arc::new(Context { settings, input, now: run.now(), cancel: run.cancel().clone(), stop_at });
+    let context = Arc::new(Context { settings, events, now: run.now(), cancel: run.cancel().clone(), stop_at });
     let all = sections.into_iter().map(|section| start(section, &context)).collect::<anyhow::Result<Vec<Looking>>>()?;
     for looking in all {
         let section = looking.section;
@@ -41,15 +42,16 @@ pub(crate) fn look(settings: Settings, run: &mut Run<'_>) -> anyhow::Result<()> 
     Ok(())
 }
 
-/// Passes the records of stdin on and keeps them; a line that is none makes the run `unknown`.
-fn read_input(run: &mut Run<'_>) -> anyhow::Result<Vec<AnyRecord>> {
+/// Passes the records of stdin on and keeps what the security events among them say; a line that is none makes the run
+/// `unknown`.
+fn read_input(settings: &Settings, run: &mut Run<'_>) -> anyhow::Result<Events> {
     let mut reader = RecordReader::new(run.take_stdin());
-    let mut records = Vec::new();
+    let mut events = Events::new(&settings.events.classes)?;
     while let Some(line) = reader.next_line().context("read records from stdin")? {
         match line {
             Line::Record(record) => {
                 run.pass(&record)?;
-                records.push(record);
+                events.take(&record);
             }
             Line::Malformed(malformed) => {
                 run.warn(malformed);
@@ -57,7 +59,7 @@ fn read_input(run: &mut Run<'_>) -> anyhow::Result<Vec<AnyRecord>> {
             }
         }
     }
-    Ok(records)
+    Ok(events)
 }
 
 fn start(section: &'static dyn Section, context: &Arc<Context>) -> anyhow::Result<Looking> {

@@ -1,7 +1,10 @@
 //! What a section is, and which there are. A new one is a file or a folder of its own and a line in [`SECTIONS`].
 
+pub(crate) mod events;
 pub(crate) mod files;
+pub(crate) mod ports;
 pub(crate) mod postgres;
+pub(crate) mod qdrant;
 pub(crate) mod secrets;
 pub(crate) mod token;
 
@@ -10,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use pso_common::config::ConfigValue;
 use pso_common::io::Cancel;
-use pso_common::record::{AnyRecord, AuditSectionRecord};
+use pso_common::record::AuditSectionRecord;
 use pso_common::{Run, Severity, Timestamp};
 
 use crate::finding::Found;
@@ -29,13 +32,14 @@ pub(crate) trait Section: Send + Sync {
 }
 
 /// The sections, in the order of their records.
-pub(crate) const SECTIONS: &[&dyn Section] = &[&files::Files, &secrets::Secrets, &token::Token, &postgres::Postgres];
+pub(crate) const SECTIONS: &[&dyn Section] =
+    &[&files::Files, &secrets::Secrets, &token::Token, &ports::Ports, &postgres::Postgres, &qdrant::Qdrant, &events::EventsOfLogs];
 
 /// What a section works with.
 pub(crate) struct Context {
     pub(crate) settings: Settings,
-    /// Records of stdin (`-`); empty without.
-    pub(crate) input: Vec<AnyRecord>,
+    /// What the records of stdin (`-`) say of security events; absent without.
+    pub(crate) events: Option<events::Events>,
     pub(crate) now: Timestamp,
     /// For loops that may be long.
     pub(crate) cancel: Cancel,

@@ -8,7 +8,9 @@ use pso_common::qdrant::QdrantSettings;
 use serde::Deserialize;
 
 use crate::cli::Cli;
+use crate::sections::events::{EventsSection, EventsSettings};
 use crate::sections::files::{FilesSection, FilesSettings};
+use crate::sections::ports::{PortsSection, PortsSettings};
 use crate::sections::postgres::{PostgresSection, PostgresSettings};
 use crate::sections::secrets::{SecretsSection, SecretsSettings};
 use crate::sections::token::{TokenSection, TokenSettings};
@@ -26,10 +28,12 @@ pub(crate) struct Settings {
     pub(crate) service: ServiceSettings,
     pub(crate) postgres: PgSettings,
     pub(crate) qdrant: QdrantSettings,
+    pub(crate) audit_ports: PortsSettings,
     /// What the rules about PostgreSQL are told beside what the server says.
     pub(crate) audit_postgres: PostgresSettings,
     pub(crate) token: TokenSettings,
     pub(crate) files: FilesSettings,
+    pub(crate) events: EventsSettings,
     pub(crate) secrets: SecretsSettings,
 }
 
@@ -39,9 +43,11 @@ pub(crate) struct Settings {
 struct AuditSection {
     timeout: Field,
     sections: ListField,
+    ports: PortsSection,
     postgres: PostgresSection,
     token: TokenSection,
     files: FilesSection,
+    events: EventsSection,
     secrets: SecretsSection,
 }
 
@@ -82,10 +88,12 @@ impl Settings {
             timeout,
             reads_stdin: cli.input.is_some(),
             service: ServiceSettings::resolve(config, &paths, cli.service_url.clone(), None)?,
+            audit_ports: PortsSettings::resolve(&section.ports, config)?,
             audit_postgres: PostgresSettings::resolve(&section.postgres, config)?,
             postgres: PgSettings::resolve(config, &paths, &cli.pg)?,
             qdrant: QdrantSettings::resolve(config, &paths, cli.qdrant_url.clone())?,
             token: TokenSettings::resolve(config, &section.token)?,
+            events: EventsSettings::resolve(config, &section.events)?,
             secrets: SecretsSettings::resolve(config, &paths, &section.secrets)?,
             // Last: it looks at the paths that the others have picked.
             files: FilesSettings::resolve(config, &paths, &section.files)?,

@@ -17,7 +17,7 @@ mod runs;
 
 use pso_common::Severity;
 use pso_common::record::{
-    AlertNoticeRecord, AnyRecord, HealthCheckRecord, HealthMetricRecord, Kind, Labels, LogCountRecord,
+    AlertNoticeRecord, AnyRecord, HealthCheckRecord, HealthMetricRecord, HealthRoundRecord, Kind, Labels, LogCountRecord,
     LogTemplateRecord, RunEndRecord, RunStartRecord,
 };
 use serde::Deserialize;
@@ -92,6 +92,8 @@ impl Rules {
                 Some(Verdict::silent(Severity::Ok))
             }
             RunEndRecord::KIND => Some(self.runs.end(header, &record.fields()?)),
+            // It repeats the worst of the records before it.
+            HealthRoundRecord::KIND => Some(Verdict::silent(header.severity)),
             // Another run of this tool has told it already; telling it again would cry wolf.
             AlertNoticeRecord::KIND => Some(Verdict::silent(header.severity)),
             _ => None,

@@ -81,7 +81,7 @@ impl Patterns {
         };
         for (kind, keys) in [("password", PASSWORD_KEYS), ("key", OTHER_KEYS)] {
             // With an anchor or a tag before it, or as a block of YAML on the next lines.
-            let value = format!(r"(?P<v>{QUOTED}|[|>][-+0-9]*\s*$|[^\s,}}\]\[&|>#!{{][^\s,}}\]]*|\$\{{[^}}]*\}})");
+            let value = format!(r"(?P<v>{QUOTED}|\$\{{[^}}]*\}}|[|>][-+0-9]*\s*$|[^\s,}}\]\[&|>#!{{][^\s,}}\]]*)");
             add(
                 kind,
                 &[Config],
@@ -180,8 +180,9 @@ impl Pattern {
             // A block of YAML: what it is stands on the next lines.
             _ if matches!(raw.first(), Some(b'|' | b'>')) => Some(false),
             Standing::Placeholder => None,
-            // `--password PASSWORD`, and a lifetime under `token:`.
-            _ if key.is_some_and(|key| key.trim_ascii_start().eq_ignore_ascii_case(raw)) => None,
+            // The usage's `--password PASSWORD`.
+            _ if self.kind == "argument" && key.is_some_and(|key| key.ends_with(&raw.to_ascii_lowercase())) => None,
+            // A lifetime under `token:`.
             _ if self.kind == "key" && raw.len() < 6 && raw.iter().all(u8::is_ascii_digit) => None,
             Standing::Default => Some(true),
             Standing::Literal => Some(false),

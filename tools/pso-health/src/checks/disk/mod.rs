@@ -135,7 +135,7 @@ fn shown(span: Duration) -> String {
 mod tests {
     use std::cell::RefCell;
 
-    use super::place::Use;
+    use super::place::{Id, Use};
     use super::*;
     use crate::finding::Body;
 
@@ -146,10 +146,7 @@ mod tests {
     fn filled(inodes: Option<Use>) -> Vec<Finding> {
         let all = RefCell::new(Vec::new());
         let place = Place {
-            #[cfg(unix)]
-            id: 1,
-            #[cfg(not(unix))]
-            id: "C:".into(),
+            id: Id(Default::default()),
             mount: "/m".into(),
             space: Use { used: 90 << 30, available: 10 << 30 },
             inodes,

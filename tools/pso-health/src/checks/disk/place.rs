@@ -20,12 +20,9 @@ pub(super) struct Place {
     pub(super) read_only: bool,
 }
 
-/// What tells one file system from another.
-#[cfg(unix)]
-pub(super) type Id = u64;
-/// What tells one file system from another.
-#[cfg(not(unix))]
-pub(super) type Id = PathBuf;
+/// What tells one file system from another: the number of its device; on Windows the drive or the share.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Id(#[cfg(unix)] pub(super) u64, #[cfg(not(unix))] pub(super) PathBuf);
 
 /// How much is in use, as `df` counts it.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -81,7 +78,7 @@ fn measured(path: &Path) -> io::Result<Place> {
     let same = |folder: &&Path| folder.metadata().is_ok_and(|data| data.dev() == device);
     let bytes = |blocks: u64| blocks.saturating_mul(stats.f_frsize);
     Ok(Place {
-        id: device,
+        id: Id(device),
         mount: path.ancestors().take_while(same).last().unwrap_or(path).to_path_buf(),
         space: Use { used: bytes(stats.f_blocks.saturating_sub(stats.f_bfree)), available: bytes(stats.f_bavail) },
         // btrfs and the like say 0: they make inodes as they need them.
@@ -98,7 +95,7 @@ fn measured(path: &Path) -> io::Result<Place> {
     let mount = path.ancestors().last().unwrap_or(path).to_path_buf();
     let used = stats.total_space().saturating_sub(stats.free_space());
     Ok(Place {
-        id: mount.clone(),
+        id: Id(mount.clone()),
         mount,
         space: Use { used, available: stats.available_space() },
         inodes: None,

@@ -1,0 +1,202 @@
+//! What a line about a log-in says: how it went, from where, and who.
+
+use std::net::IpAddr;
+
+use regex::{Regex, RegexBuilder};
+
+/// How it went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Outcome {
+    Failure,
+    Success,
+    /// It does not say.
+    Other,
+}
+
+/// What is read of a line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Parsed {
+    pub(crate) outcome: Outcome,
+    pub(crate) address: Option<IpAddr>,
+    pub(crate) user: Option<String>,
+}
+
+/// Longer names are cut: they come from whoever tries to log in.
+const MAX_USER_CHARS: usize = 64;
+
+/// A longer line is looked at up to here (bytes).
+const MAX_LINE_BYTES: usize = 8 << 10;
+
+/// The expressions, made once.
+pub(crate) struct Reader {
+    failure: Regex,
+    success: Regex,
+    address: Regex,
+    named_address: Regex,
+    user: Regex,
+}
+
+impl Reader {
+    /// # Errors
+    /// When an expression is too large, which a test rules out.
+    pub(crate) fn new() -> anyhow::Result<Self> {
+        let regex = |text: &str| RegexBuilder::new(text).case_insensitive(true).build();
+        Ok(Self {
+            failure: regex(
+                r#"\b(?:fail(?:ed|ure|s|ing)?|invalid|denied|den(?:y|ies)|reject(?:ed|s|ing)?|refus(?:ed|es|al)|unauthori[sz]ed|unauthenticated|forbidden|incorrect|wrong|bad (?:password|credentials|token)|mismatch|expired|revoked|locked|blocked|unknown user|no such user|does not exist|not (?:allowed|authori[sz]ed|authenticated|permitted|valid)|unsuccessful|no pg_hba\.conf entry)\b|\bHTTP/[0-9.]+"? 40[13]\b|\bstatus(?:_code)?["']?\s*[:=]\s*["']?40[13]\b"#,
+            )?,
+            success: regex(
+                r#"\b(?:succe(?:ss|ssful|ssfully|eded|eds)|accepted|granted|logged in|authenticated|authori[sz]ed|session opened|login ok|passed|valid)\b|\bHTTP/[0-9.]+"? 20[0-9]\b"#,
+            )?,
+            // The word before it tells a peer's address from the server's own.
+            named_address: regex(
+                r#"\b(?:from|ip|ip_?addr(?:ess)?|client(?:_?ip)?|remote(?:_?(?:addr(?:ess)?|ip|host))?|rhost|src(?:_?ip)?|source(?:_?ip)?|peer|x-forwarded-for|host)["']?\s*(?:[:=]\s*|\s)["']?\[?([0-9a-f:.]{3,45}[0-9a-f])"#,
+            )?,
+            address: regex(r"(?:^|[^0-9a-z.:])((?:[0-9]{1,3}\.){3}[0-9]{1,3})(?:[^0-9a-z.]|\.?$|\.\s)")?,
+            user: regex(
+                r#"\b(?:(?:invalid |unknown )?user(?:_?name)?|login|account|role|principal|ruser)["']?\s*(?:[:=]\s*|\s)(?:"([^"]{1,256})"|'([^']{1,256})'|([^\s,;"'{}\[\]()]{1,256}))|\bpassword for (?:invalid user )?([^\s,;"']{1,256}) from\b"#,
+            )?,
+        })
+    }
+
+    /// Reads a line.
+    pub(crate) fn read(&self, line: &str) -> Parsed {
+        let line = &line[..line.floor_char_boundary(MAX_LINE_BYTES)];
+        let outcome = if self.failure.is_match(line) {
+            Outcome::Failure
+        } else if self.success.is_match(line) {
+            Outcome::Success
+        } else {
+            Outcome::Other
+        };
+        let named = self.named_address.captures_iter(line).find_map(|found| address(found.get(1)?.as_str()));
+        let any = || self.address.captures_iter(line).find_map(|found| address(found.get(1)?.as_str()));
+        Parsed { outcome, address: named.or_else(any), user: self.user(line) }
+    }
+
+    fn user(&self, line: &str) -> Option<String> {
+        // `user failed`, `user from`: a word of the sentence, not a name.
+        let words = [
+            "from",
+            "failed",
+            "not",
+            "is",
+            "has",
+            "was",
+            "authentication",
+            "for",
+            "name",
+            "with",
+            "login",
+            "unknown",
+            "does",
+        ];
+        self.user.captures_iter(line).find_map(|found| {
+            let name = (1..=4).find_map(|group| found.get(group))?.as_str().trim_end_matches(['.', ':']);
+            let name: String = name.chars().filter(|c| !c.is_control()).take(MAX_USER_CHARS).collect();
+            (!name.is_empty() && !words.contains(&name.to_ascii_lowercase().as_str())).then_some(name)
+        })
+    }
+}
+
+/// An address, perhaps with a port behind it.
+fn address(text: &str) -> Option<IpAddr> {
+    let text = text.trim_end_matches(['.', ':']);
+    let address: IpAddr = match text.parse() {
+        Ok(address) => address,
+        Err(_) => text.rsplit_once(':')?.0.parse().ok()?,
+    };
+    // `::ffff:10.0.0.5` and `10.0.0.5` are one machine.
+    Some(address.to_canonical())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(line: &str) -> (Outcome, String, String) {
+        let parsed = Reader::new().expect("valid").read(line);
+        let address = parsed.address.map(|address| address.to_string()).unwrap_or_default();
+        (parsed.outcome, address, parsed.user.unwrap_or_default())
+    }
+
+    #[test]
+    fn lines_of_many_programs() {
+        use Outcome::{Failure, Other, Success};
+        for (line, outcome, address, user) in [
+            (
+                "2025-06-12T09:00:00Z WARN [api] authentication failed for user bob from 203.0.113.7",
+                Failure,
+                "203.0.113.7",
+                "bob",
+            ),
+            ("[api] authorization denied: POST /api/v1/sync/batch from 198.51.100.9", Failure, "198.51.100.9", ""),
+            ("[api] authentication succeeded user=alice ip=198.51.100.9:51234", Success, "198.51.100.9", "alice"),
+            (
+                "{\"time\":\"x\",\"level\":\"warn\",\"msg\":\"authentication failed\",\"user\":\"bob\",\"remote_addr\":\"[2001:db8::7]:443\"}",
+                Failure,
+                "2001:db8::7",
+                "bob",
+            ),
+            ("sshd[77]: Failed password for root from 203.0.113.7 port 22 ssh2", Failure, "203.0.113.7", "root"),
+            (
+                "sshd[77]: Failed password for invalid user admin from 203.0.113.7 port 22 ssh2",
+                Failure,
+                "203.0.113.7",
+                "admin",
+            ),
+            ("sshd[77]: Accepted publickey for deploy from 203.0.113.8 port 22 ssh2", Success, "203.0.113.8", ""),
+            (
+                "sshd[1]: pam_unix(sshd:auth): authentication failure; logname= uid=0 rhost=203.0.113.9  user=root",
+                Failure,
+                "203.0.113.9",
+                "root",
+            ),
+            (
+                "203.0.113.5 - - [12/Jun/2025:09:00:00 +0000] \"GET /security HTTP/1.1\" 401 12 \"-\"",
+                Failure,
+                "203.0.113.5",
+                "",
+            ),
+            (
+                "203.0.113.5 - bob [12/Jun/2025:09:00:00 +0000] \"GET /security HTTP/1.1\" 200 12 \"-\"",
+                Success,
+                "203.0.113.5",
+                "",
+            ),
+            (
+                "[error] 7#7: *1 access forbidden by rule, client: 203.0.113.6, server: 10.0.0.1, request: \"GET /security\"",
+                Failure,
+                "203.0.113.6",
+                "",
+            ),
+            ("FATAL:  password authentication failed for user \"sync user\"", Failure, "", "sync user"),
+            (
+                "FATAL: no pg_hba.conf entry for host \"203.0.113.4\", user \"sync_user\", database \"x\"",
+                Failure,
+                "203.0.113.4",
+                "sync_user",
+            ),
+            (
+                "connection authorized: user=sync_user database=planning_sync host=10.0.0.5 (authentication method)",
+                Success,
+                "10.0.0.5",
+                "sync_user",
+            ),
+            ("authentication of ::ffff:203.0.113.7 began", Other, "", ""),
+            ("client ::ffff:203.0.113.7 authentication failed", Failure, "203.0.113.7", ""),
+            ("security policy reloaded, version 1.2.3.4-beta", Other, "", ""),
+            ("security scan from 999.1.1.1 user not found", Other, "", ""),
+            ("unauthorized: token expired", Failure, "", ""),
+            ("authentication unsuccessful", Failure, "", ""),
+        ] {
+            assert_eq!(read(line), (outcome, address.to_owned(), user.to_owned()), "{line}");
+        }
+    }
+
+    #[test]
+    fn a_hostile_name_is_cut() {
+        let (_, _, user) = read(&format!("authentication failed for user \"{}\u{1b}[2J\"", "x".repeat(200)));
+        assert_eq!(user.len(), MAX_USER_CHARS);
+    }
+}
