@@ -26,7 +26,8 @@ use time::OffsetDateTime;
 
 use measure::{Peak, peak, seconds};
 
-const TOOLS: [&str; 6] = ["pso-health", "pso-logscan", "pso-pgstats", "pso-backup", "pso-restore", "pso-alert"];
+const TOOLS: [&str; 7] =
+    ["pso-health", "pso-logscan", "pso-pgstats", "pso-backup", "pso-restore", "pso-alert", "pso-audit"];
 
 /// Records on the standard input of pso-alert.
 const RECORDS: u64 = 1_000_000;

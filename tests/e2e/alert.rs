@@ -144,8 +144,7 @@ fn the_health_checks_limit_of_a_number_holds() {
 #[test]
 fn each_round_of_a_run_that_goes_on_is_told_when_it_ends() {
     let sink = WebhookSink::start().unwrap();
-    let folder =
-        deployment(&format!("alerts: {{webhook: {{enabled: true, url: '{}'}}}}\n", sink.generic_url()));
+    let folder = deployment(&format!("alerts: {{webhook: {{enabled: true, url: '{}'}}}}\n", sink.generic_url()));
     let round = |number: u64, severity: &str| {
         let more = json!({"round": number, "checks": 1, "hanging": 0, "missed": 0, "elapsed_ms": 1});
         record("health.round", "round", severity, &more)

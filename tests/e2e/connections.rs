@@ -72,6 +72,7 @@ fn the_servers_certificate_is_checked_and_what_is_wrong_with_it_said() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a session that ends as no tool's may")]
 fn a_tool_takes_leave_of_the_server() {
     let server = TempPg::start_new().expect("PostgreSQL");
     let database = server.database("leave").expect("a database");

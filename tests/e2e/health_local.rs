@@ -1,11 +1,16 @@
 //! pso-health: what can be seen on this machine itself.
 
+mod backups;
 mod disks;
+mod files;
+mod machine;
+mod ports;
+mod whole;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pso_tests::tool::{Outcome, Tool};
+use pso_tests::tool::{Outcome, Tool, built_binary};
 use tempfile::TempDir;
 
 /// A deployment's folder, empty.
@@ -40,6 +45,24 @@ impl Folder {
     fn run(&self, checks: &str) -> Outcome {
         self.tool(checks).run().expect("ends")
     }
+}
+
+/// A folder that everybody may look at, and the tool run as somebody who is not root: root may read everything.
+fn as_nobody(folder: &Folder, checks: &str) -> Outcome {
+    use std::os::unix::fs::PermissionsExt as _;
+
+    fs::set_permissions(folder.0.path(), fs::Permissions::from_mode(0o755)).expect("permitted");
+    let binary = built_binary("pso-health").expect("built");
+    // The folder of the build may be closed to others.
+    let own = folder.path("pso-health");
+    fs::copy(&binary, &own).expect("copied");
+    Tool::program("setpriv")
+        .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+        .arg(own)
+        .args(["--only", checks])
+        .folder(folder.0.path())
+        .run()
+        .expect("ends")
 }
 
 fn tool(folder: &Path, checks: &str) -> Tool {

@@ -12,6 +12,7 @@
 //! | [`tls_end`] | [`tls_end::TlsEnd`]: HTTPS with a good certificate, or one that is bad in a certain way |
 //! | [`certificates`] | [`certificates::Certificates`]: the same as files, for other servers |
 //! | [`proxy`] | [`proxy::TcpProxy`]: cuts, delays, corrupts and swallows |
+//! | [`dead_port`] | [`dead_port::DeadPort`]: neither accepts nor refuses |
 //! | [`tool`] | [`tool::Tool`]: runs a built binary and looks at all that came out |
 //! | [`deployment`] | a realistic deployment, with the counts that a right answer must give |
 //! | [`mount`] | [`mount::Mount`]: disks that are full or read-only |
@@ -20,6 +21,7 @@
 //! | [`wait`] | polling with a deadline |
 
 pub mod certificates;
+pub mod dead_port;
 pub mod deployment;
 pub mod fingerprint;
 mod http_end;

@@ -42,9 +42,10 @@ pub(super) enum Form {
 }
 
 impl CommandLine {
-    /// A program and its arguments.
-    pub(super) fn program(words: Vec<String>) -> Self {
-        Self { shown: words.join(" "), run: What::Program(words) }
+    /// A program and its arguments; none where there is no program.
+    #[must_use]
+    pub fn program(words: Vec<String>) -> Option<Self> {
+        Some(Self { shown: words.join(" "), run: What::Program(words) }).filter(|command| !command.is_empty())
     }
 
     /// The same, shown as that.

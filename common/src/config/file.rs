@@ -81,6 +81,7 @@ pub(crate) struct PathsSection {
 pub(crate) struct ServiceSection {
     pub(crate) url: Field,
     pub(crate) token_file: Field,
+    pub(crate) ca_file: Field,
     pub(crate) timeout: Field,
 }
 
@@ -108,6 +109,7 @@ pub(crate) struct QdrantSection {
     pub(crate) url: Field,
     pub(crate) api_key: Field,
     pub(crate) api_key_file: Field,
+    pub(crate) ca_file: Field,
     pub(crate) collections: ListField,
     pub(crate) connect_timeout: Field,
     pub(crate) timeout: Field,

@@ -56,6 +56,26 @@ impl Paths {
     pub fn join(&self, path: &Path) -> PathBuf {
         if self.root == Path::new(".") { path.to_path_buf() } else { self.root.join(path) }
     }
+
+    /// The file with root certificates that a key names: the variable's, then the file's. The word `system` is no path, and
+    /// stays as it is.
+    ///
+    /// # Errors
+    /// When a layer holds a bad value.
+    pub fn ca_file(
+        &self,
+        config: &Config,
+        key: &str,
+        env: Option<&str>,
+        field: &super::Field,
+    ) -> anyhow::Result<Option<PathBuf>> {
+        let pick = config.pick::<PathBuf>(key);
+        let pick = match env {
+            Some(name) => pick.env(name),
+            None => pick,
+        };
+        Ok(pick.file(field).optional()?.map(|path| if path == Path::new("system") { path } else { self.join(&path) }))
+    }
 }
 
 /// The folder above `config/`, where the file in use lies in a folder of that name.

@@ -145,10 +145,9 @@ impl Pick<'_, CommandLine> {
             Some(parsed.and_then(|parsed| {
                 let source = parsed.first().map_or_else(|| "file".to_owned(), |(_, source)| source.clone());
                 let shown: Vec<&str> = words.iter().map(|word| word.value.as_str()).collect();
-                let command =
-                    CommandLine::program(parsed.into_iter().map(|(word, _)| word).collect()).shown_as(shown.join(" "));
-                anyhow::ensure!(!command.is_empty(), "{source}: {}: expected {}", pick.key, CommandLine::EXPECTED);
-                Ok((command, source))
+                let command = CommandLine::program(parsed.into_iter().map(|(word, _)| word).collect())
+                    .with_context(|| format!("{source}: {}: expected {}", pick.key, CommandLine::EXPECTED))?;
+                Ok((command.shown_as(shown.join(" ")), source))
             }))
         })
     }

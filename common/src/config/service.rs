@@ -13,6 +13,9 @@ pub struct ServiceSettings {
     pub url: String,
     /// The file with the API token.
     pub token_file: PathBuf,
+    /// The file with the root certificates to trust where the URL is `https`; none is Mozilla's, `system` is the operating
+    /// system's.
+    pub ca_file: Option<PathBuf>,
     /// How long one request may take in all.
     pub timeout: Duration,
 }
@@ -46,6 +49,12 @@ impl ServiceSettings {
         Ok(Self {
             url: url.0,
             token_file: paths.join(&token_file),
+            ca_file: paths.ca_file(
+                config,
+                "maintenance.service.ca_file",
+                Some("PSO_SERVICE_CA_FILE"),
+                &section.ca_file,
+            )?,
             timeout: config
                 .pick("maintenance.service.timeout")
                 .flag(timeout)

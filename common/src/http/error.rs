@@ -22,8 +22,9 @@ pub enum HttpError {
     Tls(TlsFault),
     /// Connected, but no whole answer within the time-out.
     Timeout,
-    /// The connection ended in the middle, or, where a [`NetError`] is inside, there was none for a rarer reason than those
-    /// above. [`HttpError::layer`] knows which.
+    /// There is no connection, for a rarer reason than those above.
+    Connect(NetError),
+    /// The connection ended in the middle.
     Io(io::Error),
     /// The answer is larger than the cap (bytes).
     TooLarge(u64),
@@ -34,18 +35,14 @@ pub enum HttpError {
 impl HttpError {
     /// How far the exchange came; none where the request itself was malformed.
     #[must_use]
-    pub fn layer(&self) -> Option<Layer> {
+    pub const fn layer(&self) -> Option<Layer> {
         match self {
             Self::Malformed => None,
             Self::Resolve => Some(Layer::Resolve),
-            Self::Refused | Self::ConnectTimeout => Some(Layer::Connect),
+            Self::Connect(error) if error.is_resolve() => Some(Layer::Resolve),
+            Self::Refused | Self::ConnectTimeout | Self::Connect(_) => Some(Layer::Connect),
             Self::Tls(_) => Some(Layer::Tls),
-            Self::Io(error) => Some(match connecting(error) {
-                Some(error) if error.is_resolve() => Layer::Resolve,
-                Some(_) => Layer::Connect,
-                None => Layer::Read,
-            }),
-            Self::Timeout | Self::TooLarge(_) => Some(Layer::Read),
+            Self::Timeout | Self::Io(_) | Self::TooLarge(_) => Some(Layer::Read),
             Self::Protocol(_) => Some(Layer::Http),
         }
     }
@@ -60,10 +57,8 @@ impl fmt::Display for HttpError {
             Self::ConnectTimeout => f.write_str("no connection within the time-out"),
             Self::Tls(fault) => write!(f, "TLS failed: {fault}"),
             Self::Timeout => f.write_str("connected, but no complete answer within the time-out"),
-            Self::Io(error) => match connecting(error) {
-                Some(error) => error.fmt(f),
-                None => write!(f, "the connection broke: {error}"),
-            },
+            Self::Connect(error) => error.fmt(f),
+            Self::Io(error) => write!(f, "the connection broke: {error}"),
             Self::TooLarge(limit) => write!(f, "the answer is larger than {limit} bytes"),
             Self::Protocol(reason) => write!(f, "the answer is not valid HTTP: {reason}"),
         }
@@ -79,24 +74,15 @@ impl std::error::Error for HttpError {
     }
 }
 
-/// Why there was no connection, where that is what the error is.
-fn connecting(error: &io::Error) -> Option<&NetError> {
-    error.get_ref()?.downcast_ref::<NetError>()
-}
-
 impl From<NetError> for HttpError {
     fn from(error: NetError) -> Self {
-        let kind = match &error {
-            NetError::Malformed => return Self::Malformed,
-            NetError::NotResolved(_) => return Self::Resolve,
-            NetError::Refused => return Self::Refused,
-            NetError::Timeout(_) => return Self::ConnectTimeout,
-            NetError::ResolveTimeout(_) => io::ErrorKind::TimedOut,
-            NetError::Unreachable(_) => io::ErrorKind::HostUnreachable,
-            NetError::Permission => io::ErrorKind::PermissionDenied,
-            NetError::Other(_) => io::ErrorKind::Other,
-        };
-        Self::Io(io::Error::new(kind, error))
+        match error {
+            NetError::Malformed => Self::Malformed,
+            NetError::NotResolved(_) => Self::Resolve,
+            NetError::Refused => Self::Refused,
+            NetError::Timeout(_) => Self::ConnectTimeout,
+            rarer => Self::Connect(rarer),
+        }
     }
 }
 

@@ -5,6 +5,7 @@ mod error;
 
 use std::io::Read;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
@@ -33,6 +34,32 @@ pub struct HttpSettings {
     /// So many connections at most are kept open for the next request, for 15 seconds. With 0 each request opens its own
     /// and closes it, which is what a probe wants.
     pub idle_connections: usize,
+    /// Whom to trust.
+    pub roots: HttpRoots,
+}
+
+/// The root certificates that a client trusts, read once; by default Mozilla's. Clones share them.
+#[derive(Clone, Debug, Default)]
+pub struct HttpRoots(Option<Arc<Vec<Certificate<'static>>>>);
+
+impl HttpRoots {
+    /// Reads the certificates.
+    ///
+    /// # Errors
+    /// When they cannot be read, or there are none.
+    pub fn load(roots: &Roots) -> anyhow::Result<Self> {
+        let Some(certificates) = roots.certificates()? else { return Ok(Self::default()) };
+        let certificates = certificates.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
+        Ok(Self(Some(Arc::new(certificates))))
+    }
+
+    /// Those of a PEM file, or with the word `system` the operating system's; without a file Mozilla's.
+    ///
+    /// # Errors
+    /// As [`HttpRoots::load`].
+    pub fn named(file: Option<&Path>) -> anyhow::Result<Self> {
+        file.map_or_else(|| Ok(Self::default()), |file| Self::load(&Roots::named(file)))
+    }
 }
 
 impl Default for HttpSettings {
@@ -43,6 +70,7 @@ impl Default for HttpSettings {
             max_body_bytes: 4 << 20,
             proxy_from_env: false,
             idle_connections: 10,
+            roots: HttpRoots::default(),
         }
     }
 }
@@ -56,29 +84,26 @@ pub struct HttpClient {
 }
 
 impl HttpClient {
-    /// A client that trusts Mozilla's root certificates.
+    /// A client.
     #[must_use]
     pub fn new(settings: &HttpSettings) -> Self {
-        Self::build(settings, TlsConfig::builder().build())
+        let tls = TlsConfig::builder();
+        Self::build(
+            settings,
+            match &settings.roots.0 {
+                Some(certificates) => tls.root_certs(RootCerts::Specific(Arc::clone(certificates))).build(),
+                None => tls.build(),
+            },
+        )
     }
 
-    /// A client that trusts the certificates in a PEM file instead.
+    /// A client that trusts the certificates in a PEM file.
     ///
     /// # Errors
     /// When the file cannot be read or holds no certificate.
     pub fn with_ca_file(settings: &HttpSettings, path: &Path) -> anyhow::Result<Self> {
-        Self::with_roots(settings, &Roots::File(path.to_owned()))
-    }
-
-    /// A client that trusts those root certificates.
-    ///
-    /// # Errors
-    /// When they cannot be read, or there are none.
-    pub fn with_roots(settings: &HttpSettings, roots: &Roots) -> anyhow::Result<Self> {
-        let Some(certificates) = roots.certificates()? else { return Ok(Self::new(settings)) };
-        let certificates = certificates.iter().map(|der| Certificate::from_der(der).to_owned()).collect();
-        let roots = RootCerts::Specific(std::sync::Arc::new(certificates));
-        Ok(Self::build(settings, TlsConfig::builder().root_certs(roots).build()))
+        let roots = HttpRoots::load(&Roots::File(path.to_owned()))?;
+        Ok(Self::new(&HttpSettings { roots, ..settings.clone() }))
     }
 
     #[expect(clippy::disallowed_methods, reason = "this is the one place that opens HTTP")]

@@ -146,12 +146,14 @@ fn tls_is_spoken_and_checked() {
 #[test]
 fn an_end_without_tls_is_told_apart() {
     let secure = |address: std::net::SocketAddr| get(&format!("https://{address}/"));
+    let patient = HttpClient::new(&HttpSettings::default());
+    let patiently = |address: std::net::SocketAddr| patient.request("GET", format!("https://{address}/")).send();
     let plain = test_end::serve(|mut stream| {
         let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n");
         let _ = std::io::copy(&mut stream, &mut std::io::sink());
     });
-    assert_eq!(fault(secure(plain)), TlsFault::NotTls);
-    assert_eq!(fault(secure(test_end::serve(drop))), TlsFault::Closed);
+    assert_eq!(fault(patiently(plain)), TlsFault::NotTls);
+    assert_eq!(fault(patiently(test_end::serve(drop))), TlsFault::Closed);
     // Nobody accepts, but the system has connected already: the handshake is what does not come.
     let silent = TcpListener::bind("127.0.0.1:0").expect("a port");
     assert_eq!(fault(secure(silent.local_addr().expect("bound"))), TlsFault::Timeout);

@@ -11,7 +11,7 @@ use crate::net::NetError;
 use crate::record::Layer;
 use crate::tls::TlsFault;
 
-/// Why there is no session with PostgreSQL; in the chain of [`super::connect`]'s errors, where `downcast_ref` finds it.
+/// Why there is no session with PostgreSQL; in the chain of [`super::connect()`]'s errors, where `downcast_ref` finds it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConnectFailure {
     /// How far it came.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::model::{Alias, Aliases, CollectionInfo, Collections, Count, Failure, Root, Success};
+use super::model::{Alias, Aliases, ClusterInfo, CollectionInfo, Collections, Count, Failure, Root, Success};
 use super::settings::QdrantSettings;
 use crate::http::{Answer, HttpClient, HttpError, HttpSettings, Request};
 use crate::secret::redact_url;
@@ -78,6 +78,7 @@ impl QdrantClient {
         let http = HttpSettings {
             connect_timeout: settings.connect_timeout,
             timeout: settings.timeout,
+            roots: settings.roots.clone(),
             ..HttpSettings::default()
         };
         Self { http: HttpClient::new(&http), settings: settings.clone() }
@@ -139,6 +140,14 @@ impl QdrantClient {
     /// When it does not exist, or there is no such answer.
     pub fn info(&self, collection: &str) -> Result<CollectionInfo, QdrantError> {
         self.call("GET", &path(collection, ""), None)
+    }
+
+    /// The nodes of the cluster, and what this one knows of them (`GET /cluster`).
+    ///
+    /// # Errors
+    /// When there is no such answer.
+    pub fn cluster(&self) -> Result<ClusterInfo, QdrantError> {
+        self.call("GET", "/cluster", None)
     }
 
     /// The exact number of points of a collection.

@@ -8,6 +8,8 @@ mod settings;
 mod snapshot;
 
 pub use client::{QdrantClient, QdrantError};
-pub use model::{Alias, CollectionInfo, Snapshot};
+pub use model::{
+    Alias, ClusterInfo, ClusterPeer, CollectionInfo, ConsensusStatus, RaftInfo, SendFailures, Snapshot, UpdateQueue,
+};
 pub use requested::requested_snapshot;
 pub use settings::QdrantSettings;

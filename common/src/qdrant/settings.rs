@@ -7,6 +7,7 @@ use anyhow::Context as _;
 
 use crate::Secret;
 use crate::config::{Config, FileConfig, Paths, Url};
+use crate::http::HttpRoots;
 
 /// The Qdrant server.
 #[derive(Clone, Debug)]
@@ -15,6 +16,11 @@ pub struct QdrantSettings {
     pub url: String,
     /// The API key, if the server wants one.
     pub api_key: Option<Secret>,
+    /// The file with the root certificates to trust where the URL is `https`; none is Mozilla's, `system` is the operating
+    /// system's.
+    pub ca_file: Option<PathBuf>,
+    /// What it holds.
+    pub roots: HttpRoots,
     /// The collections to look at; empty means all.
     pub collections: Vec<String>,
     /// How long connecting may take.
@@ -50,8 +56,12 @@ impl QdrantSettings {
             .file(&section.api_key_file)
             .optional()?;
         let key_file = key_file.map(|path| paths.join(&path));
+        let ca_file =
+            paths.ca_file(config, "maintenance.qdrant.ca_file", Some("PSO_QDRANT_CA_FILE"), &section.ca_file)?;
         Ok(Self {
             url: url.0,
+            roots: HttpRoots::named(ca_file.as_deref()).context("maintenance.qdrant.ca_file")?,
+            ca_file,
             api_key: config
                 .pick("maintenance.qdrant.api_key")
                 .env("PSO_QDRANT_API_KEY")

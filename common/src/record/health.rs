@@ -1,5 +1,7 @@
 //! What `pso-health` sees.
 
+use std::collections::BTreeMap;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -61,6 +63,54 @@ impl Kind for HealthRoundRecord {
     const COLUMNS: &'static [&'static str] = &["round", "checks", "hanging", "missed", "elapsed_ms"];
 }
 
+/// `health.target`: something that `pso-health -` looks at beside what its configuration names. It is read, not written:
+/// whoever knows of a target prints one. `name` is the check's name, without its `http.`, `tcp.` or `command.`; `severity`
+/// and `message` mean nothing. Exactly one of `http`, `tcp` and `command` says what is looked at.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct HealthTargetRecord {
+    /// A URL that must answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<String>,
+    /// A port that must take connections: `HOST:PORT`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tcp: Option<String>,
+    /// A program and its arguments, run as a Nagios plugin; only with `--allow-commands`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub command: Option<Vec<String>>,
+    /// For `http`: `GET` or `HEAD`; `GET` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub method: Option<String>,
+    /// For `http`: the statuses that are right; 200 when absent.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub status: Vec<u16>,
+    /// For `http`: a text that the body must hold.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub contains: Option<String>,
+    /// For `http`: what must stand in the body at dotted paths, such as `{"status": "healthy"}`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub json: BTreeMap<String, String>,
+    /// For `http` and `tcp`: a longer answer than this is a warning, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_ms: Option<u64>,
+    /// For `tcp`: whether TLS must be spoken there, with a certificate that can be trusted.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub tls: bool,
+    /// A file with the root certificates to trust, as this machine's `pso-health` can read it; Mozilla's when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ca_file: Option<String>,
+    /// How long one attempt may take, in milliseconds; `--timeout` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout_ms: Option<u64>,
+    /// How often a failed attempt is repeated; `--retries` when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retries: Option<u32>,
+}
+
+impl Kind for HealthTargetRecord {
+    const KIND: &'static str = "health.target";
+    const COLUMNS: &'static [&'static str] = &["http", "tcp", "command"];
+}
+
 /// How far a probe came.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
@@ -91,7 +141,7 @@ pub enum Layer {
 pub struct HealthMetricRecord {
     /// The measured number.
     pub value: f64,
-    /// The unit of `value` and `limit`: `percent`, `seconds`, `ms`, `bytes`, `count`, `ratio`.
+    /// The unit of `value` and `limit`: `percent`, `seconds`, `ms`, `bytes`, `count`, `ratio`, `MB/s`, or what a plugin says.
     pub unit: String,
     /// The worst limit that the number is beyond, or the first one that it would be; absent when it is not judged.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -30,7 +30,7 @@ pub use alert::{AlertDeliveryRecord, AlertNoticeRecord, DeliveryState, IncidentS
 pub use any::AnyRecord;
 pub use audit::{AuditChange, AuditFindingRecord, AuditSectionRecord};
 pub use backup::{BackupArchiveRecord, BackupComponentRecord, Component, Decision};
-pub use health::{HealthCheckRecord, HealthMetricRecord, HealthRoundRecord, Layer};
+pub use health::{HealthCheckRecord, HealthMetricRecord, HealthRoundRecord, HealthTargetRecord, Layer};
 pub use log::{LogCountRecord, LogCoverageRecord, LogEventRecord, LogLineRecord, LogTemplateRecord};
 pub use metrics::{Label, Measure, Metric, Metrics};
 pub use pg::*;

@@ -56,6 +56,7 @@ const OTHERS: &[KindInfo] = &[
     KindInfo::of::<super::HealthCheckRecord>(),
     KindInfo::of::<super::HealthMetricRecord>(),
     KindInfo::of::<super::HealthRoundRecord>(),
+    KindInfo::of::<super::HealthTargetRecord>(),
     KindInfo::of::<super::LogCountRecord>(),
     KindInfo::of::<super::LogEventRecord>(),
     KindInfo::of::<super::LogTemplateRecord>(),

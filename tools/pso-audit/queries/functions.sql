@@ -1,5 +1,6 @@
 -- PostgreSQL 13 to 18. Readable for every role. Routines of this database that run with their owner's rights, or in a language
 -- that can do what the server's user of the operating system can. Those of extensions are as their authors wanted them.
+-- Those of superusers come first: only so many are looked at, and nobody else can make these.
 SELECT
     pg_catalog.format('%I.%I(%s)', n.nspname, p.proname, pg_catalog.pg_get_function_identity_arguments(p.oid)) AS routine,
     pg_catalog.quote_ident(n.nspname) AS schema_quoted,
@@ -25,5 +26,5 @@ WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
       FROM pg_catalog.pg_depend AS e
       WHERE e.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND e.objid = p.oid AND e.deptype = 'e'
   )
-ORDER BY 1
+ORDER BY r.rolsuper DESC, 1
 LIMIT 501

@@ -11,5 +11,6 @@ SELECT
     AND pg_catalog.has_function_privilege('pg_catalog.pg_hba_file_rules()', 'EXECUTE') AS reads_hba,
     pg_catalog.has_table_privilege('pg_catalog.pg_file_settings', 'SELECT')
     AND pg_catalog.has_function_privilege('pg_catalog.pg_show_all_file_settings()', 'EXECUTE') AS reads_files,
+    pg_catalog.pg_is_in_recovery() AS in_recovery,
     coalesce((SELECT s.ssl FROM pg_catalog.pg_stat_ssl AS s WHERE s.pid = pg_catalog.pg_backend_pid()), false) AS encrypted,
     pg_catalog.host(pg_catalog.inet_client_addr()) AS client_address

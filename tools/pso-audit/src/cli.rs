@@ -1,5 +1,6 @@
 //! The flags.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Parser;
@@ -14,12 +15,15 @@ const AFTER_HELP: &str = "\
 Examples:
   pso-audit                                            everything, for the deployment in this folder
   pso-audit --only files,token
-  pso-logscan --since 7d --events security logs | pso-audit - | pso-alert
+  pso-logscan --since 7d --events security --last 1000 logs | pso-audit - | pso-alert
+  pso-audit --records audit.jsonl; pso-audit --baseline audit.jsonl
   pso-audit | jq -r 'select(.kind == \"audit.finding\") | .fix'
 
 Exit codes:
   0  nothing open, or accepted     1  warning
-  2  high or critical              3  something could not be looked at, or usage or configuration is wrong";
+  2  high or critical              3  something could not be looked at, or usage or configuration is wrong
+
+With --baseline only what is new, or worse than it was, counts.";
 
 /// Is anything open that should be closed
 ///
@@ -43,6 +47,10 @@ pub struct Cli {
     /// How long each section may take, such as 30s or 5m [env: PSO_AUDIT_TIMEOUT] [default: 1m]
     #[arg(long, value_name = "SPAN", value_parser = span)]
     pub(crate) timeout: Option<Duration>,
+
+    /// Show only what is new or gone since the earlier run whose JSON lines are in FILE (`-`: stdin)
+    #[arg(long, value_name = "FILE")]
+    pub(crate) baseline: Option<PathBuf>,
 
     /// Base URL of planning-sync-server [env: PSO_SERVICE_URL] [default: `http://localhost:8080`]
     #[arg(long, value_name = "URL")]

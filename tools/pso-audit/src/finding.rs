@@ -1,7 +1,7 @@
 //! What a section found, before it is a record.
 
 use pso_common::Severity;
-use pso_common::record::{AuditFindingRecord, Labels};
+use pso_common::record::AuditFindingRecord;
 
 /// Something that is open.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +39,7 @@ impl Finding {
 
     /// What was seen.
     #[cfg(test)]
-    pub(crate) fn evidence(&self) -> &Labels {
+    pub(crate) fn evidence(&self) -> &pso_common::record::Labels {
         &self.record.evidence
     }
 }

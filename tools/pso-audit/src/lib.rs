@@ -11,11 +11,14 @@
 //! or the tool could not do its job (usage, configuration). Accepted findings do not count.
 //!
 //! ```text
-//! pso-logscan --since 7d --events security logs | pso-audit - | pso-alert
+//! pso-logscan --since 7d --events security --last 1000 logs | pso-audit - | pso-alert
 //! ```
 
+mod accept;
 mod access;
+mod baseline;
 mod cli;
+mod conclude;
 mod finding;
 mod look;
 mod sections;

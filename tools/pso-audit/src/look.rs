@@ -8,12 +8,13 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use pso_common::io::elapsed_ms;
 use pso_common::reader::{Line, RecordReader};
-use pso_common::record::AuditSectionRecord;
 use pso_common::{Run, Severity};
 
+use crate::baseline::Baseline;
+use crate::conclude::Conclusion;
 use crate::finding::Found;
-use crate::sections::events::Events;
-use crate::sections::{Context, Section};
+use crate::sections::events::{self, Events};
+use crate::sections::{Context, SECTIONS, Section};
 use crate::settings::Settings;
 
 /// How often a signal is looked for while nothing comes.
@@ -28,6 +29,10 @@ struct Looking {
 /// Looks at the chosen sections and writes what they find.
 pub(crate) fn look(settings: Settings, run: &mut Run<'_>) -> anyhow::Result<()> {
     let events = if settings.reads_stdin { Some(read_input(&settings, run)?) } else { None };
+    let baseline = settings.baseline.as_deref().map(|path| Baseline::read(path, run)).transpose()?;
+    let is_whole = settings.sections.len() == SECTIONS.len();
+    let unlooked: &[&str] = if settings.reads_stdin { &[] } else { &events::RULES };
+    let mut conclusion = Conclusion::new(settings.accept.clone(), baseline, is_whole, unlooked, run);
     let (sections, timeout) = (settings.sections.clone(), settings.timeout);
     let started = Instant::now();
     // A part of the time is kept for coming to an end.
@@ -36,10 +41,13 @@ pub(crate) fn look(settings: Settings, run: &mut Run<'_>) -> anyhow::Result<()> 
     let all = sections.into_iter().map(|section| start(section, &context)).collect::<anyhow::Result<Vec<Looking>>>()?;
     for looking in all {
         let section = looking.section;
-        let (found, result, elapsed_ms) = wait(looking, started, timeout, run)?;
-        write(section, found, result, elapsed_ms, run)?;
+        let (mut found, result, elapsed_ms) = wait(looking, started, timeout, run)?;
+        if let Err(error) = result {
+            found.unknown(format!("{error:#}"));
+        }
+        conclusion.section(section.name(), found, elapsed_ms, run)?;
     }
-    Ok(())
+    conclusion.end(run)
 }
 
 /// Passes the records of stdin on and keeps what the security events among them say; a line that is none makes the run
@@ -59,6 +67,7 @@ fn read_input(settings: &Settings, run: &mut Run<'_>) -> anyhow::Result<Events> 
             }
         }
     }
+    events.sort();
     Ok(events)
 }
 
@@ -102,26 +111,4 @@ fn wait(
             }
         }
     }
-}
-
-/// Writes the findings, worst first, and the end of the section.
-fn write(
-    section: &dyn Section,
-    mut found: Found,
-    result: anyhow::Result<()>,
-    elapsed_ms: u64,
-    run: &mut Run<'_>,
-) -> anyhow::Result<()> {
-    if let Err(error) = result {
-        found.unknown(format!("{error:#}"));
-    }
-    found.findings.sort_by(|one, other| other.severity.cmp(&one.severity).then_with(|| one.name().cmp(&other.name())));
-    let findings = found.findings.len() as u64;
-    for finding in found.findings {
-        run.emit(finding.severity, finding.name(), finding.message, finding.record)?;
-    }
-    let severity = if found.unknown.is_empty() { Severity::Ok } else { Severity::Unknown };
-    let message = [found.unknown, found.notes].concat().join("; ");
-    let record = AuditSectionRecord { examined: found.examined, findings, accepted: 0, elapsed_ms };
-    run.emit(severity, section.name(), message, record)
 }

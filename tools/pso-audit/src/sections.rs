@@ -32,8 +32,15 @@ pub(crate) trait Section: Send + Sync {
 }
 
 /// The sections, in the order of their records.
-pub(crate) const SECTIONS: &[&dyn Section] =
-    &[&files::Files, &secrets::Secrets, &token::Token, &ports::Ports, &postgres::Postgres, &qdrant::Qdrant, &events::EventsOfLogs];
+pub(crate) const SECTIONS: &[&dyn Section] = &[
+    &files::Files,
+    &secrets::Secrets,
+    &token::Token,
+    &ports::Ports,
+    &postgres::Postgres,
+    &qdrant::Qdrant,
+    &events::EventsOfLogs,
+];
 
 /// What a section works with.
 pub(crate) struct Context {

@@ -1,5 +1,6 @@
 //! The settings of a run, resolved once. Each section has its own part, in its own file.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use pso_common::config::{Config, Field, ListField, Paths, ServiceSettings, ToolSection};
@@ -7,6 +8,7 @@ use pso_common::postgres::PgSettings;
 use pso_common::qdrant::QdrantSettings;
 use serde::Deserialize;
 
+use crate::accept::{AcceptSection, Acceptances};
 use crate::cli::Cli;
 use crate::sections::events::{EventsSection, EventsSettings};
 use crate::sections::files::{FilesSection, FilesSettings};
@@ -34,6 +36,10 @@ pub(crate) struct Settings {
     pub(crate) token: TokenSettings,
     pub(crate) files: FilesSettings,
     pub(crate) events: EventsSettings,
+    /// Findings that somebody has accepted.
+    pub(crate) accept: Acceptances,
+    /// The earlier run that this one is compared with.
+    pub(crate) baseline: Option<PathBuf>,
     pub(crate) secrets: SecretsSettings,
 }
 
@@ -48,6 +54,7 @@ struct AuditSection {
     token: TokenSection,
     files: FilesSection,
     events: EventsSection,
+    accept: Option<Vec<AcceptSection>>,
     secrets: SecretsSection,
 }
 
@@ -83,6 +90,10 @@ impl Settings {
         let is_chosen = |section: &dyn Section| chosen.iter().any(|one| one.0.name() == section.name());
         let sections: Vec<_> = SECTIONS.iter().copied().filter(|section| is_chosen(*section)).collect();
         anyhow::ensure!(!sections.is_empty(), "maintenance.audit.sections is empty: name at least one section");
+        anyhow::ensure!(
+            cli.input.is_none() || cli.baseline.as_deref() != Some(std::path::Path::new("-")),
+            "stdin cannot hold both the events (-) and the earlier run (--baseline -): name a file for one of them"
+        );
         Ok(Self {
             sections,
             timeout,
@@ -93,6 +104,8 @@ impl Settings {
             postgres: PgSettings::resolve(config, &paths, &cli.pg)?,
             qdrant: QdrantSettings::resolve(config, &paths, cli.qdrant_url.clone())?,
             token: TokenSettings::resolve(config, &section.token)?,
+            accept: Acceptances::resolve(config, section.accept.as_deref().unwrap_or_default())?,
+            baseline: cli.baseline.clone(),
             events: EventsSettings::resolve(config, &section.events)?,
             secrets: SecretsSettings::resolve(config, &paths, &section.secrets)?,
             // Last: it looks at the paths that the others have picked.

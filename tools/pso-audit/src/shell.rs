@@ -19,6 +19,11 @@ pub(crate) fn shown(path: &Path) -> String {
     text
 }
 
+/// `./a` as `a`; `.` stays.
+pub(crate) fn without_dot(path: &Path) -> &Path {
+    path.strip_prefix(".").ok().filter(|rest| !rest.as_os_str().is_empty()).unwrap_or(path)
+}
+
 fn hex(byte: u8) -> String {
     format!("\\x{byte:02X}")
 }

@@ -1,10 +1,9 @@
-//! GET something of planning-sync-server, and say at which layer that failed.
+//! One HTTP exchange with something that is looked at, and at which layer it failed.
 
-use std::io::ErrorKind;
 use std::time::Instant;
 
 use pso_common::Severity;
-use pso_common::http::{Answer, HttpError};
+use pso_common::http::{Answer, Request};
 use pso_common::io::elapsed_ms;
 use pso_common::record::{HealthCheckRecord, Layer};
 use pso_common::secret::redact_url;
@@ -45,6 +44,7 @@ impl Failure {
 
 /// An answer, whatever its status, and its URL as it may be shown.
 pub(crate) struct Got {
+    method: &'static str,
     pub(crate) url: String,
     pub(crate) answer: Answer,
 }
@@ -52,69 +52,72 @@ pub(crate) struct Got {
 /// `GET` of a path on the service.
 pub(crate) fn get(context: &Context, path: &str) -> Result<Got, Failure> {
     let url = format!("{}{path}", context.settings.service.url);
+    send(context.http.request("GET", url.as_str()), "GET", &url)
+}
+
+/// Sends a request; `method` and `url` are the request's, for the message.
+pub(crate) fn send(request: Request<'_>, method: &'static str, url: &str) -> Result<Got, Failure> {
+    let url = shown_url(url);
     let started = Instant::now();
-    let result = context.http.request("GET", url.as_str()).send();
-    let url = redact_url(&url);
-    match result {
-        Ok(answer) => Ok(Got { url, answer }),
+    match request.send() {
+        Ok(answer) => Ok(Got { method, url, answer }),
         Err(error) => {
-            let layer = layer(&error);
+            let layer = error.layer();
             // A URL that is none says nothing about the server.
             let severity = if layer.is_none() { Severity::Unknown } else { Severity::Critical };
-            let message = format!("GET {url}: {error}");
+            let message = format!("{method} {url}: {error}");
             Err(Failure { severity, layer, message, elapsed_ms: elapsed_ms(started) })
         }
     }
 }
 
-/// How far an exchange came.
-pub(crate) fn layer(error: &HttpError) -> Option<Layer> {
-    match error {
-        HttpError::Io(error) if matches!(error.kind(), ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable) => {
-            Some(Layer::Connect)
-        }
-        HttpError::Malformed => None,
-        HttpError::Resolve => Some(Layer::Resolve),
-        HttpError::Refused | HttpError::ConnectTimeout => Some(Layer::Connect),
-        HttpError::Tls(_) => Some(Layer::Tls),
-        HttpError::Timeout | HttpError::Io(_) | HttpError::TooLarge(_) => Some(Layer::Read),
-        HttpError::Protocol(_) => Some(Layer::Http),
-    }
+/// A URL as it may be shown.
+pub(crate) fn shown_url(url: &str) -> String {
+    let url = redact_url(url);
+    // What follows the `#` is never sent, and may be a secret as well.
+    url.split('#').next().unwrap_or_default().to_owned()
 }
 
 impl Got {
     /// The failure that an answer with another status than 200 is.
     pub(crate) fn wrong_status(&self) -> Option<Failure> {
+        self.status_instead_of(&|status| status == 200, "200")
+    }
+
+    /// The failure that an answer with another status is than was expected.
+    pub(crate) fn status_instead_of(&self, is_expected: &dyn Fn(u16) -> bool, expected: &str) -> Option<Failure> {
         let what = match self.answer.status {
-            200 => return None,
+            status if is_expected(status) => return None,
             status @ 300..=399 => {
-                let target = self.answer.header("location").map_or_else(|| "nowhere".to_owned(), redact_url);
+                let target = self.answer.header("location").map_or_else(|| "nowhere".to_owned(), shown_url);
                 format!("HTTP {status}, a redirect to {}; redirects are not followed", shown(&target))
             }
-            status => format!("HTTP {status} instead of 200{}", self.beginning()),
+            status => format!("HTTP {status} instead of {expected}{}", self.beginning()),
         };
         Some(self.failure(Layer::Http, &what))
     }
 
     /// The failure that a body is which is not what was asked for.
     pub(crate) fn wrong_body(&self, reason: &str) -> Failure {
+        let status = self.answer.status;
         if self.answer.body.is_empty() {
-            return self.failure(Layer::Body, "HTTP 200 with an empty body");
+            return self.failure(Layer::Body, &format!("HTTP {status} with an empty body"));
         }
         let kind = self.answer.header("content-type").unwrap_or("no Content-Type");
-        self.failure(Layer::Body, &format!("HTTP 200, but the body ({}) is {reason}{}", shown(kind), self.beginning()))
+        let what = format!("HTTP {status}, but the body ({}) is {reason}{}", shown(kind), self.beginning());
+        self.failure(Layer::Body, &what)
     }
 
-    /// The failure that a body is from which a field is missing.
+    /// The failure that a body is from which a field is missing: nothing can be told.
     pub(crate) fn wrong_field(&self, what: &str) -> Failure {
         Failure { severity: Severity::Unknown, ..self.failure(Layer::Field, what) }
     }
 
-    fn failure(&self, layer: Layer, what: &str) -> Failure {
+    pub(crate) fn failure(&self, layer: Layer, what: &str) -> Failure {
         Failure {
             severity: Severity::Critical,
             layer: Some(layer),
-            message: format!("GET {}: {what}", self.url),
+            message: format!("{} {}: {what}", self.method, self.url),
             elapsed_ms: self.answer.elapsed_ms,
         }
     }
@@ -122,5 +125,16 @@ impl Got {
     fn beginning(&self) -> String {
         let excerpt = self.answer.excerpt();
         if excerpt.is_empty() { String::new() } else { format!("; it begins with {:?}", shown(&excerpt)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::shown_url;
+
+    #[test]
+    fn a_url_is_shown_without_what_may_be_secret() {
+        assert_eq!(shown_url("http://me:pw@h/a?token=x#y"), "http://***@h/a?***");
+        assert_eq!(shown_url("http://h/a#token=x"), "http://h/a");
     }
 }

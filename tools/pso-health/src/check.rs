@@ -36,6 +36,9 @@ pub(crate) trait Check: Send + Sync {
 
     /// Looks, and hands over each finding when it has it.
     fn run(&self, context: &Context, findings: &Findings<'_>);
+
+    /// The run ends: whatever the check has started outside this process must end with it.
+    fn stop(&self) {}
 }
 
 /// What a check works with. There is one a round.

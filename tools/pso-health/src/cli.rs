@@ -31,6 +31,14 @@ Exit codes:
 #[derive(Clone, Debug, Parser)]
 #[command(name = "pso-health", version, after_help = AFTER_HELP)]
 pub struct Cli {
+    /// `-` reads records from stdin to their end, passes them all through, and looks at those of the kind `health.target` too
+    #[arg(value_name = "-", value_parser = ["-"], hide_possible_values = true)]
+    pub(crate) input: Option<String>,
+
+    /// Run the commands of targets that come through stdin
+    #[arg(long, requires = "input")]
+    pub(crate) allow_commands: bool,
+
     /// Run only these checks, separated by commas: names that --list shows, or their first word [env: PSO_HEALTH_CHECKS]
     #[arg(long, value_name = "CHECK", value_delimiter = ',')]
     pub(crate) only: Vec<String>,

@@ -75,6 +75,11 @@ impl History {
         growth
     }
 
+    /// Forgets the series that nobody has added to for long: a log file that is gone, a target that was taken out.
+    pub(crate) fn forget_old(&mut self, now: Timestamp) {
+        self.series.retain(|_, samples| samples.back().is_some_and(|last| last.at.until(now) <= 2 * WINDOW));
+    }
+
     /// Reads what an earlier run has kept; a missing file is an empty history.
     ///
     /// # Errors
@@ -165,6 +170,10 @@ mod tests {
         assert_eq!(history.grown("x", at(500), &[6.0]), None, "the clock was set back");
         assert_eq!(history.grown("x", at(560), &[6.0, 1.0]), None, "another form");
         assert_eq!(history.grown("x", at(560), &[6.0, 1.0]), None, "no time has passed");
+        history.grown("y", at(2 * 3600), &[1.0]);
+        history.forget_old(at(3 * 3600));
+        assert_eq!(history.series.keys().collect::<Vec<_>>(), ["y"]);
+        history.grown("x", at(600), &[6.0, 1.0]);
         assert_eq!(history.grown("x", at(3 * 3600), &[7.0, 1.0]), None, "too long ago");
     }
 

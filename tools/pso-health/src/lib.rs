@@ -2,7 +2,7 @@
 //!
 //! Reads: planning-sync-server's `/health` and `/metrics`, PostgreSQL's own views, Qdrant's `/readyz` and collections, the
 //! fill level of the file systems in use, `config/config.yaml`, and the limits in `config/alerts.yaml`. It changes
-//! nothing, and never touches stdin.
+//! nothing. With `-` it reads records from stdin, of which `health.target` are targets; otherwise it never touches stdin.
 //!
 //! Writes: `health.check` (a part is up, or is not, and why) and `health.metric` (a number with its limit).
 //!
@@ -16,6 +16,7 @@
 //! { pso-health; pso-pgstats advice; pso-logscan --since 24h logs; } | pso-alert
 //! ```
 
+mod address;
 mod answer;
 mod check;
 mod checks;
@@ -29,8 +30,10 @@ mod rounds;
 mod selected;
 mod settings;
 
-use pso_common::record::{HealthCheckRecord, HealthMetricRecord, HealthRoundRecord, Kind as _};
+use pso_common::record::{HealthCheckRecord, HealthMetricRecord, HealthRoundRecord, HealthTargetRecord, Kind as _};
 use pso_common::{Io, Severity, Tool};
+
+use crate::checks::targets::{self, Piped};
 
 pub use cli::Cli;
 
@@ -38,7 +41,13 @@ pub use cli::Cli;
 pub const TOOL: Tool = Tool {
     name: "pso-health",
     version: env!("CARGO_PKG_VERSION"),
-    kinds: &[HealthCheckRecord::KIND, HealthMetricRecord::KIND, HealthRoundRecord::KIND],
+    kinds: &[
+        HealthCheckRecord::KIND,
+        HealthMetricRecord::KIND,
+        HealthRoundRecord::KIND,
+        // Read, and passed on.
+        HealthTargetRecord::KIND,
+    ],
 };
 
 /// Runs the checks and writes what they find.
@@ -48,13 +57,20 @@ pub const TOOL: Tool = Tool {
 pub fn run(cli: Cli, io: &mut Io) -> anyhow::Result<Severity> {
     let common = cli.common.clone();
     pso_common::run::session(&TOOL, &common, io, |run| {
-        let settings = settings::Settings::resolve(&cli, run.config())?;
+        let piped = if cli.input.is_some() { Piped::read(run, cli.allow_commands)? } else { Vec::new() };
+        let settings = settings::Settings::resolve(&cli, run.config(), piped)?;
+        for refused in &settings.refused {
+            targets::refuse(run, refused);
+        }
         if cli.list {
             return selected::list(&settings, run);
         }
         if run.printed_config()? {
             return Ok(());
         }
-        rounds::run(settings, run)
+        let checks = settings.checks.clone();
+        let result = rounds::run(settings, run);
+        checks.iter().for_each(|check| check.stop());
+        result
     })
 }

@@ -13,11 +13,23 @@ const LONGEST_JSON: usize = 256 << 10;
 /// # Errors
 /// What the body is instead, to follow "the body is".
 pub(crate) fn object(body: &[u8]) -> Result<Map<String, Value>, String> {
+    serde_json::from_slice(bounded(body)?).map_err(|error| format!("not a JSON object: {error}"))
+}
+
+/// A body that is JSON of any kind.
+///
+/// # Errors
+/// As [`object`].
+pub(crate) fn json(body: &[u8]) -> Result<Value, String> {
+    serde_json::from_slice(bounded(body)?).map_err(|error| format!("not JSON: {error}"))
+}
+
+fn bounded(body: &[u8]) -> Result<&[u8], String> {
     let body = body.strip_prefix(b"\xef\xbb\xbf").unwrap_or(body);
     if body.len() > LONGEST_JSON {
         return Err(format!("too large for JSON of this kind ({} bytes, at most {LONGEST_JSON} are read)", body.len()));
     }
-    serde_json::from_slice(body).map_err(|error| format!("not a JSON object: {error}"))
+    Ok(body)
 }
 
 /// The field at a path of names; null counts as absent.

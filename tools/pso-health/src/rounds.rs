@@ -6,8 +6,9 @@ mod schedule;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use anyhow::Context as _;
 use pso_common::Run;
-use pso_common::http::{HttpClient, HttpSettings};
+use pso_common::http::{HttpClient, HttpRoots, HttpSettings};
 use pso_common::io::elapsed_ms;
 use pso_common::record::HealthRoundRecord;
 
@@ -34,6 +35,8 @@ pub(crate) fn run(settings: Settings, run: &mut Run<'_>) -> anyhow::Result<()> {
         connect_timeout: settings.timeout.min(HttpSettings::default().connect_timeout),
         timeout: settings.timeout.min(settings.service.timeout),
         max_body_bytes: LONGEST_ANSWER,
+        idle_connections: 0,
+        roots: HttpRoots::named(settings.service.ca_file.as_deref()).context("maintenance.service.ca_file")?,
         ..HttpSettings::default()
     });
     let history = Arc::new(Mutex::new(earlier(&settings, run)));
@@ -109,9 +112,11 @@ fn earlier(settings: &Settings, run: &mut Run<'_>) -> History {
     }
 }
 
+/// Drops what is no longer compared with, and puts the rest where the next run finds it.
 fn keep(settings: &Settings, history: &Mutex<History>, run: &mut Run<'_>) {
+    let mut history = history.lock().unwrap_or_else(PoisonError::into_inner);
+    history.forget_old(run.now());
     let Some(path) = settings.state.as_deref() else { return };
-    let history = history.lock().unwrap_or_else(PoisonError::into_inner).clone();
     if let Err(error) = history.save(path) {
         run.warn(format_args!("{error:#}"));
         run.note(pso_common::Severity::Warning);

@@ -8,11 +8,16 @@ use pso_common::config::{Config, Field, ListField, Paths, ServiceSettings, ToolS
 use pso_common::output::Format;
 use pso_common::postgres::PgSettings;
 use pso_common::qdrant::QdrantSettings;
+use pso_common::record::Component;
 use serde::Deserialize;
 
 use crate::check::Check;
+use crate::checks::backups::BackupsSection;
+use crate::checks::certificates::{self, End};
 use crate::checks::disk::DiskPath;
+use crate::checks::logs::{LogFiles, LogsSection};
 use crate::checks::metrics::Expected;
+use crate::checks::targets::{Piped, TargetSection, Targets};
 use crate::cli::Cli;
 use crate::limits::{Limits, LimitsSection};
 use crate::{checks, selected};
@@ -37,17 +42,26 @@ pub(crate) struct Settings {
     /// The numbers that `/metrics` must have: when one is missing, that is a finding.
     pub(crate) expected_metrics: Vec<Expected>,
     pub(crate) paths: Vec<DiskPath>,
+    pub(crate) logs: LogFiles,
+    /// What a backup must hold to count.
+    pub(crate) backup_components: Vec<Component>,
+    /// The deployment's folders.
+    pub(crate) folders: Paths,
     pub(crate) service: ServiceSettings,
     pub(crate) postgres: PgSettings,
     pub(crate) qdrant: QdrantSettings,
+    /// Where certificates are looked at.
+    pub(crate) tls_ends: Vec<End>,
+    /// What came through the pipe and cannot be a target, one sentence each.
+    pub(crate) refused: Vec<String>,
 }
 
 impl Settings {
-    /// Resolves the settings.
+    /// Resolves the settings; `piped` are the targets that came through stdin.
     ///
     /// # Errors
     /// When a layer holds a bad value.
-    pub(crate) fn resolve(cli: &Cli, config: &Config) -> anyhow::Result<Self> {
+    pub(crate) fn resolve(cli: &Cli, config: &Config, piped: Vec<Piped>) -> anyhow::Result<Self> {
         let section: HealthSection = config.section()?;
         let paths = Paths::resolve(config)?;
         let timeout: Duration = config
@@ -69,7 +83,9 @@ impl Settings {
             .optional()?;
         // The list has them all, for somebody who is about to choose.
         let chosen = chosen.filter(|_| !cli.list);
-        let checks = selected::of(checks::built_in(), chosen.as_deref())?;
+        let targets = Targets::resolve(config, &section.targets, piped, &paths)?;
+        let all = [checks::built_in(), targets.checks].concat();
+        let checks = selected::of(all, chosen.as_deref())?;
         let every: Option<Duration> =
             config.pick("maintenance.health.every").flag(cli.every).env("PSO_HEALTH_EVERY").optional()?;
         anyhow::ensure!(
@@ -107,6 +123,9 @@ impl Settings {
         ] {
             *own = timeout.min(*own);
         }
+        let service = ServiceSettings::resolve(config, &paths, cli.service_url.clone(), None)?;
+        let tls_ends =
+            certificates::resolve(config, &section.certificates, &service, &qdrant, &postgres, targets.secure)?;
         Ok(Self {
             checks,
             timeout,
@@ -126,9 +145,14 @@ impl Settings {
                 .file_list(&section.expected_metrics)
                 .or(Expected::default())?,
             paths: DiskPath::resolve(config, &section.paths, &paths)?,
-            service: ServiceSettings::resolve(config, &paths, cli.service_url.clone(), None)?,
+            backup_components: section.backups.unwrap_or_default().resolve(config)?,
+            logs: LogFiles::resolve(config, &section.logs.unwrap_or_default(), &paths)?,
+            service,
+            tls_ends,
             postgres,
             qdrant,
+            refused: targets.refused,
+            folders: paths,
         })
     }
 }
@@ -142,7 +166,11 @@ struct HealthSection {
     jobs: Field,
     state: Field,
     checks: ListField,
+    targets: Vec<TargetSection>,
+    certificates: ListField,
     paths: ListField,
+    logs: Option<LogsSection>,
+    backups: Option<BackupsSection>,
     expected_metrics: ListField,
     limits: Option<LimitsSection>,
 }
@@ -160,7 +188,7 @@ mod tests {
 
     fn resolve(text: &str, args: &[&str]) -> anyhow::Result<Settings> {
         let config = Config::from_text("c.yaml", text, Env::default()).expect("valid");
-        Settings::resolve(&Cli::try_parse_from([&["pso-health"], args].concat()).expect("valid"), &config)
+        Settings::resolve(&Cli::try_parse_from([&["pso-health"], args].concat()).expect("valid"), &config, Vec::new())
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use pso_common::Run;
 use pso_common::Severity;
-use pso_common::http::{HttpClient, HttpError, HttpSettings};
+use pso_common::http::{HttpClient, HttpError, HttpRoots, HttpSettings};
 use pso_common::secret::redact_url;
 use serde::Deserialize;
 
@@ -23,13 +23,18 @@ struct Health {
 /// Asks the service until it is healthy or the time is over. What it says is worth a warning, no more: the restore is
 /// done, and the service may have been stopped for it.
 pub(crate) fn check(run: &mut Run<'_>, settings: &Settings) -> anyhow::Result<()> {
+    let step = Step::new("health", None, "service");
+    let roots = match HttpRoots::named(settings.service.ca_file.as_deref()) {
+        Ok(roots) => roots,
+        Err(error) => return step.failed(run, Severity::Warning, &format!("maintenance.service.ca_file: {error:#}")),
+    };
     let client = HttpClient::new(&HttpSettings {
         timeout: settings.service.timeout.min(settings.health_timeout.max(Duration::from_secs(1))),
+        roots,
         ..HttpSettings::default()
     });
     let url = format!("{}/health", settings.service.url);
     let shown = redact_url(&url);
-    let step = Step::new("health", None, "service");
     let started = Instant::now();
     loop {
         let problem = match ask(&client, &url) {

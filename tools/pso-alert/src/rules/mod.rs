@@ -17,8 +17,8 @@ mod runs;
 
 use pso_common::Severity;
 use pso_common::record::{
-    AlertNoticeRecord, AnyRecord, HealthCheckRecord, HealthMetricRecord, HealthRoundRecord, Kind, Labels, LogCountRecord,
-    LogTemplateRecord, RunEndRecord, RunStartRecord,
+    AlertNoticeRecord, AnyRecord, HealthCheckRecord, HealthMetricRecord, HealthRoundRecord, Kind, Labels,
+    LogCountRecord, LogTemplateRecord, RunEndRecord, RunStartRecord,
 };
 use serde::Deserialize;
 

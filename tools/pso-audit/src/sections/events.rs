@@ -16,6 +16,12 @@ use crate::sections::{Context, Section};
 use bursts::Burst;
 use collect::{Event, Source};
 
+/// Its rules: without events on stdin nothing of them is looked for.
+pub(crate) const RULES: [&str; 3] = ["burst", "guessed", "failures_without_time"];
+
+/// As many events of a class pso-logscan keeps at most.
+const MOST: u32 = 1_000;
+
 /// So many times the count of a burst is high.
 const HIGH: u64 = 10;
 
@@ -35,9 +41,7 @@ impl Section for EventsOfLogs {
 
     fn look(&self, context: &Context, found: &mut Found) -> anyhow::Result<()> {
         let Some(events) = &context.events else {
-            found.note(
-                "no events were given: pso-logscan --since 7d --events security --last 100000 logs | pso-audit -",
-            );
+            found.note("no events were given: pso-logscan --since 7d --events security --last 1000 logs | pso-audit -");
             return Ok(());
         };
         judge(events, &context.settings.events, found);
@@ -48,11 +52,8 @@ impl Section for EventsOfLogs {
 fn judge(events: &Events, settings: &EventsSettings, found: &mut Found) {
     found.examined = events.seen;
     totals(events, found);
-    let mut sorted = events.events.clone();
-    // By source, then by time: records come in the order of files, and of lines that may be late.
-    sorted.sort_unstable();
     let mut findings: Vec<Finding> = Vec::new();
-    for of_source in sorted.chunk_by(|one, other| one.source == other.source) {
+    for of_source in events.events.chunk_by(|one, other| one.source == other.source) {
         let (source, users) = &events.sources[of_source[0].source as usize];
         let timed = &of_source[of_source.partition_point(|event| event.at_s == 0)..];
         if let Some(burst) = bursts::burst(timed, settings.burst_count, settings.span_s()) {
@@ -71,7 +72,7 @@ fn judge(events: &Events, settings: &EventsSettings, found: &mut Found) {
             );
         }
     }
-    findings.sort_by(|one, other| other.severity.cmp(&one.severity));
+    findings.sort_by_key(|finding| std::cmp::Reverse(finding.severity));
     if findings.len() > MAX_FINDINGS {
         found.note(format!("{} more sources with bursts are not shown", findings.len() - MAX_FINDINGS));
         findings.truncate(MAX_FINDINGS);
@@ -85,8 +86,9 @@ fn totals(events: &Events, found: &mut Found) {
     found.note(if kinds.is_empty() { "no security events".to_owned() } else { kinds.join(", ") });
     if events.counted > events.seen {
         found.note(format!(
-            "pso-logscan counted {} and wrote only the last {}, so bursts may be missed: give it --last {}",
-            events.counted, events.seen, events.counted
+            "pso-logscan counted {} and wrote only the last {}, so bursts may be missed: give it --last {MOST} and, where that \
+             is not enough, a shorter --since",
+            events.counted, events.seen
         ));
     }
     if events.left_out > 0 {
@@ -168,10 +170,17 @@ mod tests {
         .expect("a record")
     }
 
+    #[test]
+    fn a_line_of_two_classes_is_one_event() {
+        let failed = event(Some("2026-11-22T09:05:00Z"), 3, "authentication failed from 203.0.113.7");
+        assert_eq!(names(&looked(&[failed.clone(), failed.clone(), failed])), []);
+    }
+
     fn looked(records: &[AnyRecord]) -> Found {
         let settings = EventsSettings { burst_count: 3, burst_minutes: 10, classes: vec!["security".to_owned()] };
         let mut events = Events::new(&settings.classes).expect("valid");
         records.iter().for_each(|record| events.take(record));
+        events.sort();
         let mut found = Found::default();
         judge(&events, &settings, &mut found);
         found

@@ -40,6 +40,20 @@ pub(crate) enum Role {
     Extra,
 }
 
+/// Whether the folder that is looked at has anything of a deployment in it; else what to do about it is said.
+pub(crate) fn is_deployment(context: &Context, found: &mut Found) -> bool {
+    let (paths, settings) = (&context.settings.paths, &context.settings.files);
+    let folders = [&paths.config, &paths.scripts, &paths.logs, &paths.backups, &paths.plans];
+    let is_there = settings.config.is_some() || folders.iter().any(|folder| folder.exists());
+    if !is_there {
+        let root = crate::shell::shown(&paths.root);
+        found.unknown(format!(
+            "nothing of a deployment is in {root}: name its folder with maintenance.root or PSO_ROOT"
+        ));
+    }
+    is_there
+}
+
 pub(crate) struct Files;
 
 impl Section for Files {

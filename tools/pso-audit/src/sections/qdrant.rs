@@ -4,7 +4,7 @@ use pso_common::http::HttpError;
 use pso_common::qdrant::{QdrantClient, QdrantError, QdrantSettings};
 use pso_common::{Secret, Severity};
 
-use super::ports::{Exposure, at_port, is_this_machine, listening, of_url};
+use super::ports::{Exposure, at_port, is_this_machine, listening, of_url, sent_in_clear};
 use super::{Context, Section};
 use crate::finding::{Finding, Found};
 
@@ -95,10 +95,7 @@ fn judge(url: &str, without: Door, wrong: Door, from: &OpenTo) -> Option<Finding
 }
 
 fn key_in_clear(url: &str, settings: &QdrantSettings) -> Option<Finding> {
-    let place = of_url(&settings.url)?;
-    let loopback =
-        place.host == "localhost" || place.host.parse().is_ok_and(|address: std::net::IpAddr| address.is_loopback());
-    (settings.api_key.is_some() && settings.url.starts_with("http://") && !loopback).then(|| {
+    (settings.api_key.is_some() && sent_in_clear(&settings.url)).then(|| {
         let message = "the key is sent to Qdrant without TLS: whoever is on the way can read it";
         let fix = "reach Qdrant through TLS, and name it in maintenance.qdrant.url as https://";
         Finding::new(Severity::High, "qdrant_key_in_clear", url, message).fix(fix)
@@ -130,6 +127,8 @@ mod tests {
         let settings = |url: &str, key: bool| QdrantSettings {
             url: url.to_owned(),
             api_key: key.then(|| Secret::new("k")),
+            ca_file: None,
+            roots: pso_common::http::HttpRoots::default(),
             collections: Vec::new(),
             connect_timeout: Duration::from_secs(1),
             timeout: Duration::from_secs(1),

@@ -20,9 +20,9 @@ pub(crate) use settings::{SecretsSection, SecretsSettings};
 
 use crate::access::Access;
 use crate::finding::{Finding, Found};
-use crate::sections::files::Role;
+use crate::sections::files::{Role, is_deployment};
 use crate::sections::{Context, Section};
-use crate::shell::shown;
+use crate::shell::{shown, without_dot};
 use known::Known;
 use tell::Teller;
 
@@ -45,6 +45,9 @@ impl Section for Secrets {
 
     fn look(&self, context: &Context, found: &mut Found) -> anyhow::Result<()> {
         default_passwords(context, found);
+        if !is_deployment(context, found) {
+            return Ok(());
+        }
         let (paths, settings) = (&context.settings.paths, &context.settings.files);
         let named: Vec<PathBuf> =
             settings.named.iter().filter(|(_, role)| *role == Role::Secret).map(|(path, _)| path.clone()).collect();
@@ -53,6 +56,8 @@ impl Section for Secrets {
         starts.extend(
             settings.paths.iter().chain(&context.settings.secrets.paths).map(|path| (path.clone(), Role::Extra)),
         );
+        // An .env beside the folders.
+        starts.push((paths.root.clone(), Role::Root));
         starts.push((paths.backups.clone(), Role::Backup));
         starts.push((paths.plans.clone(), Role::Plan));
         // The largest last: if the time is not enough, the others were read.
@@ -66,7 +71,9 @@ impl Section for Secrets {
             seen: BTreeSet::new(),
             teller: Teller::default(),
             access: Access::of_this_machine(&settings.groups),
+            buffer: Vec::new(),
             bytes: 0,
+            links: 0,
             skipped: 0,
             unread: 0,
             found,
@@ -83,8 +90,8 @@ impl Section for Secrets {
 }
 
 /// Whether a file of the configuration has a secret in it.
-pub(crate) fn holds_secret(patterns: &Patterns, context: &Context, path: &Path) -> bool {
-    let scanned = scan::file(path, Language::Config, patterns, None, context);
+pub(crate) fn holds_secret(patterns: &Patterns, context: &Context, path: &Path, role: Role) -> bool {
+    let scanned = scan::file(path, language(role, path), patterns, None, context, &mut Vec::new());
     scanned.is_ok_and(|scanned| !scanned.hits.is_empty())
 }
 
@@ -139,7 +146,10 @@ struct Search<'a> {
     seen: BTreeSet<PathBuf>,
     teller: Teller,
     access: Access,
+    /// To read into.
+    buffer: Vec<u8>,
     bytes: u64,
+    links: u64,
     skipped: u64,
     unread: u64,
     found: &'a mut Found,
@@ -149,11 +159,14 @@ impl Search<'_> {
     /// Reads a start and all in it; says whether there is time left.
     fn start(&mut self, path: &Path, role: Role) -> bool {
         let Ok(real) = path.canonicalize() else { return true };
-        if !self.seen.insert(real.clone()) || self.seen.iter().any(|other| *other != real && real.starts_with(other)) {
+        // Of the deployment's own folder only the files that lie in it: the rest may be everything there is.
+        let depth = if role == Role::Root { 1 } else { usize::MAX };
+        let is_new = role == Role::Root || self.seen.insert(real.clone());
+        if !is_new || self.seen.iter().any(|other| *other != real && real.starts_with(other)) {
             return true;
         }
         // In the order of names, so that the same findings are kept each time.
-        let mut entries = WalkDir::new(path).follow_links(false).sort_by_file_name().into_iter();
+        let mut entries = WalkDir::new(path).follow_links(false).max_depth(depth).sort_by_file_name().into_iter();
         while let Some(entry) = entries.next() {
             if self.context.cancel.is_cancelled() || self.context.left().is_zero() {
                 self.cut(path);
@@ -179,9 +192,10 @@ impl Search<'_> {
             // The start itself may be a link, which walkdir follows; others lead elsewhere, and what is inside is read there.
             let metadata = if entry.depth() == 0 { entry.path().metadata().unwrap_or(metadata) } else { metadata };
             if !metadata.is_file() {
+                self.links += u64::from(metadata.is_symlink());
                 continue;
             }
-            if !self.exempt.contains(&real) && !self.file(entry.path(), &real, &metadata, role) {
+            if !self.exempt.contains(&real) && !self.file(without_dot(entry.path()), &real, &metadata, role) {
                 return false;
             }
         }
@@ -190,17 +204,15 @@ impl Search<'_> {
 
     /// Reads one file; says whether there is time left.
     fn file(&mut self, path: &Path, real: &Path, metadata: &std::fs::Metadata, role: Role) -> bool {
-        let extension =
-            path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase();
-        if role == Role::Backup && NOT_READ.contains(&extension.as_str()) {
+        if role == Role::Backup && NOT_READ.contains(&extension(path).as_str()) {
             self.skipped += 1;
             return true;
         }
-        let language = language(role, &extension);
+        let language = language(role, path);
         // The configuration in use is where the tools have them from; the patterns tell what stands there.
         let in_use = self.context.settings.files.config.as_ref().and_then(|config| config.canonicalize().ok());
         let known = (in_use.as_deref() != Some(real)).then_some(&self.known);
-        match scan::file(path, language, &self.patterns, known, self.context) {
+        match scan::file(path, language, &self.patterns, known, self.context, &mut self.buffer) {
             Ok(scanned) => {
                 self.bytes += scanned.bytes;
                 if scanned.is_text {
@@ -244,6 +256,9 @@ impl Search<'_> {
         if self.skipped > 0 {
             self.found.note(format!("{} files that are no text were not read", self.skipped));
         }
+        if self.links > 0 {
+            self.found.note(format!("{} links were not followed", self.links));
+        }
         for whose in &self.known.ordinary {
             self.found.note(format!("{whose} is too ordinary a word to be searched for"));
         }
@@ -251,10 +266,16 @@ impl Search<'_> {
     }
 }
 
-fn language(role: Role, extension: &str) -> Language {
-    match (role, extension) {
+fn extension(path: &Path) -> String {
+    path.extension().and_then(|extension| extension.to_str()).unwrap_or_default().to_ascii_lowercase()
+}
+
+fn language(role: Role, path: &Path) -> Language {
+    let is_env = path.file_name().is_some_and(|name| name.as_encoded_bytes().starts_with(b".env"));
+    match (role, extension(path).as_str()) {
         (Role::Log, _) => Language::Log,
         (Role::Plan, _) | (_, "md" | "txt" | "rst") => Language::Prose,
+        _ if is_env => Language::Shell,
         (_, "sh" | "bash" | "zsh" | "ksh" | "env" | "cmd" | "bat") => Language::Shell,
         (_, "ps1" | "psm1" | "psd1" | "py" | "js" | "ts" | "rb" | "pl" | "go" | "rs" | "sql") => Language::Code,
         (_, "yaml" | "yml" | "json" | "toml" | "ini" | "conf" | "cfg" | "properties" | "service") => Language::Config,
@@ -262,5 +283,26 @@ fn language(role: Role, extension: &str) -> Language {
         // A script without an extension begins with `#!/bin/sh` more often than not.
         (Role::Script, _) => Language::Shell,
         (_, _) => Language::Config,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_language_follows_from_name_and_place() {
+        for (role, path, expected) in [
+            (Role::Root, ".env", Language::Shell),
+            (Role::Root, ".env.production", Language::Shell),
+            (Role::Root, "README.md", Language::Prose),
+            (Role::Script, "scripts/backup", Language::Shell),
+            (Role::Script, "scripts/A.PS1", Language::Code),
+            (Role::Config, "config/pg", Language::Config),
+            (Role::Log, "logs/x.yaml", Language::Log),
+            (Role::Plan, "plans/a.yaml", Language::Prose),
+        ] {
+            assert_eq!(language(role, Path::new(path)), expected, "{path}");
+        }
     }
 }

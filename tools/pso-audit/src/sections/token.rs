@@ -5,12 +5,13 @@ use std::time::{Duration, SystemTime};
 
 use anyhow::Context as _;
 use pso_common::config::{Config, Field};
-use pso_common::http::{HttpClient, HttpSettings};
+use pso_common::http::{HttpClient, HttpRoots, HttpSettings};
 use pso_common::secret::redact_url;
 use pso_common::{Secret, Severity};
 use serde::Deserialize;
 
 use crate::finding::{Finding, Found};
+use crate::sections::ports::sent_in_clear;
 use crate::sections::{Context, Section};
 use crate::shell::{quoted, shown};
 
@@ -105,7 +106,9 @@ impl Section for Token {
         }
         let timeout = service.timeout.min(context.left());
         let connect_timeout = timeout.min(Duration::from_secs(3));
-        let http = HttpSettings { timeout, connect_timeout, max_body_bytes: 64 << 10, ..HttpSettings::default() };
+        let roots = HttpRoots::named(service.ca_file.as_deref()).context("maintenance.service.ca_file")?;
+        let http =
+            HttpSettings { timeout, connect_timeout, max_body_bytes: 64 << 10, roots, ..HttpSettings::default() };
         ask(&HttpClient::new(&http), &service.url, &token, |answer| judge(path, settings, answer, found))
     }
 }
@@ -148,19 +151,6 @@ fn age(path: &Path, now: SystemTime) -> Option<Duration> {
 
 fn days(span: Duration) -> u64 {
     span.as_secs() / DAY.as_secs()
-}
-
-/// Whether the URL is plain HTTP to another machine.
-fn sent_in_clear(url: &str) -> bool {
-    let Some(rest) = url.strip_prefix("http://") else { return false };
-    let authority = rest.split('/').next().unwrap_or_default();
-    let host = authority.rsplit('@').next().unwrap_or_default();
-    let host = match host.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => host.split(':').next().unwrap_or_default(),
-    };
-    let loopback = host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
-    !loopback && !host.eq_ignore_ascii_case("localhost")
 }
 
 /// What the server said of the token.
@@ -257,23 +247,5 @@ mod tests {
         assert_eq!(rules(Said::Refused(401)), [(Severity::High, "token_invalid".to_owned())]);
         let not_valid = Said::Valid { valid: false, expires_in: Some(9e9) };
         assert_eq!(rules(not_valid), [(Severity::High, "token_invalid".to_owned())]);
-    }
-
-    #[test]
-    fn only_other_machines_without_tls_are_told() {
-        for clear in
-            ["http://sync.example:8080", "http://10.0.0.5", "http://me:x@[2001:db8::1]:80", "http://localhost.example"]
-        {
-            assert!(sent_in_clear(clear), "{clear}");
-        }
-        for fine in [
-            "https://sync.example",
-            "http://localhost:8080",
-            "http://127.0.0.2:1/x",
-            "http://[::1]:8080",
-            "http://u@LOCALHOST",
-        ] {
-            assert!(!sent_in_clear(fine), "{fine}");
-        }
     }
 }

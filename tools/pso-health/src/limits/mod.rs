@@ -25,6 +25,8 @@ pub(crate) enum Unit {
     Count,
     /// A share of something else, without a unit.
     Ratio,
+    /// As planning-sync-server counts disk traffic.
+    MbPerSecond,
 }
 
 /// Which way is worse.
@@ -62,6 +64,7 @@ impl Unit {
             Self::Bytes => "bytes",
             Self::Count => "count",
             Self::Ratio => "ratio",
+            Self::MbPerSecond => "MB/s",
         }
     }
 
@@ -77,6 +80,7 @@ impl Unit {
             Self::Seconds => format!("{} s", plain(value)),
             Self::Ms => format!("{} ms", plain(value)),
             Self::Bytes if value >= 0.0 => pso_common::output::bytes(whole(value)),
+            Self::MbPerSecond => format!("{} MB/s", plain(value)),
             Self::Bytes | Self::Count | Self::Ratio => plain(value),
         }
     }
@@ -138,7 +142,7 @@ impl Quantity {
 }
 
 /// The limits in effect, by quantity.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(crate) struct Limits(BTreeMap<&'static str, Bounds>);
 
 impl Limits {
@@ -235,12 +239,6 @@ impl Limits {
         };
         let severity = exceeded.map_or(Severity::Ok, |(severity, _)| severity);
         Finding::metric(severity, quantity.name, message, record)
-    }
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self(BTreeMap::new())
     }
 }
 

@@ -93,7 +93,7 @@ fn rounds(checks: Vec<Arc<dyn Check>>, args: &[&str], cancelled: bool) -> (anyho
     let cli = <Cli as clap::Parser>::try_parse_from(args).expect("valid");
     let started = Instant::now();
     let result = pso_common::run::session(&crate::TOOL, &CommonArgs::default(), &mut io, |run| {
-        let mut settings = Settings::resolve(&cli, run.config())?;
+        let mut settings = Settings::resolve(&cli, run.config(), Vec::new())?;
         settings.checks = checks;
         crate::rounds::run(settings, run)
     });

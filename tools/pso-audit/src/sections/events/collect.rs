@@ -1,7 +1,6 @@
 //! Keeps of the events on stdin what is needed to find bursts: 16 bytes each, and each source and file once.
 
 use std::collections::{BTreeMap, HashMap};
-use std::net::IpAddr;
 
 use pso_common::record::{AnyRecord, Kind as _, LogCountRecord, LogEventRecord};
 
@@ -11,7 +10,7 @@ use super::line::{Outcome, Reader};
 const MAX_EVENTS: usize = 1 << 20;
 
 /// As many sources are told apart.
-const MAX_SOURCES: usize = 20_000;
+const MAX_SOURCES: usize = 40_000;
 
 /// As many files are told apart.
 const MAX_PATHS: usize = 60_000;
@@ -22,7 +21,7 @@ const MAX_USERS: usize = 5;
 /// From whom an attempt came.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum Source {
-    Address(IpAddr),
+    Address(String),
     /// The line names no address.
     User(String),
     /// It names neither.
@@ -175,6 +174,13 @@ impl Events {
         self.paths.push(path.to_owned());
         self.by_path.insert(path.to_owned(), index);
         Some(index)
+    }
+
+    /// Puts the events of each source into the order of time: they come in the order of files, and of lines that may be late.
+    pub(crate) fn sort(&mut self) {
+        self.events.sort_unstable();
+        // A line that belongs to two classes comes twice.
+        self.events.dedup_by(|one, other| one == other && one.line != 0);
     }
 
     /// Where an event stands.

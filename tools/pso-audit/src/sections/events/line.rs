@@ -17,7 +17,8 @@ pub(crate) enum Outcome {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Parsed {
     pub(crate) outcome: Outcome,
-    pub(crate) address: Option<IpAddr>,
+    /// An IP address, or the host's name where sshd's `rhost` has one.
+    pub(crate) address: Option<String>,
     pub(crate) user: Option<String>,
 }
 
@@ -33,6 +34,7 @@ pub(crate) struct Reader {
     success: Regex,
     address: Regex,
     named_address: Regex,
+    named_host: Regex,
     user: Regex,
 }
 
@@ -52,7 +54,8 @@ impl Reader {
             named_address: regex(
                 r#"\b(?:from|ip|ip_?addr(?:ess)?|client(?:_?ip)?|remote(?:_?(?:addr(?:ess)?|ip|host))?|rhost|src(?:_?ip)?|source(?:_?ip)?|peer|x-forwarded-for|host)["']?\s*(?:[:=]\s*|\s)["']?\[?([0-9a-f:.]{3,45}[0-9a-f])"#,
             )?,
-            address: regex(r"(?:^|[^0-9a-z.:])((?:[0-9]{1,3}\.){3}[0-9]{1,3})(?:[^0-9a-z.]|\.?$|\.\s)")?,
+            named_host: regex(r"\brhost=([a-z0-9][a-z0-9.\-]{1,252})")?,
+            address: regex(r"(?:^|[^0-9a-z.:])((?:[0-9]{1,3}\.){3}[0-9]{1,3})(?:[^0-9a-z.\-]|\.?$|\.\s)")?,
             user: regex(
                 r#"\b(?:(?:invalid |unknown )?user(?:_?name)?|login|account|role|principal|ruser)["']?\s*(?:[:=]\s*|\s)(?:"([^"]{1,256})"|'([^']{1,256})'|([^\s,;"'{}\[\]()]{1,256}))|\bpassword for (?:invalid user )?([^\s,;"']{1,256}) from\b"#,
             )?,
@@ -61,7 +64,8 @@ impl Reader {
 
     /// Reads a line.
     pub(crate) fn read(&self, line: &str) -> Parsed {
-        let line = &line[..line.floor_char_boundary(MAX_LINE_BYTES)];
+        let end = (0..=line.len().min(MAX_LINE_BYTES)).rev().find(|end| line.is_char_boundary(*end)).unwrap_or(0);
+        let line = &line[..end];
         let outcome = if self.failure.is_match(line) {
             Outcome::Failure
         } else if self.success.is_match(line) {
@@ -71,7 +75,9 @@ impl Reader {
         };
         let named = self.named_address.captures_iter(line).find_map(|found| address(found.get(1)?.as_str()));
         let any = || self.address.captures_iter(line).find_map(|found| address(found.get(1)?.as_str()));
-        Parsed { outcome, address: named.or_else(any), user: self.user(line) }
+        let host = || self.named_host.captures(line).map(|found| found[1].to_ascii_lowercase());
+        let address = named.or_else(any).map(|address| address.to_string()).or_else(host);
+        Parsed { outcome, address, user: self.user(line) }
     }
 
     fn user(&self, line: &str) -> Option<String> {
@@ -94,7 +100,8 @@ impl Reader {
         self.user.captures_iter(line).find_map(|found| {
             let name = (1..=4).find_map(|group| found.get(group))?.as_str().trim_end_matches(['.', ':']);
             let name: String = name.chars().filter(|c| !c.is_control()).take(MAX_USER_CHARS).collect();
-            (!name.is_empty() && !words.contains(&name.to_ascii_lowercase().as_str())).then_some(name)
+            (!name.is_empty() && !name.contains('=') && !words.contains(&name.to_ascii_lowercase().as_str()))
+                .then_some(name)
         })
     }
 }
@@ -102,6 +109,9 @@ impl Reader {
 /// An address, perhaps with a port behind it.
 fn address(text: &str) -> Option<IpAddr> {
     let text = text.trim_end_matches(['.', ':']);
+    // In `client ::1` the first colon looks like the one of `client: 10.0.0.5`.
+    let whole = format!(":{text}");
+    let text = if text.starts_with(':') && !text.starts_with("::") { whole.as_str() } else { text };
     let address: IpAddr = match text.parse() {
         Ok(address) => address,
         Err(_) => text.rsplit_once(':')?.0.parse().ok()?,
@@ -116,8 +126,7 @@ mod tests {
 
     fn read(line: &str) -> (Outcome, String, String) {
         let parsed = Reader::new().expect("valid").read(line);
-        let address = parsed.address.map(|address| address.to_string()).unwrap_or_default();
-        (parsed.outcome, address, parsed.user.unwrap_or_default())
+        (parsed.outcome, parsed.address.unwrap_or_default(), parsed.user.unwrap_or_default())
     }
 
     #[test]
@@ -146,6 +155,12 @@ mod tests {
                 "admin",
             ),
             ("sshd[77]: Accepted publickey for deploy from 203.0.113.8 port 22 ssh2", Success, "203.0.113.8", ""),
+            (
+                "sshd[1]: authentication failure; ruser= rhost=EC2-52.compute.example  user=root",
+                Failure,
+                "ec2-52.compute.example",
+                "root",
+            ),
             (
                 "sshd[1]: pam_unix(sshd:auth): authentication failure; logname= uid=0 rhost=203.0.113.9  user=root",
                 Failure,

@@ -105,7 +105,7 @@ pub(super) fn judge(entry: &Entry<'_>, owners: &Owners, access: &mut Access) -> 
         }
     }
     // Where there is one, the group's bits are its mask, and users stand in it whom no mode shows.
-    if rustix::fs::lgetxattr_query(entry.real, "system.posix_acl_access").is_ok() {
+    if has_acl(entry.real) {
         offences.push(Offence {
             rule: "acl_not_examined",
             severity: Severity::Info,
@@ -114,6 +114,11 @@ pub(super) fn judge(entry: &Entry<'_>, owners: &Owners, access: &mut Access) -> 
         });
     }
     offences
+}
+
+/// Linux keeps it as an attribute (`acl(5)`, `xattr(7)`).
+fn has_acl(path: &Path) -> bool {
+    cfg!(target_os = "linux") && rustix::fs::lgetxattr_query(path, "system.posix_acl_access").is_ok()
 }
 
 impl Role {
@@ -251,6 +256,35 @@ mod tests {
         ] {
             assert_eq!(rules(name, role, mode, holds_secret), expected, "{name} {mode:o}");
         }
+    }
+
+    #[test]
+    fn an_access_list_and_a_second_name_are_told() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let real = folder.path().canonicalize().expect("a path").join("token");
+        fs::write(&real, "x").expect("written");
+        fs::set_permissions(&real, fs::Permissions::from_mode(0o600)).expect("mode");
+        let told = |role| {
+            let metadata = fs::symlink_metadata(&real).expect("there");
+            let entry = Entry { path: &real, real: &real, metadata: &metadata, role, holds_secret: false };
+            let owners = Owners { ids: vec![metadata.uid()], rightful: "root".to_owned() };
+            let offences = judge(&entry, &owners, &mut Access::default());
+            offences.iter().map(|offence| (offence.severity, offence.rule)).collect::<Vec<_>>()
+        };
+        assert_eq!(told(Role::Secret), []);
+        fs::hard_link(&real, folder.path().join("other")).expect("linked");
+        assert_eq!(told(Role::Secret), [(Severity::Warning, "hard_linked")]);
+        assert_eq!(told(Role::Log), []);
+        // acl(5) as linux/posix_acl_xattr.h packs it: version 2; then tag, permissions and id of owner, user 4242, group,
+        // mask and others.
+        let mut list = 2_u32.to_le_bytes().to_vec();
+        for (tag, permissions, id) in
+            [(1_u16, 6_u16, u32::MAX), (2, 4, 4242), (4, 0, u32::MAX), (16, 4, u32::MAX), (32, 0, u32::MAX)]
+        {
+            list.extend(tag.to_le_bytes().into_iter().chain(permissions.to_le_bytes()).chain(id.to_le_bytes()));
+        }
+        rustix::fs::setxattr(&real, "system.posix_acl_access", &list, rustix::fs::XattrFlags::empty()).expect("set");
+        assert!(told(Role::Log).contains(&(Severity::Info, "acl_not_examined")));
     }
 
     #[test]

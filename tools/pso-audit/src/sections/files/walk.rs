@@ -9,17 +9,20 @@ use walkdir::WalkDir;
 
 use super::groups::Groups;
 use super::rules::{Entry, Owners, judge};
-use super::{Role, links};
+use super::{Role, is_deployment, links};
 use crate::access::Access;
 use crate::finding::Found;
 use crate::sections::{Context, secrets};
-use crate::shell::shown;
+use crate::shell::{shown, without_dot};
 
 /// As many paths that could not be looked at are named; the others are counted.
 const MAX_NAMED: u64 = 5;
 
 /// As many links are told; the others are counted.
 const MAX_LINKS: u64 = 200;
+
+/// A file of a configuration is smaller (bytes); what is in larger ones the section of secrets reads.
+const MAX_CONFIG_BYTES: u64 = 4 << 20;
 
 /// How many entries are looked at between two looks at the clock.
 const STEP: u64 = 256;
@@ -35,11 +38,7 @@ pub(super) fn look(context: &Context, found: &mut Found) -> anyhow::Result<()> {
         (paths.backups.clone(), Role::Backup),
         (paths.plans.clone(), Role::Plan),
     ];
-    if !starts.iter().any(|(path, _)| path.exists()) && settings.config.is_none() {
-        let root = shown(&paths.root);
-        found.unknown(format!(
-            "nothing of a deployment is in {root}: name its folder with maintenance.root or PSO_ROOT"
-        ));
+    if !is_deployment(context, found) {
         return Ok(());
     }
     starts.extend(settings.config.iter().map(|path| (path.clone(), Role::Config)));
@@ -151,9 +150,11 @@ impl Walk<'_> {
                 return false;
             }
             match entry {
-                Ok(entry) if entry.depth() > 0 && entry.path_is_symlink() => self.link(entry.path()),
+                Ok(entry) if entry.depth() > 0 && entry.path_is_symlink() => self.link(without_dot(entry.path())),
                 Ok(entry) => match entry.metadata() {
-                    Ok(metadata) => self.entry(entry.path(), &to_real(entry.path(), path), &metadata, role),
+                    Ok(metadata) => {
+                        self.entry(without_dot(entry.path()), &to_real(entry.path(), path), &metadata, role);
+                    }
                     Err(error) => self.unread(entry.path(), &error.into()),
                 },
                 Err(error) => {
@@ -177,7 +178,8 @@ impl Walk<'_> {
         let holds_secret = role == Role::Config
             && metadata.is_file()
             && metadata.mode() & 0o4 != 0
-            && secrets::holds_secret(&self.patterns, self.context, path);
+            && metadata.len() <= MAX_CONFIG_BYTES
+            && secrets::holds_secret(&self.patterns, self.context, path, role);
         let entry = Entry { path, real, metadata, role, holds_secret };
         for offence in judge(&entry, &self.owners, self.access) {
             self.groups.add(&entry, offence);

@@ -19,12 +19,14 @@ use self::settings::Expected;
 pub(crate) use self::settings::{PortsSection, PortsSettings};
 pub(crate) use self::sockets::{Exposure, Socket, listening};
 use self::target::Target;
-pub(crate) use self::target::{is_this_machine, of_url};
+pub(crate) use self::target::{is_this_machine, of_url, sent_in_clear};
 use super::{Context, Section};
 use crate::finding::Found;
 
 /// How long connecting to a port may take, and how long the TLS handshake with it.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// So many ports are asked at the same time.
+const AT_ONCE: usize = 16;
 
 pub(crate) struct Ports;
 
@@ -40,15 +42,13 @@ impl Section for Ports {
     fn look(&self, context: &Context, found: &mut Found) -> anyhow::Result<()> {
         let settings = &context.settings;
         let targets = target::all(settings);
-        let timeout = PATIENCE.min(context.left() / 3);
         let sockets = listening().context("read which sockets listen (/proc/self/net/tcp)")?;
         if sockets.is_none() {
             found.note("which sockets listen is not told by this system: ports are only connected to");
         }
         let sockets = sockets.unwrap_or_default();
         let owners = sockets::owners(&sockets);
-        let seen = ask_all(&targets, timeout)?;
-        context.cancel.check()?;
+        let seen = ask_all(&targets, context)?;
         for (target, (here, answer)) in targets.iter().zip(&seen) {
             found.examined += 1;
             let of_port: Vec<Socket> = if *here { at_port(&sockets, target.place.port) } else { Vec::new() };
@@ -76,8 +76,11 @@ impl Section for Ports {
                 "of {nameless} listening sockets the process is another user's; run pso-audit as root to see it"
             ));
         }
-        if matches!(seen.first(), Some((_, Answer::Open(_)))) {
-            service::look(&settings.service.url, settings.service.timeout.min(context.left()), found);
+        let is_open = |(target, (_, answer)): (&Target, &(bool, Answer))| {
+            target.what == target::SERVICE && matches!(answer, Answer::Open(_))
+        };
+        if targets.iter().zip(&seen).any(is_open) {
+            service::look(&settings.service, settings.service.timeout.min(context.left()), found)?;
         }
         Ok(())
     }
@@ -88,14 +91,38 @@ pub(crate) fn at_port(sockets: &[Socket], port: u16) -> Vec<Socket> {
     sockets.iter().filter(|socket| socket.address.port() == port).copied().collect()
 }
 
-/// Each target in a thread of its own: whether it is on this machine, and how it answers.
-fn ask_all(targets: &[Target], timeout: Duration) -> anyhow::Result<Vec<(bool, Answer)>> {
-    // The certificate's chain is judged as a browser would; a private authority is told as a fault in the evidence.
-    let trust = Trust::load(&Roots::System).or_else(|_| Trust::load(&Roots::Mozilla))?;
-    let ask = |target: &Target| (is_this_machine(&target.place.host, timeout), probe::ask(target, &trust, timeout));
-    thread::scope(|scope| {
-        let asked: Vec<_> = targets.iter().map(|target| scope.spawn(|| ask(target))).collect();
-        let failed = |_| anyhow::anyhow!("a thread that looks at a port failed; this is a mistake in pso-audit");
-        asked.into_iter().map(|thread| thread.join().map_err(failed)).collect()
-    })
+/// A machine may have no root certificates of its own.
+fn trust(roots: &Roots) -> anyhow::Result<Trust> {
+    match Trust::load(roots) {
+        Err(_) if *roots == Roots::System => Trust::load(&Roots::Mozilla),
+        loaded => loaded,
+    }
+}
+
+/// Each target in a thread of its own, so many at a time: whether it is on this machine, and how it answers.
+fn ask_all(targets: &[Target], context: &Context) -> anyhow::Result<Vec<(bool, Answer)>> {
+    let mut answers = Vec::with_capacity(targets.len());
+    for some in targets.chunks(AT_ONCE) {
+        context.cancel.check()?;
+        // Looking the name up, connecting, and two questions.
+        let timeout = PATIENCE.min(context.left() / 5);
+        if timeout.is_zero() {
+            let late = || (false, Answer::Unknown("the time is up, see --timeout".to_owned()));
+            answers.resize_with(targets.len(), late);
+            break;
+        }
+        let ask = |target: &Target| {
+            let answer = match trust(&target.roots) {
+                Ok(trust) => probe::ask(target, &trust, timeout),
+                Err(error) => Answer::Unknown(format!("{error:#}")),
+            };
+            (is_this_machine(&target.place.host, timeout), answer)
+        };
+        answers.extend(thread::scope(|scope| {
+            let asked: Vec<_> = some.iter().map(|target| scope.spawn(|| ask(target))).collect();
+            let failed = |_| anyhow::anyhow!("a thread that looks at a port failed; this is a mistake in pso-audit");
+            asked.into_iter().map(|thread| thread.join().map_err(failed)).collect::<anyhow::Result<Vec<_>>>()
+        })?);
+    }
+    Ok(answers)
 }

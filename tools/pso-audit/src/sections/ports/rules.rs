@@ -4,11 +4,12 @@ use std::collections::BTreeMap;
 use std::net::IpAddr;
 
 use pso_common::Severity;
+use pso_common::config::ConfigValue as _;
 
 use super::probe::Spoken;
 use super::settings::Expected;
 use super::sockets::{Exposure, Owners, Socket};
-use super::target::{Speaks, Target};
+use super::target::Target;
 use crate::finding::Finding;
 
 /// An open port, and what is known of it.
@@ -55,7 +56,7 @@ pub(super) fn open(open: &Open<'_>) -> Vec<Finding> {
 
 /// Plain HTTP beyond this machine: with every request a token or key goes by in clear.
 fn plain_http(open: &Open<'_>, exposure: Option<&Exposure>, place: &str) -> Option<Finding> {
-    let plain = open.target.speaks == Speaks::Http && open.spoken == Some(&Spoken::Plain);
+    let plain = open.spoken == Some(&Spoken::PlainHttp);
     let outside = exposure.map_or(!open.here, Exposure::is_outside);
     (plain && outside).then(|| {
         let message = format!(
@@ -76,13 +77,24 @@ pub(super) fn unexpected(sockets: &[Socket], expected: &[Expected], owners: &Own
     let finding = |(port, sockets): (u16, Vec<Socket>)| {
         let exposure = Exposure::of(&sockets)?;
         let severity = if exposure.is_outside() { Severity::Warning } else { Severity::Info };
-        let message = format!("a program that nobody has named listens on {}", exposure.shown());
+        let message =
+            format!("{}, which nobody has named, listens: open to {}", process(&sockets, owners), exposure.shown());
         let finding = Finding::new(severity, "unexpected_listener", port.to_string(), message);
-        let fix =
-            format!("ss -ltnp 'sport = :{port}' # stop what it is, or name it in maintenance.audit.ports.expected");
+        let fix = format!(
+            "ss -ltnp 'sport = :{port}' # stop what it is, or accept it: add {} to maintenance.audit.ports.expected",
+            accepting(&sockets, port)
+        );
         Some(with_sockets(finding, &sockets, owners).fix(fix))
     };
     by_port.into_iter().filter_map(finding).collect()
+}
+
+/// What expects these sockets and no more, as long as that is one word of the configuration.
+fn accepting(sockets: &[Socket], port: u16) -> String {
+    match sockets {
+        [one] if !one.address.ip().is_unspecified() => Expected { address: Some(one.address.ip()), port }.show(),
+        _ => port.to_string(),
+    }
 }
 
 /// With where it listens, and whose it is.
@@ -94,6 +106,11 @@ fn with_sockets(finding: Finding, sockets: &[Socket], owners: &Owners) -> Findin
     addresses.sort_unstable();
     addresses.dedup();
     let addresses: Vec<String> = addresses.iter().map(ToString::to_string).collect();
+    finding.with("listens_on", addresses.join(", ")).with("process", process(sockets, owners))
+}
+
+/// Whose the sockets are.
+fn process(sockets: &[Socket], owners: &Owners) -> String {
     let mut processes: Vec<&str> = sockets
         .iter()
         .filter_map(|socket| owners.of.get(&socket.inode))
@@ -101,18 +118,20 @@ fn with_sockets(finding: Finding, sockets: &[Socket], owners: &Owners) -> Findin
         .collect();
     processes.sort_unstable();
     processes.dedup();
-    let process = match (processes.is_empty(), owners.some_hidden) {
+    match (processes.is_empty(), owners.some_hidden) {
         (false, _) => processes.join(", "),
-        (true, true) => "another user's".to_owned(),
-        (true, false) => "not seen".to_owned(),
-    };
-    finding.with("listens_on", addresses.join(", ")).with("process", process)
+        (true, true) => "a program of another user".to_owned(),
+        (true, false) => "a program that is not seen".to_owned(),
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use pso_common::tls::Roots;
+
     use super::*;
     use crate::sections::ports::settings::Place;
+    use crate::sections::ports::target::Speaks;
 
     fn sockets(addresses: &[&str]) -> Vec<Socket> {
         let socket =
@@ -120,8 +139,9 @@ mod tests {
         addresses.iter().enumerate().map(socket).collect()
     }
 
-    fn judged(speaks: Speaks, here: bool, addresses: &[&str], spoken: &Spoken) -> Vec<(Severity, String)> {
-        let target = Target { what: "it", place: Place { host: "h".to_owned(), port: 1 }, speaks };
+    fn judged(here: bool, addresses: &[&str], spoken: &Spoken) -> Vec<(Severity, String)> {
+        let place = Place { host: "h".to_owned(), port: 1 };
+        let target = Target { what: "it", place, speaks: Speaks::Anything, roots: Roots::Mozilla };
         let sockets = sockets(addresses);
         let seen = Open { target: &target, spoken: Some(spoken), sockets: &sockets, here, owners: &Owners::default() };
         open(&seen).into_iter().map(|finding| (finding.severity, finding.name())).collect()
@@ -133,14 +153,31 @@ mod tests {
         let plain = (Severity::Warning, "port_without_tls:h:1".to_owned());
         let tls = Spoken::Tls { version: "TLSv1.3", fault: None };
         let (loopback, all) = (["127.0.0.1:1"], ["127.0.0.1:1", "0.0.0.0:1"]);
-        assert_eq!(judged(Speaks::Http, true, &loopback, &Spoken::Plain), [port(Severity::Ok)]);
-        assert_eq!(judged(Speaks::Http, true, &all, &Spoken::Plain), [port(Severity::Info), plain.clone()]);
-        assert_eq!(judged(Speaks::Http, true, &["10.0.0.5:1"], &Spoken::Plain), [port(Severity::Info), plain.clone()]);
-        assert_eq!(judged(Speaks::Http, true, &all, &tls), [port(Severity::Info)]);
-        assert_eq!(judged(Speaks::Postgres, true, &all, &Spoken::Plain), [port(Severity::Info)]);
+        assert_eq!(judged(true, &loopback, &Spoken::PlainHttp), [port(Severity::Ok)]);
+        assert_eq!(judged(true, &all, &Spoken::PlainHttp), [port(Severity::Info), plain.clone()]);
+        assert_eq!(judged(true, &["10.0.0.5:1"], &Spoken::PlainHttp), [port(Severity::Info), plain.clone()]);
+        assert_eq!(judged(true, &all, &tls), [port(Severity::Info)]);
+        assert_eq!(judged(true, &all, &Spoken::Plain), [port(Severity::Info)]);
         // Another machine's, and a container's of this one.
-        assert_eq!(judged(Speaks::Http, false, &[], &Spoken::Plain), [port(Severity::Info), plain]);
-        assert_eq!(judged(Speaks::Http, true, &[], &Spoken::Plain), [port(Severity::Info)]);
+        assert_eq!(judged(false, &[], &Spoken::PlainHttp), [port(Severity::Info), plain]);
+        assert_eq!(judged(true, &[], &Spoken::PlainHttp), [port(Severity::Info)]);
+    }
+
+    #[test]
+    fn the_fix_accepts_what_is_there_and_no_more() {
+        let word = |addresses: &[&str]| {
+            let sockets = sockets(addresses);
+            let fix = unexpected(&sockets, &[], &Owners::default()).remove(0).record.fix;
+            let word = fix.split(" add ").nth(1).and_then(|rest| rest.split(' ').next()).expect("a word").to_owned();
+            let expected = [Expected::parse(&word).expect("one of the configuration")];
+            assert_eq!(unexpected(&sockets, &expected, &Owners::default()), []);
+            word
+        };
+        assert_eq!(
+            (word(&["127.0.0.1:631"]), word(&["[::1]:631"])),
+            ("127.0.0.1:631".to_owned(), "[::1]:631".to_owned())
+        );
+        assert_eq!((word(&["0.0.0.0:22"]), word(&["127.0.0.1:9", "[::1]:9"])), ("22".to_owned(), "9".to_owned()));
     }
 
     #[test]
@@ -156,15 +193,15 @@ mod tests {
         assert_eq!(
             told(&[]),
             [
-                one(Severity::Warning, "22", "another user's"),
+                one(Severity::Warning, "22", "a program of another user"),
                 one(Severity::Info, "631", "cupsd (7)"),
-                one(Severity::Warning, "9000", "another user's"),
+                one(Severity::Warning, "9000", "a program of another user"),
             ]
         );
         let any = |port| Expected { address: None, port };
         assert_eq!(told(&[any(22), any(631), any(9000)]), []);
         // What is expected on loopback is not expected elsewhere, and the other way round.
         let own = Expected { address: Some("10.0.0.5".parse().expect("an address")), port: 9000 };
-        assert_eq!(told(&[any(22), any(631), own]), [one(Severity::Info, "9000", "another user's")]);
+        assert_eq!(told(&[any(22), any(631), own]), [one(Severity::Info, "9000", "a program of another user")]);
     }
 }

@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use anyhow::Context as _;
 use pso_common::Severity;
-use pso_common::http::{HttpClient, HttpSettings};
+use pso_common::config::ServiceSettings;
+use pso_common::http::{HttpClient, HttpRoots, HttpSettings};
 use pso_common::secret::redact_url;
 use serde::de::IgnoredAny;
 
@@ -13,11 +15,13 @@ use crate::finding::{Finding, Found};
 const CONFLICTS: &str = "/api/v1/conflicts/active";
 
 /// Asks for what needs a token, without one.
-pub(super) fn look(url: &str, timeout: Duration, found: &mut Found) {
+pub(super) fn look(service: &ServiceSettings, timeout: Duration, found: &mut Found) -> anyhow::Result<()> {
+    let url = &service.url;
     let settings = HttpSettings {
         timeout,
         connect_timeout: timeout.min(Duration::from_secs(3)),
         max_body_bytes: 1 << 20,
+        roots: HttpRoots::named(service.ca_file.as_deref()).context("maintenance.service.ca_file")?,
         ..HttpSettings::default()
     };
     let shown = format!("{}{CONFLICTS}", redact_url(url));
@@ -28,6 +32,7 @@ pub(super) fn look(url: &str, timeout: Duration, found: &mut Found) {
         }
         Err(error) => found.unknown(format!("ask {shown} without a token: {error}")),
     }
+    Ok(())
 }
 
 /// A page of HTML with 200 is a log-in page, not data.

@@ -3,6 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::path::Path;
+
+use crate::shell::shown;
 
 /// The state of a socket that listens (`TCP_LISTEN` of the kernel's `tcp_states.h`).
 const LISTEN: &str = "0A";
@@ -141,12 +144,17 @@ pub(crate) fn owners(sockets: &[Socket]) -> Owners {
             let inode = link.to_str().and_then(|link| link.strip_prefix("socket:[")?.strip_suffix(']')?.parse().ok());
             if let Some(inode) = inode.filter(|inode| wanted.contains(inode)) {
                 let name = std::fs::read(folder.join("comm")).unwrap_or_default();
-                let name = format!("{} ({pid})", String::from_utf8_lossy(&name).trim_end());
-                owners.of.entry(inode).or_default().insert(name);
+                owners.of.entry(inode).or_default().insert(format!("{} ({pid})", called(&name)));
             }
         }
     }
     owners
+}
+
+/// A process gives itself its name, and may put line breaks and what moves a terminal's cursor into it.
+fn called(comm: &[u8]) -> String {
+    let name = String::from_utf8_lossy(comm.strip_suffix(b"\n").unwrap_or(comm));
+    shown(Path::new(name.as_ref()))
 }
 
 #[cfg(test)]
@@ -199,6 +207,12 @@ mod tests {
         let outer = Exposure::Addresses(vec!["10.0.0.5".parse().expect("an address")]);
         assert_eq!(exposure(&["127.0.0.1:1", "10.0.0.5:1"]), Some(outer.clone()));
         assert!(outer.is_outside() && !Exposure::Loopback.is_outside());
+    }
+
+    #[test]
+    fn the_name_that_a_process_gives_itself_is_one_line() {
+        assert_eq!((called(b"sshd\n").as_str(), called(b"").as_str()), ("sshd", ""));
+        assert_eq!(called(b"a\nb \x1b[2J\n"), r"a\x0Ab \x1B[2J");
     }
 
     #[cfg(target_os = "linux")]

@@ -1,7 +1,10 @@
 //! The ports that are looked at: those of the deployment, and those of the configuration.
 
 use std::net::{IpAddr, UdpSocket};
+use std::path::Path;
 use std::time::Duration;
+
+use pso_common::tls::Roots;
 
 use super::settings::Place;
 use crate::settings::Settings;
@@ -9,15 +12,16 @@ use crate::settings::Settings;
 /// Qdrant's port for gRPC; the tools do not use it, so nothing of the configuration names it.
 const QDRANT_GRPC: u16 = 6334;
 
-/// What is spoken on a port.
+/// How to begin TLS on a port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Speaks {
-    /// HTTP, with TLS or without, as the configured URL says.
-    Http,
     Postgres,
-    /// Nobody has said it.
-    Unsaid,
+    /// HTTP, or nobody has said what.
+    Anything,
 }
+
+/// planning-sync-server, as it is called in messages.
+pub(super) const SERVICE: &str = "planning-sync-server";
 
 /// A port to look at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,28 +29,32 @@ pub(super) struct Target {
     pub(super) what: &'static str,
     pub(super) place: Place,
     pub(super) speaks: Speaks,
+    /// By which the tools themselves judge its certificate.
+    pub(super) roots: Roots,
 }
 
 /// All of them, each once.
 pub(super) fn all(settings: &Settings) -> Vec<Target> {
     let mut targets: Vec<Target> = Vec::new();
-    let mut add = |what, place: Option<Place>, speaks| {
+    let mut add = |what, place: Option<Place>, speaks, ca_file: Option<&Path>| {
         let Some(place) = place else { return };
         if !targets.iter().any(|target| target.place == place) {
-            targets.push(Target { what, place, speaks });
+            let roots = ca_file.map_or(Roots::System, Roots::named);
+            targets.push(Target { what, place, speaks, roots });
         }
     };
-    add("planning-sync-server", of_url(&settings.service.url), Speaks::Http);
-    let host = &settings.postgres.host;
+    let (service, postgres, qdrant) = (&settings.service, &settings.postgres, &settings.qdrant);
+    add(SERVICE, of_url(&service.url), Speaks::Anything, service.ca_file.as_deref());
     // A socket's folder: the server may listen on TCP all the same.
-    let host = if host.starts_with('/') { "localhost".to_owned() } else { host.clone() };
-    add("PostgreSQL", Some(Place { host, port: settings.postgres.port }), Speaks::Postgres);
-    let qdrant = of_url(&settings.qdrant.url);
-    let grpc = qdrant.clone().map(|place| Place { port: QDRANT_GRPC, ..place });
-    add("Qdrant", qdrant, Speaks::Http);
-    add("Qdrant's gRPC", grpc, Speaks::Unsaid);
+    let host = if postgres.host.starts_with('/') { "localhost".to_owned() } else { postgres.host.clone() };
+    let place = Place { host, port: postgres.port };
+    add("PostgreSQL", Some(place), Speaks::Postgres, postgres.sslrootcert.as_deref());
+    let place = of_url(&qdrant.url);
+    let grpc = place.clone().map(|place| Place { port: QDRANT_GRPC, ..place });
+    add("Qdrant", place, Speaks::Anything, qdrant.ca_file.as_deref());
+    add("Qdrant's gRPC", grpc, Speaks::Anything, qdrant.ca_file.as_deref());
     for place in &settings.audit_ports.check {
-        add("named in maintenance.audit.ports.check", Some(place.clone()), Speaks::Unsaid);
+        add("a port that maintenance.audit.ports.check names", Some(place.clone()), Speaks::Anything, None);
     }
     targets
 }
@@ -66,6 +74,15 @@ pub(crate) fn of_url(url: &str) -> Option<Place> {
     };
     let port = port.map_or(Some(default), |port| port.parse().ok())?;
     (!host.is_empty()).then(|| Place { host: host.to_owned(), port })
+}
+
+/// Whether what is sent to a URL can be read on the way: no TLS, and more than this machine's loopback.
+pub(crate) fn sent_in_clear(url: &str) -> bool {
+    url.starts_with("http://") && of_url(url).is_none_or(|place| !is_loopback(&place.host))
+}
+
+fn is_loopback(host: &str) -> bool {
+    host.eq_ignore_ascii_case("localhost") || host.parse().is_ok_and(|address: IpAddr| address.is_loopback())
 }
 
 /// Whether a host is this machine: all its addresses are ones that a socket can have here.
@@ -95,6 +112,24 @@ mod tests {
             assert_eq!(shown(url).as_deref(), Some(expected), "{url}");
         }
         assert_eq!((shown("localhost:1"), shown("http://:1"), shown("http://h:x")), (None, None, None));
+    }
+
+    #[test]
+    fn only_loopback_and_tls_keep_what_is_sent() {
+        for clear in [
+            "http://sync:8080",
+            "http://10.0.0.5",
+            "http://localhost.example:8080",
+            "http://localhost@h/",
+            "http://h:x",
+        ] {
+            assert!(sent_in_clear(clear), "{clear}");
+        }
+        for kept in
+            ["https://sync", "http://localhost:8080", "http://127.0.0.2:1/x", "http://[::1]:80", "http://u@LOCALHOST"]
+        {
+            assert!(!sent_in_clear(kept), "{kept}");
+        }
     }
 
     #[test]

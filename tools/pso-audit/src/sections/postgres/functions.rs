@@ -55,16 +55,14 @@ fn judge(routine: &Routine) -> Vec<Finding> {
     }
     if routine.definer && routine.owner_superuser && routine.for_everybody {
         let message = "every role may run it, and it runs as a superuser";
-        findings.push(new(Severity::High, "definer_superuser_public", message).fix(revoke));
+        findings.push(new(Severity::High, "definer_superuser_public", message).fix(&revoke));
     }
     if routine.untrusted {
         let message = "it is written in a language that can do whatever PostgreSQL's own user can on the server: files, programs, \
                        network; it belongs to no extension, so look at what it does";
         let fix = if routine.for_everybody {
-            format!(
-                "REVOKE EXECUTE ON ROUTINE {0} FROM PUBLIC;\n-- or, where nobody needs it: DROP ROUTINE {0}",
-                routine.routine
-            )
+            // No name in a comment: one with a line break in it would be run.
+            format!("{revoke};\n-- or drop it, where nobody needs it")
         } else {
             format!("DROP ROUTINE {}", routine.routine)
         };

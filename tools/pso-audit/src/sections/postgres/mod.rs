@@ -18,6 +18,10 @@ mod server;
 mod settings;
 mod version;
 
+use std::time::Duration;
+
+use pso_common::postgres::PgSettings;
+
 use self::server::{Failure, Server};
 pub(crate) use self::settings::{PostgresSection, PostgresSettings};
 use super::{Context, Section};
@@ -41,6 +45,16 @@ const PARTS: &[Part] = &[
     ("data folder", data_folder::look),
 ];
 
+/// The connection with time-outs that end before the section has to. A time-out of 0 is none.
+fn within(settings: &PgSettings, left: Duration) -> PgSettings {
+    let third = (left / 3).max(Duration::from_millis(1));
+    let bounded = |timeout: Duration| if timeout.is_zero() { third } else { timeout.min(third) };
+    let mut within = settings.clone();
+    within.connect_timeout = bounded(settings.connect_timeout);
+    within.statement_timeout = bounded(settings.statement_timeout);
+    within
+}
+
 pub(crate) struct Postgres;
 
 impl Section for Postgres {
@@ -53,9 +67,18 @@ impl Section for Postgres {
     }
 
     fn look(&self, context: &Context, found: &mut Found) -> anyhow::Result<()> {
-        let mut server = Server::open(&context.settings.postgres, &context.settings.audit_postgres)?;
+        let mut server =
+            Server::open(&within(&context.settings.postgres, context.left()), &context.settings.audit_postgres)?;
+        if server.facts.in_recovery {
+            found.note("this is a standby: what changes roles, rights or functions is run on its primary");
+        }
         for (name, look) in PARTS {
             context.cancel.check()?;
+            if context.left().is_zero() {
+                // What was found until now counts.
+                found.unknown(format!("{name}, and what comes after it: the time is up, see --timeout"));
+                return Ok(());
+            }
             match look(&mut server, found) {
                 Ok(()) => {}
                 Err(Failure::Hidden(text)) => found.note(format!("{name}: {text}")),

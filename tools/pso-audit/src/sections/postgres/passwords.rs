@@ -11,6 +11,7 @@ use crate::finding::{Finding, Found};
 struct Password {
     role: String,
     quoted: String,
+    bootstrap: bool,
     missing: bool,
     md5: bool,
 }
@@ -35,7 +36,13 @@ fn judge(password: &Password) -> Option<Finding> {
         let message = "it may log in and has no password: only pg_hba.conf decides whether it gets in, and a line with trust \
                        lets everybody be it; right for a role that uses peer or a certificate";
         let finding = Finding::new(Severity::Info, "role_without_password", &password.role, message);
-        return Some(finding.fix(format!("ALTER ROLE {} NOLOGIN", password.quoted)));
+        // Whoever runs the other statement on the role that initdb made locks himself out.
+        let quoted = &password.quoted;
+        return Some(finding.fix(if password.bootstrap {
+            format!("\\password {quoted}")
+        } else {
+            format!("ALTER ROLE {quoted} NOLOGIN")
+        }));
     }
     password.md5.then(|| {
         let message = "its password is stored as md5: the hash alone is enough to log in, and guessing it is fast; PostgreSQL 18 \
@@ -58,7 +65,7 @@ mod tests {
     use super::*;
 
     fn password(missing: bool, md5: bool) -> Option<Finding> {
-        judge(&Password { role: "A".to_owned(), quoted: "\"A\"".to_owned(), missing, md5 })
+        judge(&Password { role: "A".to_owned(), quoted: "\"A\"".to_owned(), bootstrap: false, missing, md5 })
     }
 
     #[test]
@@ -71,6 +78,9 @@ mod tests {
     fn none_and_md5_are_told() {
         let none = password(true, false).expect("told");
         assert_eq!((none.severity, none.record.fix.as_str()), (Severity::Info, "ALTER ROLE \"A\" NOLOGIN"));
+        let postgres = "postgres".to_owned();
+        let own = Password { role: postgres.clone(), quoted: postgres, bootstrap: true, missing: true, md5: false };
+        assert_eq!(judge(&own).map(|finding| finding.record.fix).as_deref(), Some("\\password postgres"));
         let md5 = password(false, true).expect("told");
         assert!(md5.severity == Severity::Warning && md5.record.fix.ends_with("\\password \"A\""));
         assert!(encryption(&Values::of(&[("password_encryption", "md5")])).is_some());

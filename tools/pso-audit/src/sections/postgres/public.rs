@@ -20,6 +20,8 @@ struct Schema {
 #[derive(Clone, Debug, Deserialize)]
 struct DatabaseRights {
     rights: Vec<String>,
+    /// Who must be able to connect; quoted where it must be.
+    users: Vec<String>,
 }
 
 /// A row of `tables.sql`.
@@ -44,7 +46,10 @@ struct DefaultRights {
 
 pub(super) fn look(server: &mut Server, found: &mut Found) -> Result<(), Failure> {
     let schemas: Vec<Schema> = server.rows(include_str!("../../../queries/schemas.sql"))?;
-    let rights: Vec<DatabaseRights> = server.rows(include_str!("../../../queries/database_rights.sql"))?;
+    let rights: Vec<DatabaseRights> = {
+        let role = server.options.deployment_role.clone();
+        server.rows_with(include_str!("../../../queries/database_rights.sql"), &[&role])?
+    };
     let mut tables: Vec<Table> = server.rows(include_str!("../../../queries/tables.sql"))?;
     let defaults: Vec<DefaultRights> = server.rows(include_str!("../../../queries/default_privileges.sql"))?;
     if tables.len() > MOST {
@@ -54,11 +59,7 @@ pub(super) fn look(server: &mut Server, found: &mut Found) -> Result<(), Failure
     found.examined += (schemas.len() + rights.len() + tables.len() + defaults.len()) as u64;
     found.findings.extend(schemas.iter().map(schema));
     let facts = &server.facts;
-    found.findings.extend(
-        rights
-            .iter()
-            .filter_map(|row| database(&row.rights, &facts.database, &facts.database_quoted, &facts.role_quoted)),
-    );
+    found.findings.extend(rights.iter().map(|row| database(row, &facts.database, &facts.database_quoted)));
     found.findings.extend(tables.iter().map(table));
     found.findings.extend(defaults.iter().map(default_privileges));
     Ok(())
@@ -71,11 +72,8 @@ fn schema(row: &Schema) -> Finding {
     finding.fix(format!("REVOKE CREATE ON SCHEMA {} FROM PUBLIC", row.quoted))
 }
 
-fn database(rights: &[String], name: &str, quoted: &str, role: &str) -> Option<Finding> {
-    if rights.is_empty() {
-        return None;
-    }
-    let (severity, message) = if rights.iter().any(|right| right == "CREATE") {
+fn database(row: &DatabaseRights, name: &str, quoted: &str) -> Finding {
+    let (severity, message) = if row.rights.iter().any(|right| right == "CREATE") {
         (Severity::Warning, "every role may make schemas in it, and what it likes in these")
     } else {
         (
@@ -83,12 +81,13 @@ fn database(rights: &[String], name: &str, quoted: &str, role: &str) -> Option<F
             "every role of the server may use it; that is PostgreSQL's own default, and pg_hba.conf may be narrower",
         )
     };
-    let listed = rights.join(", ");
+    let listed = row.rights.join(", ");
     let finding = Finding::new(severity, "database_public", name, message).with("rights", &listed);
     // Who works here must not be locked out by it.
-    Some(finding.fix(format!(
-        "GRANT CONNECT ON DATABASE {quoted} TO {role};\nREVOKE {listed} ON DATABASE {quoted} FROM PUBLIC"
-    )))
+    let users = row.users.join(", ");
+    finding.fix(format!(
+        "GRANT CONNECT ON DATABASE {quoted} TO {users};\nREVOKE {listed} ON DATABASE {quoted} FROM PUBLIC"
+    ))
 }
 
 fn table(row: &Table) -> Finding {
@@ -124,17 +123,19 @@ mod tests {
 
     #[test]
     fn the_database_is_told_by_what_may_be_done_with_it() {
-        let judged = |rights: &str| database(&words(rights), "a b", "\"a b\"", "me");
-        assert_eq!(judged(""), None);
-        let usual = judged("CONNECT TEMPORARY").expect("told");
+        let judged = |rights: &str| {
+            let row = DatabaseRights { rights: words(rights), users: words("me sync_user") };
+            database(&row, "a b", "\"a b\"")
+        };
+        let usual = judged("CONNECT TEMPORARY");
         assert_eq!(
             (usual.severity, usual.record.fix.as_str()),
             (
                 Severity::Info,
-                "GRANT CONNECT ON DATABASE \"a b\" TO me;\nREVOKE CONNECT, TEMPORARY ON DATABASE \"a b\" FROM PUBLIC"
+                "GRANT CONNECT ON DATABASE \"a b\" TO me, sync_user;\nREVOKE CONNECT, TEMPORARY ON DATABASE \"a b\" FROM PUBLIC"
             )
         );
-        assert_eq!(judged("CREATE").map(|finding| finding.severity), Some(Severity::Warning));
+        assert_eq!(judged("CREATE").severity, Severity::Warning);
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use anyhow::Context as _;
 use pso_common::config::ConfigValue as _;
+use pso_common::postgres::types::ToSql;
 use pso_common::postgres::{Client, Error, PgSettings, Purpose, connect};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
@@ -34,6 +35,8 @@ pub(crate) struct Facts {
     pub(crate) reads_passwords: bool,
     pub(crate) reads_hba: bool,
     pub(crate) reads_files: bool,
+    /// Whether it is a standby.
+    pub(crate) in_recovery: bool,
     /// Whether this very session is encrypted.
     pub(crate) encrypted: bool,
     /// Our address as the server sees it; none over a socket.
@@ -76,9 +79,18 @@ impl Server {
 
     /// The rows of a query of `queries/`: PostgreSQL prints each as a JSON object, and serde reads it by the columns' names.
     pub(crate) fn rows<R: DeserializeOwned>(&mut self, sql: &str) -> Result<Vec<R>, Failure> {
+        self.rows_with(sql, &[])
+    }
+
+    /// As [`Server::rows`], for a query with parameters.
+    pub(crate) fn rows_with<R: DeserializeOwned>(
+        &mut self,
+        sql: &str,
+        params: &[&(dyn ToSql + Sync)],
+    ) -> Result<Vec<R>, Failure> {
         // The line breaks keep a comment at the query's end from hiding ours.
         let wrapped = format!("SELECT pg_catalog.row_to_json(q)::pg_catalog.text FROM (\n{sql}\n) AS q");
-        let rows = self.client.query(&wrapped, &[]).map_err(|error| self.failure(&error))?;
+        let rows = self.client.query(&wrapped, params).map_err(|error| self.failure(&error))?;
         rows.iter()
             .map(|row| {
                 let text: &str = row.try_get(0).map_err(|error| self.failure(&error))?;

@@ -162,7 +162,7 @@ impl Patterns {
                     continue;
                 }
                 let raw = value.map_or(&b""[..], |value| &line[value]);
-                let Some(is_default) = pattern.judge(line, whole.start(), key, raw) else { continue };
+                let Some(is_default) = pattern.judge(line, whole.start(), key, raw, language) else { continue };
                 taken.push(range);
                 hits.push(Hit { kind: pattern.kind, key: key.map(shown_key), is_default });
             }
@@ -175,7 +175,7 @@ impl Patterns {
 
 impl Pattern {
     /// Whether it is a secret, and then whether a default one.
-    fn judge(&self, line: &[u8], start: usize, key: Option<&[u8]>, raw: &[u8]) -> Option<bool> {
+    fn judge(&self, line: &[u8], start: usize, key: Option<&[u8]>, raw: &[u8], language: Language) -> Option<bool> {
         let by_value = || match standing(raw) {
             // A block of YAML: what it is stands on the next lines.
             _ if matches!(raw.first(), Some(b'|' | b'>')) => Some(false),
@@ -184,7 +184,8 @@ impl Pattern {
             _ if self.kind == "argument" && key.is_some_and(|key| key.ends_with(&raw.to_ascii_lowercase())) => None,
             // A lifetime under `token:`.
             _ if self.kind == "key" && raw.len() < 6 && raw.iter().all(u8::is_ascii_digit) => None,
-            Standing::Default => Some(true),
+            // Documentation shows how a URL is written.
+            Standing::Default => (language != Language::Prose).then_some(true),
             Standing::Literal => Some(false),
         };
         match self.check {

@@ -61,35 +61,45 @@ pub(super) fn file(
     patterns: &Patterns,
     known: Option<&Known>,
     context: &Context,
+    buffer: &mut Vec<u8>,
 ) -> io::Result<Scanned> {
     let mut scanned = Scanned::default();
     let Content::Text(text) = open(path)? else { return Ok(scanned) };
     scanned.is_text = true;
     let mut is_cut = false;
     let hits = &mut scanned.hits;
-    let bytes = each_piece(text, |piece, first_line| {
-        self::piece(piece, first_line, language, patterns, known, &mut |hit, line| {
-            hits.entry(hit).or_default().add(line)
-        });
-        is_cut = context.left().is_zero() || context.cancel.is_cancelled();
+    let is_over = || context.left().is_zero() || context.cancel.is_cancelled();
+    let bytes = each_piece(text, buffer, |piece, first_line| {
+        let mut call = |hit, line| hits.entry(hit).or_default().add(line);
+        self::piece(piece, first_line, &Search { language, patterns, known, is_over: &is_over }, &mut call);
+        is_cut = is_over();
         !is_cut
     })?;
     (scanned.bytes, scanned.is_cut) = (bytes, is_cut);
     Ok(scanned)
 }
 
-/// Looks through lines; `call` gets what was found, and the line's number.
-pub(super) fn piece(
-    text: &[u8],
-    first_line: u64,
+/// How often the clock is looked at: after so many lines that have one of the words.
+const STEP: u32 = 128;
+
+/// What is searched for, and until when.
+struct Search<'a> {
     language: Language,
-    patterns: &Patterns,
-    known: Option<&Known>,
-    call: &mut dyn FnMut(Hit, u64),
-) {
+    patterns: &'a Patterns,
+    known: Option<&'a Known>,
+    is_over: &'a dyn Fn() -> bool,
+}
+
+/// Looks through lines; `call` gets what was found, and the line's number.
+fn piece(text: &[u8], first_line: u64, search: &Search<'_>, call: &mut dyn FnMut(Hit, u64)) {
+    let mut lines = 0_u32;
     let mut counter = Counter { text, at: 0, line: first_line };
     let mut at = 0;
-    while let Some(word) = patterns.trigger(text, at) {
+    while let Some(word) = search.patterns.trigger(text, at) {
+        lines = lines.wrapping_add(1);
+        if lines.is_multiple_of(STEP) && (search.is_over)() {
+            return;
+        }
         let start = memchr::memrchr(b'\n', &text[..word]).map_or(0, |before| before + 1);
         let end = memchr::memchr(b'\n', &text[word..]).map_or(text.len(), |length| word + length);
         let number = counter.number(start);
@@ -99,7 +109,7 @@ pub(super) fn piece(
             let until = end.min(word + AROUND_BYTES);
             (&text[start.max(word.saturating_sub(AROUND_BYTES))..until], until)
         };
-        for hit in patterns.line(line, language) {
+        for hit in search.patterns.line(line, search.language) {
             call(hit, number);
         }
         // An empty rest would find the same place again.
@@ -108,7 +118,7 @@ pub(super) fn piece(
             break;
         }
     }
-    if let Some(known) = known {
+    if let Some(known) = search.known {
         let mut places = Vec::new();
         known.find(text, |at, whose| places.push((at, whose)));
         places.sort_unstable();
@@ -145,7 +155,8 @@ mod tests {
         let (patterns, mut known) = (Patterns::new().expect("valid"), Known::default());
         known.add("PostgreSQL's password", &Secret::new("hunter2hunter2"), &[]);
         let mut all = Vec::new();
-        piece(text.as_bytes(), 7, Language::Log, &patterns, Some(&known), &mut |hit, line| {
+        let search = Search { language: Language::Log, patterns: &patterns, known: Some(&known), is_over: &|| false };
+        piece(text.as_bytes(), 7, &search, &mut |hit, line| {
             all.push((hit.kind.to_owned(), line));
         });
         all

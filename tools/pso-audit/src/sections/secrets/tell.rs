@@ -31,19 +31,30 @@ impl Teller {
         hits: &BTreeMap<Hit, Lines>,
         found: &mut Found,
     ) {
-        // A place where both say something is told once, by the pattern, which knows the key.
-        let by_pattern = |line: &u64| hits.iter().any(|(hit, lines)| hit.kind != KNOWN && lines.first.contains(line));
+        // A place where both say something is told once, by the pattern, which knows the key; it is as bad as the worse.
+        let is_at = |line: &u64, is_known: bool| {
+            hits.iter()
+                .find(|(hit, lines)| (hit.kind == KNOWN) == is_known && lines.first.contains(line))
+                .map(|(hit, _)| hit)
+        };
         for (hit, lines) in hits {
             // A key in a file of its own that only its owner reads is where it should be.
             if hit.kind == "private_key" && role == Role::Config && *readers == Who::Owner {
                 continue;
             }
+            let file = File { path, role, readers };
             if lines.count > lines.first.len() as u64 {
-                self.push(many(path, role, readers, hit, lines), found);
+                self.push(many(&file, hit, lines), found);
                 continue;
             }
-            for line in lines.first.iter().filter(|line| hit.kind != KNOWN || !by_pattern(line)) {
-                self.push(one(path, role, readers, hit, *line), found);
+            for line in &lines.first {
+                if hit.kind == KNOWN {
+                    if is_at(line, false).is_none() {
+                        self.push(one(&file, hit, None, *line), found);
+                    }
+                } else {
+                    self.push(one(&file, hit, is_at(line, true), *line), found);
+                }
             }
         }
     }
@@ -64,37 +75,38 @@ impl Teller {
     }
 }
 
-fn one(path: &Path, role: Role, readers: &Who, hit: &Hit, line: u64) -> Finding {
-    let place = format!("{}:{line}", shown(path));
-    finding(place.clone(), &place, path, role, readers, hit)
+struct File<'a> {
+    path: &'a Path,
+    role: Role,
+    readers: &'a Who,
 }
 
-fn many(path: &Path, role: Role, readers: &Who, hit: &Hit, lines: &Lines) -> Finding {
+/// `known`: one of the deployment's own that stands in the same line.
+fn one(file: &File<'_>, hit: &Hit, known: Option<&Hit>, line: u64) -> Finding {
+    let place = format!("{}:{line}", shown(file.path));
+    finding(place.clone(), &place, file, hit, known)
+}
+
+fn many(file: &File<'_>, hit: &Hit, lines: &Lines) -> Finding {
+    let path = shown(file.path);
     let first: Vec<String> = lines.first.iter().take(3).map(u64::to_string).collect();
-    let place = format!("{} lines of {} ({}, …)", lines.count, shown(path), first.join(", "));
+    let place = format!("{} lines of {path} ({}, …)", lines.count, first.join(", "));
     // The lines change with each run of a log.
     let object = match &hit.key {
-        Some(key) => format!("{} ({}, {key})", shown(path), hit.kind),
-        None => format!("{} ({})", shown(path), hit.kind),
+        Some(key) => format!("{path} ({}, {key})", hit.kind),
+        None => format!("{path} ({})", hit.kind),
     };
-    finding(object, &place, path, role, readers, hit).with("lines", lines.count).with("first_lines", first.join(", "))
+    let found = finding(object, &place, file, hit, None);
+    found.with("lines", lines.count).with("first_lines", first.join(", "))
 }
 
-fn finding(object: String, place: &str, path: &Path, role: Role, readers: &Who, hit: &Hit) -> Finding {
-    let (is_known, by) = (hit.kind == KNOWN, read_by(readers));
-    let written = matches!(role, Role::Log | Role::Plan);
+fn finding(object: String, place: &str, file: &File<'_>, hit: &Hit, known: Option<&Hit>) -> Finding {
+    let (is_known, readers) = (hit.kind == KNOWN, file.readers);
+    let written = matches!(file.role, Role::Log | Role::Plan);
     let rule = match () {
         () if hit.is_default => "default_password",
         () if written => "logged_secret",
         () => "plain_secret",
-    };
-    let severity = match readers {
-        Who::World if written && is_known => Severity::Critical,
-        Who::World => Severity::High,
-        _ if hit.is_default || is_known => Severity::High,
-        Who::Group(_) | Who::Unknown => Severity::Warning,
-        Who::Owner if written => Severity::Warning,
-        Who::Owner => Severity::Info,
     };
     let what = match (&hit.key, is_known) {
         (Some(whose), true) => format!("{whose} stands in plain text in {place}"),
@@ -102,21 +114,38 @@ fn finding(object: String, place: &str, path: &Path, role: Role, readers: &Who, 
         (Some(key), false) => format!("{key} stands in plain text in {place}"),
         (None, _) => format!("{} stands in plain text in {place}", named(hit.kind)),
     };
-    let fix = match role {
+    let fix = match file.role {
         Role::Log => {
-            format!("change the secret, keep it from being logged, and remove the lines from {}", quoted(path))
+            format!("change the secret, keep it from being logged, and remove the lines from {}", quoted(file.path))
         }
         Role::Plan => {
-            format!("change the secret, which was copied wherever plans are, and remove it from {}", quoted(path))
+            format!("change the secret, which was copied wherever plans are, and remove it from {}", quoted(file.path))
         }
         _ => "write it into a file of its own (mode 0600) or into the environment, refer to it by that, and change it"
             .to_owned(),
     };
-    let mut finding = Finding::new(severity, rule, object, format!("{what}, {by}")).with("kind", hit.kind).fix(fix);
-    if let Some(key) = &hit.key {
-        finding = finding.with(if is_known { "secret" } else { "key" }, key);
+    let severity = severity(readers, written, hit.is_default, is_known || known.is_some());
+    let message = format!("{what}, {}", read_by(readers));
+    let mut finding = Finding::new(severity, rule, object, message).with("kind", hit.kind).fix(fix);
+    if let Some(whose) = known.or(is_known.then_some(hit)).and_then(|known| known.key.as_ref()) {
+        finding = finding.with("secret", whose);
+    }
+    if let Some(key) = hit.key.as_ref().filter(|_| !is_known) {
+        finding = finding.with("key", key);
     }
     finding.with("readable_by", short(readers))
+}
+
+/// `written`: in a log or a plan, which are copied; `known`: it opens something of this deployment.
+const fn severity(readers: &Who, written: bool, is_default: bool, known: bool) -> Severity {
+    match readers {
+        Who::World if written && known => Severity::Critical,
+        Who::World => Severity::High,
+        _ if is_default || known => Severity::High,
+        Who::Group(_) | Who::Unknown => Severity::Warning,
+        Who::Owner if written => Severity::Warning,
+        Who::Owner => Severity::Info,
+    }
 }
 
 /// What people call it.

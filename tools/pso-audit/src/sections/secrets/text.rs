@@ -59,9 +59,13 @@ fn text_of(mut source: Box<dyn Read>, may_be_packed: bool) -> io::Result<Content
     })
 }
 
-/// Calls with each piece and the number of its first line, until that says stop; gives the bytes read.
-pub(super) fn each_piece(mut source: impl Read, mut call: impl FnMut(&[u8], u64) -> bool) -> io::Result<u64> {
-    let mut buffer = vec![0; PIECE_BYTES];
+/// Calls, with `buffer` to work in, with each piece and the number of its first line, until that says stop; gives the bytes read.
+pub(super) fn each_piece(
+    mut source: impl Read,
+    buffer: &mut Vec<u8>,
+    mut call: impl FnMut(&[u8], u64) -> bool,
+) -> io::Result<u64> {
+    buffer.resize(PIECE_BYTES, 0);
     let (mut filled, mut line, mut read) = (0, 1, 0);
     loop {
         let count = match source.read(&mut buffer[filled..]) {
@@ -171,7 +175,7 @@ mod tests {
             text.extend(format!("line {number} {}\n", "x".repeat(number % 50)).bytes());
         }
         let mut next = 1;
-        let read = each_piece(text.as_slice(), |piece, line| {
+        let read = each_piece(text.as_slice(), &mut Vec::new(), |piece, line| {
             assert_eq!(line, next);
             assert!(piece.starts_with(format!("line {line} ").as_bytes()) && piece.ends_with(b"\n"));
             next += memchr::memchr_iter(b'\n', piece).count() as u64;
@@ -187,7 +191,7 @@ mod tests {
         text[PIECE_BYTES - 4..PIECE_BYTES + 6].copy_from_slice(secret);
         text.extend(b"\nsecond\n");
         let (mut seen, mut last) = (0, 0);
-        each_piece(text.as_slice(), |piece, line| {
+        each_piece(text.as_slice(), &mut Vec::new(), |piece, line| {
             seen += usize::from(memchr::memmem::find(piece, secret).is_some());
             last = line;
             true

@@ -80,7 +80,7 @@ const WORDS: [&str; 34] = [
 /// Whether a password is one of those that are tried first; `names` are the user's and the database's.
 pub(super) fn is_default(password: &str, names: &[&str]) -> bool {
     let is = |word: &&str| password.eq_ignore_ascii_case(word);
-    DEFAULTS.iter().any(|word| is(&word)) || names.iter().any(is)
+    DEFAULTS.iter().any(is) || names.iter().any(is)
 }
 
 /// What the value is, as it stands in the text, with its quotes.

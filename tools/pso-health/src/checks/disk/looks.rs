@@ -24,8 +24,8 @@ pub(super) struct Looked {
 #[derive(Debug)]
 pub(super) enum Trouble {
     Io(io::Error),
-    /// No answer in time.
-    Silent,
+    /// No answer within that time.
+    Silent(Duration),
     /// No answer yet to the look of an earlier round.
     StillSilent,
 }
@@ -76,7 +76,7 @@ impl Looks {
                 Ok((result, took)) => Looked { result: result.map_err(Trouble::Io), took },
                 Err(RecvTimeoutError::Timeout) => {
                     hanging.push(Hanging { path: path.path.clone(), since: started, answer });
-                    Looked { result: Err(Trouble::Silent), took: started.elapsed() }
+                    Looked { result: Err(Trouble::Silent(timeout)), took: started.elapsed() }
                 }
                 Err(RecvTimeoutError::Disconnected) => {
                     let error = io::Error::other("the look itself failed; this is a mistake in pso-health");
@@ -140,7 +140,7 @@ mod tests {
             });
             shown
         };
-        assert_eq!(round(Duration::from_millis(500)), ["Silent", "found"]);
+        assert_eq!(round(Duration::from_millis(500)), ["Silent(500ms)", "found"]);
         let started = Instant::now();
         assert_eq!(round(Duration::from_secs(60)), ["StillSilent", "found"]);
         assert!(started.elapsed() < Duration::from_secs(30), "what hangs is not waited for");

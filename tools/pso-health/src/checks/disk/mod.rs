@@ -112,7 +112,7 @@ fn trouble_with(wanted: &DiskPath, trouble: &Trouble, took: Duration) -> Finding
     let path = wanted.path.display();
     let message = match trouble {
         Trouble::Io(error) => format!("{path}: {error}"),
-        Trouble::Silent => format!("{path}: no answer within {}: its file system hangs", shown(took)),
+        Trouble::Silent(limit) => format!("{path}: no answer within {}: its file system hangs", limit.show()),
         Trouble::StillSilent => {
             format!(
                 "{path}: its file system still hangs, since {}; it is not asked again before it answers",
@@ -176,7 +176,10 @@ mod tests {
     #[test]
     fn what_hangs_says_for_how_long() {
         let message = |trouble, ms| trouble_with(&wanted("logs"), &trouble, Duration::from_millis(ms)).message;
-        assert_eq!(message(Trouble::Silent, 500), "logs: no answer within 500ms: its file system hangs");
+        assert_eq!(
+            message(Trouble::Silent(Duration::from_millis(500)), 503),
+            "logs: no answer within 500ms: its file system hangs"
+        );
         let still = "logs: its file system still hangs, since 1m 5s; it is not asked again before it answers";
         assert_eq!(message(Trouble::StillSilent, 65_300), still);
     }

@@ -23,8 +23,14 @@ impl DiskPath {
     pub(crate) fn resolve(config: &Config, named: &ListField, paths: &Paths) -> anyhow::Result<Vec<Self>> {
         let named: Option<Vec<PathBuf>> = config.pick("maintenance.health.paths").file_list(named).optional()?;
         if let Some(named) = named {
-            let of = |path: &PathBuf| Self { path: paths.join(path), named: true, written: false };
-            return Ok(named.iter().map(of).collect());
+            let mut all: Vec<Self> = Vec::new();
+            for path in named.iter().map(|path| paths.join(path)) {
+                let written = [&paths.logs, &paths.backups].into_iter().any(|folder| path.starts_with(folder));
+                if all.iter().all(|known| known.path != path) {
+                    all.push(Self { path, named: true, written });
+                }
+            }
+            return Ok(all);
         }
         let env = config.env();
         let temporary =
@@ -74,5 +80,21 @@ mod tests {
         ];
         assert_eq!(shown, expected);
         assert!(all.iter().all(|one| !one.named));
+        let text = "maintenance: {health: {paths: [/srv/ps, backups/daily, /srv/ps]}}";
+        let config = Config::from_text("c.yaml", text, Env::default()).expect("valid");
+        let section: Named = config.section().expect("valid");
+        let all = DiskPath::resolve(&config, &section.paths, &Paths::resolve(&config).expect("valid")).expect("valid");
+        let shown: Vec<_> = all.iter().map(|one| (one.path.to_str().expect("UTF-8"), one.named, one.written)).collect();
+        assert_eq!(shown, [("/srv/ps", true, false), ("backups/daily", true, true)]);
+    }
+
+    #[derive(Default, serde::Deserialize)]
+    #[serde(default)]
+    struct Named {
+        paths: ListField,
+    }
+
+    impl pso_common::config::ToolSection for Named {
+        const NAME: &'static str = "health";
     }
 }

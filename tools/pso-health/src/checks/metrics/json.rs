@@ -1,7 +1,7 @@
 //! The two JSON bodies of `/metrics`.
 
 use super::Readings;
-use crate::reading::{field, number, object, seconds};
+use crate::reading::{field, number, object, seconds, text};
 
 /// Either form. `{"system":{…},"sync":{…}}` is what the specification's monitoring script reads;
 /// `{"metrics":{"sync_operations":{…},"performance":{…}}}` is another version's.
@@ -19,6 +19,12 @@ pub(super) fn parse(body: &[u8]) -> Result<Readings, String> {
         sync_duration: operations("avg_duration", "avg_duration").map(seconds),
         total: operations("total", "total_operations").map(number),
         failed: operations("failed", "failed_operations").map(number),
+        disk_io: performance("disk_io").map(number),
+        period: match field(&body, &["period"]) {
+            Some(period) => Some(text(period)),
+            // That form has no numbers since the start.
+            None => nested.then(|| "a period that it does not name".to_owned()),
+        },
     })
 }
 
@@ -40,6 +46,8 @@ mod tests {
             sync_duration: None,
             total: Some(Ok(240.0)),
             failed: Some(Ok(3.0)),
+            disk_io: None,
+            period: None,
         };
         assert_eq!(readings, expected);
     }
@@ -53,6 +61,7 @@ mod tests {
         .expect("JSON");
         assert_eq!(readings.sync_duration, Some(Ok(62.0)));
         assert_eq!((readings.total, readings.failed), (Some(Ok(240.0)), Some(Ok(3.0))));
+        assert_eq!((readings.disk_io, readings.period), (Some(Ok(1.2)), Some("1h".to_owned())));
         assert_eq!(readings.cpu_usage, Some(Err("NaN".to_owned())));
         assert_eq!(readings.memory_usage, Some(Err("-3".to_owned())));
     }

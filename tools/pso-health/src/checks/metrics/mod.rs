@@ -1,6 +1,7 @@
 //! `metrics`: planning-sync-server's `/metrics`, in the form of any of its versions.
 
 mod json;
+mod operations;
 mod prometheus;
 
 use pso_common::Severity;
@@ -22,7 +23,8 @@ impl Check for Metrics {
     }
 
     fn about(&self) -> Cow<'_, str> {
-        "planning-sync-server's /metrics (JSON or Prometheus text): CPU, memory, sync duration, error rate".into()
+        "planning-sync-server's /metrics (JSON or Prometheus text): CPU, memory, disk I/O, sync duration, error rate"
+            .into()
     }
 
     fn run(&self, context: &Context, findings: &Findings<'_>) {
@@ -45,7 +47,7 @@ impl Check for Metrics {
 pub(crate) struct Expected(&'static str);
 
 impl Expected {
-    const KNOWN: [&'static str; 4] = ["cpu_usage", "memory_usage", "sync_duration", "error_rate"];
+    const KNOWN: [&'static str; 5] = ["cpu_usage", "memory_usage", "disk_io", "sync_duration", "error_rate"];
 
     /// Those that every version of the server has.
     pub(crate) fn default() -> Vec<Self> {
@@ -54,7 +56,7 @@ impl Expected {
 }
 
 impl ConfigValue for Expected {
-    const EXPECTED: &'static str = "one of cpu_usage, memory_usage, sync_duration and error_rate";
+    const EXPECTED: &'static str = "one of cpu_usage, memory_usage, disk_io, sync_duration and error_rate";
 
     fn parse(text: &str) -> Option<Self> {
         Self::KNOWN.into_iter().find(|known| *known == text.trim()).map(Self)
@@ -76,10 +78,14 @@ struct Readings {
     memory_usage: Option<Reading>,
     /// Mean, seconds.
     sync_duration: Option<Reading>,
-    /// Sync operations so far.
+    /// Sync operations: since the server's start, or within `period`.
     total: Option<Reading>,
     /// Of these, the failed ones.
     failed: Option<Reading>,
+    /// MB/s, where the server says so.
+    disk_io: Option<Reading>,
+    /// Of which span of time the operations are, in the server's word; none where they are counted since its start.
+    period: Option<String>,
 }
 
 impl Readings {
@@ -95,19 +101,6 @@ impl Readings {
         let text = std::str::from_utf8(body).ok();
         text.and_then(prometheus::parse).ok_or_else(|| "neither JSON nor Prometheus text".to_owned())
     }
-
-    /// Failed operations in percent of all. None at all is a rate of 0.
-    fn error_rate(&self) -> Option<(Reading, String)> {
-        let (total, failed) = match (self.total.as_ref()?, self.failed.as_ref()?) {
-            (Ok(total), Ok(failed)) => (*total, *failed),
-            (Err(text), _) | (_, Err(text)) => return Some((Err(text.clone()), String::new())),
-        };
-        if failed > total {
-            return Some((Err(format!("{failed} failed of {total}")), String::new()));
-        }
-        let rate = if total > 0.0 { failed / total * 100.0 } else { 0.0 };
-        Some((Ok(rate), format!("{failed} of {total} operations failed")))
-    }
 }
 
 fn judge(readings: &Readings, got: &Got, context: &Context, findings: &Findings<'_>) {
@@ -116,8 +109,9 @@ fn judge(readings: &Readings, got: &Got, context: &Context, findings: &Findings<
     let numbers = [
         (limits::CPU_USAGE, plain(&readings.cpu_usage)),
         (limits::MEMORY_USAGE, plain(&readings.memory_usage)),
+        (limits::DISK_IO, plain(&readings.disk_io)),
         (limits::SYNC_DURATION, plain(&readings.sync_duration)),
-        (limits::ERROR_RATE, readings.error_rate()),
+        (limits::ERROR_RATE, operations::error_rate(readings, context)),
     ];
     if numbers.iter().all(|(_, number)| number.is_none()) {
         let what = format!("HTTP 200 and {}, but none of the known numbers is in it", readings.form);
@@ -150,19 +144,6 @@ fn no_value(quantity: &Quantity, text: String, elapsed_ms: u64) -> Finding {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn rate(total: f64, failed: f64) -> Reading {
-        let readings = Readings { total: Some(Ok(total)), failed: Some(Ok(failed)), ..Readings::default() };
-        readings.error_rate().expect("a rate").0
-    }
-
-    #[test]
-    fn the_error_rate_is_never_nan() {
-        assert_eq!(rate(240.0, 3.0), Ok(1.25));
-        assert_eq!(rate(0.0, 0.0), Ok(0.0));
-        assert_eq!(rate(3.0, 5.0), Err("5 failed of 3".to_owned()));
-        assert_eq!(Readings { total: Some(Ok(1.0)), ..Readings::default() }.error_rate(), None);
-    }
 
     #[test]
     fn bodies_of_something_else() {

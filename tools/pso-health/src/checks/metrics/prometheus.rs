@@ -6,6 +6,7 @@
 //! |---|---|
 //! | ends in `cpu_usage`, `memory_usage`, or these with `_percent` | percent; of several samples the largest |
 //! | the same with `_ratio` | the same, times 100 |
+//! | ends in `disk_io` | MB/s, summed over the samples |
 //! | has `sync` and `operations` in it | operations in all, summed over the samples |
 //! | the same with `failed`, `failure` or `error`; `sync_failed_total`, `sync_failures_total` | failed operations |
 //! | a label `status`, `result`, `outcome` or `state` that says so on the operations | failed operations as well |
@@ -55,6 +56,9 @@ pub(super) fn parse(text: &str) -> Option<Readings> {
         },
         total: sums.total.map(reading),
         failed: sums.failed.map(reading),
+        disk_io: sums.disk_io.map(reading),
+        // Prometheus's own numbers count since the start.
+        period: None,
     })
 }
 
@@ -72,6 +76,7 @@ struct Sums {
     duration_mean: (Option<f64>, Option<f64>),
     total: Option<f64>,
     failed: Option<f64>,
+    disk_io: Option<f64>,
 }
 
 impl Sums {
@@ -85,6 +90,8 @@ impl Sums {
             largest(&mut self.cpu, sample.value * factor);
         } else if gauge.ends_with("memory_usage") {
             largest(&mut self.memory, sample.value * factor);
+        } else if name.ends_with("disk_io") {
+            add(&mut self.disk_io, sample.value);
         } else if ["sync_duration", "sync_operation_duration", "sync_avg_duration"]
             .iter()
             .any(|part| name.contains(part))
@@ -215,7 +222,8 @@ mod tests {
              system_cpu_usage{core=\"1\"} 34.5\nprocess_cpu_seconds_total 9000\nNode_Memory_Usage_Ratio 0.61\n\
              memory_usage_bytes 123456789\nsync_total_operations 240 1749718800000\nsync_failed_operations 3\n\
              sync_successful_operations 237\nsync_duration_seconds_bucket{le=\"60\"} 200\n\
-             sync_duration_seconds_sum 7680\nsync_duration_seconds_count 240\n",
+             sync_duration_seconds_sum 7680\nsync_duration_seconds_count 240\nsystem_disk_io{device=\"a\"} 1\n\
+             system_disk_io{device=\"b\"} 0.5\nnode_disk_io_time_seconds_total 7\n",
         )
         .expect("Prometheus text");
         let expected = Readings {
@@ -225,6 +233,8 @@ mod tests {
             sync_duration: Some(Ok(32.0)),
             total: Some(Ok(240.0)),
             failed: Some(Ok(3.0)),
+            disk_io: Some(Ok(1.5)),
+            period: None,
         };
         assert_eq!(readings, expected);
     }

@@ -5,8 +5,7 @@ mod body;
 use std::borrow::Cow;
 use std::time::Duration;
 
-use pso_common::output::duration_ms;
-use pso_common::record::{HealthCheckRecord, HealthMetricRecord, Labels, Layer};
+use pso_common::record::{HealthCheckRecord, Labels, Layer};
 use pso_common::{Severity, Timestamp};
 use serde_json::Value;
 
@@ -14,7 +13,7 @@ use self::body::{Body, Part};
 use crate::answer::{Got, get};
 use crate::check::{Check, Context};
 use crate::finding::{Finding, Findings};
-use crate::limits;
+use crate::limits::{self, Limits};
 use crate::reading;
 
 /// Clocks of two machines that agree to this are right.
@@ -72,43 +71,38 @@ fn judge(got: &Got, context: &Context, findings: &Findings<'_>) {
     #[expect(clippy::cast_precision_loss, reason = "milliseconds of one answer")]
     let took = elapsed_ms as f64;
     findings.push(context.settings.limits.judge(&limits::RESPONSE_TIME, took, "", elapsed_ms, Labels::new()));
-    numbers(&body, context.now, elapsed_ms, findings);
+    numbers(&body, context, elapsed_ms, findings);
 }
 
 /// What `/health` counts; each only when it is there.
-fn numbers(body: &Body, now: Timestamp, elapsed_ms: u64, findings: &Findings<'_>) {
-    for (name, value, noun) in [
-        ("pending_conflicts", &body.pending_conflicts, "conflicts wait to be resolved"),
-        ("active_syncs", &body.active_syncs, "syncs are under way"),
+fn numbers(body: &Body, context: &Context, elapsed_ms: u64, findings: &Findings<'_>) {
+    let limits = &context.settings.limits;
+    for (quantity, value, noun) in [
+        (limits::PENDING_CONFLICTS, &body.pending_conflicts, "conflicts that wait to be resolved"),
+        (limits::ACTIVE_SYNCS, &body.active_syncs, "syncs under way"),
     ] {
         let Some(value) = value else { continue };
         findings.push(match reading::number(value) {
-            Ok(count) => metric(name, count, "count", format!("{count} {noun}"), elapsed_ms),
-            Err(text) => no_value(name, text, "is no number of 0 or more", elapsed_ms),
+            Ok(count) => limits.judge(&quantity, count, noun, elapsed_ms, Labels::new()),
+            Err(text) => no_value(quantity.name, text, "is no number of 0 or more", elapsed_ms),
         });
     }
     if let Some(value) = &body.last_sync {
-        findings.push(last_sync(value, now, elapsed_ms));
+        findings.push(last_sync(value, context.now, limits, elapsed_ms));
     }
 }
 
-fn last_sync(value: &Value, now: Timestamp, elapsed_ms: u64) -> Finding {
-    const NAME: &str = "last_sync_age";
+fn last_sync(value: &Value, now: Timestamp, limits: &Limits, elapsed_ms: u64) -> Finding {
+    let name = limits::LAST_SYNC_AGE.name;
     let text = reading::text(value);
     let Some(Ok(at)) = value.as_str().map(str::parse::<Timestamp>) else {
-        return no_value(NAME, text, "is no RFC 3339 time", elapsed_ms);
+        return no_value(name, text, "is no RFC 3339 time", elapsed_ms);
     };
     if now.until(at) > CLOCK_TOLERANCE {
-        return no_value(NAME, text, "lies in the future: the clocks differ", elapsed_ms);
+        return no_value(name, text, "lies in the future: the clocks differ", elapsed_ms);
     }
-    let age = at.until(now);
-    let shown = duration_ms(u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
-    metric(NAME, age.as_secs_f64(), "seconds", format!("the last sync was {shown} ago"), elapsed_ms)
-}
-
-fn metric(name: &str, value: f64, unit: &str, message: String, elapsed_ms: u64) -> Finding {
-    let record = HealthMetricRecord { value, unit: unit.to_owned(), elapsed_ms, ..HealthMetricRecord::default() };
-    Finding::metric(Severity::Ok, name, message, record)
+    let detail = format!("since the end of the last sync, {text}");
+    limits.judge(&limits::LAST_SYNC_AGE, at.until(now).as_secs_f64(), &detail, elapsed_ms, Labels::new())
 }
 
 fn no_value(name: &str, text: String, reason: &str, elapsed_ms: u64) -> Finding {
@@ -139,9 +133,9 @@ mod tests {
     #[test]
     fn the_age_of_the_last_sync() {
         let now: Timestamp = "2026-11-22T09:00:00Z".parse().expect("RFC 3339");
-        let age = |value| last_sync(&value, now, 1);
+        let age = |value| last_sync(&value, now, &Limits::default(), 1);
         let finding = age(json!("2026-11-22T08:44:38+00:00"));
-        assert_eq!(finding.message, "the last sync was 15m 22s ago");
+        assert_eq!(finding.message, "15m 22s (since the end of the last sync, 2026-11-22T08:44:38+00:00)");
         assert!(matches!(finding.body, finding::Body::Metric(record) if record.value == 922.0));
         assert_eq!(age(json!("2026-11-22T09:00:03Z")).severity, Severity::Ok, "a little ahead");
         for value in [json!("2026-11-22T10:00:00Z"), json!("yesterday"), json!(1_700_000_000), json!("")] {

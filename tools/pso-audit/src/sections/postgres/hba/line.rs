@@ -61,6 +61,11 @@ impl Network {
     }
 }
 
+/// Also where it is written as an address of IPv6.
+fn is_loopback(address: IpAddr) -> bool {
+    address.to_canonical().is_loopback()
+}
+
 impl Line {
     pub(super) fn connection(&self) -> &str {
         self.connection.as_deref().unwrap_or_default()
@@ -86,7 +91,7 @@ impl Line {
             // Shorter than any network that one owner has: two halves of the world are the world.
             (_, Some(network)) if network.prefix() < 8 => Reach::Everyone,
             ("samehost" | "localhost", _) => Reach::Loopback,
-            (address, Some(_)) if address.parse().is_ok_and(|address: IpAddr| address.is_loopback()) => Reach::Loopback,
+            (address, Some(_)) if address.parse().is_ok_and(is_loopback) => Reach::Loopback,
             _ => Reach::Outer,
         }
     }
@@ -163,6 +168,7 @@ mod tests {
             ("host all all 127.0.0.1/255.255.255.255 trust", Reach::Loopback),
             ("host all all ::1/ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff trust", Reach::Loopback),
             ("host all all 127.0.0.0/255.0.0.0 trust", Reach::Loopback),
+            ("host all all ::ffff:127.0.0.1/ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff trust", Reach::Loopback),
             ("host all all localhost trust", Reach::Loopback),
             ("host all all samehost trust", Reach::Loopback),
             ("host all all samenet trust", Reach::Outer),

@@ -66,8 +66,14 @@ fn wrong(line: &Line, error: &str, place: &str, file: &str) -> Finding {
             "the line is wrong: a reload ignores the whole file, and a server that is started again does not come up",
         )
     };
-    let finding = Finding::new(severity, "hba_error", place, message).with("error", error);
+    let finding = Finding::new(severity, "hba_error", place, message).with("error", masked(error));
     finding.fix(format!("mend line {} of {file}, then SELECT pg_reload_conf()", line.line))
+}
+
+/// Without the piece of the line that many of the server's messages end in: it may be a password in the wrong place.
+fn masked(error: &str) -> String {
+    let end = error.find('"').into_iter().chain(error.find(": ")).min();
+    end.map_or_else(|| error.to_owned(), |end| format!("{} …", error[..end].trim_end()))
 }
 
 type Judged = Option<(Severity, &'static str, &'static str)>;
@@ -272,6 +278,11 @@ mod tests {
         let wrong = Line { line: 3, error: Some("end-of-line before role".to_owned()), ..Line::default() };
         let finding = judge(&wrong, true, "/data/pg_hba.conf").expect("told");
         assert_eq!((finding.severity, finding.name().as_str()), (Severity::Warning, "hba_error:/data/pg_hba.conf:3"));
+        assert_eq!(
+            masked("authentication option not in name=value format: hunter2"),
+            "authentication option not in name=value format …"
+        );
+        assert_eq!(masked("invalid authentication method \"hunter2\""), "invalid authentication method …");
         let never = Line { error: Some("cannot match".to_owned()), ..line("hostssl all all all scram-sha-256") };
         assert_eq!(judge(&never, true, "f").map(|finding| finding.severity), Some(Severity::Info));
         let trust = judge(&line("host all all 10.0.0.0/255.0.0.0 trust"), true, "f").expect("told");

@@ -115,6 +115,7 @@ fn what_is_none_is_left_alone() {
         (Log, "login password=*** ok"),
         (Log, "bearer token missing"),
         (Log, "Authorization: Bearer"),
+        (Prose, "connect to postgres://user:password@localhost/planning_sync"),
         (Prose, "Set password: hunter2 in the file"),
         (Prose, "Authorization: Bearer abcdefgh12345678"),
     ] {

@@ -1,17 +1,19 @@
-//! `qdrant`: ready, and the state of every collection.
+//! `qdrant`: ready, the state of every collection, and of the cluster where there is one.
+
+mod cluster;
 
 use std::borrow::Cow;
 use std::time::Instant;
 
 use pso_common::Severity;
 use pso_common::io::elapsed_ms;
-use pso_common::qdrant::{CollectionInfo, QdrantClient, QdrantError};
+use pso_common::qdrant::{CollectionInfo, QdrantClient, QdrantError, UpdateQueue};
 use pso_common::record::{HealthCheckRecord, Labels, Layer};
 use serde_json::Value;
 
-use crate::answer::layer;
 use crate::check::{Check, Context};
 use crate::finding::{Finding, Findings, shown};
+use crate::limits::{self, Limits};
 use crate::reading;
 
 pub(crate) struct Qdrant;
@@ -22,7 +24,8 @@ impl Check for Qdrant {
     }
 
     fn about(&self) -> Cow<'_, str> {
-        "Qdrant: ready, its version, the status and the optimiser of each collection".into()
+        "Qdrant: ready, its version, the status, the optimiser and the queue of each collection, the nodes of a cluster"
+            .into()
     }
 
     fn run(&self, context: &Context, findings: &Findings<'_>) {
@@ -51,9 +54,21 @@ impl Check for Qdrant {
         for name in collections {
             let started = Instant::now();
             let info = client.info(&name);
-            findings.push(collection(&name, info, elapsed_ms(started)));
+            let elapsed_ms = elapsed_ms(started);
+            if let Some(queue) = info.as_ref().ok().and_then(|info| info.update_queue) {
+                findings.push(waiting(&name, queue, &context.settings.limits, elapsed_ms));
+            }
+            findings.push(collection(&name, info, elapsed_ms));
         }
+        cluster::look(&client, findings);
     }
+}
+
+fn waiting(name: &str, queue: UpdateQueue, limits: &Limits, elapsed_ms: u64) -> Finding {
+    #[expect(clippy::cast_precision_loss, reason = "a count of changes")]
+    let length = queue.length as f64;
+    let labels = Labels::from([("collection".to_owned(), name.to_owned())]);
+    limits.judge(&limits::UPDATE_QUEUE, length, "changes that are not applied yet", elapsed_ms, labels)
 }
 
 fn collection(name: &str, info: Result<CollectionInfo, QdrantError>, elapsed_ms: u64) -> Finding {
@@ -61,17 +76,25 @@ fn collection(name: &str, info: Result<CollectionInfo, QdrantError>, elapsed_ms:
     let labels = Labels::from([("collection".to_owned(), name.to_owned())]);
     let info = match info {
         Ok(info) => info,
+        // It was in the list a moment ago: somebody has deleted it, or is replacing it.
+        Err(error) if error.is_not_found() => {
+            return failure(&own, "it is gone, or was never there: ", &error, elapsed_ms, labels);
+        }
         Err(error) => return failure(&own, "", &error, elapsed_ms, labels),
     };
     let (mut severity, meaning) = match info.status.as_str() {
         "green" => (Severity::Ok, "all is optimised"),
         "yellow" => (Severity::Info, "it is being optimised"),
+        // After a restart nothing is optimised before something changes; searches may be slow until then.
         "grey" => (Severity::Warning, "optimisations wait; they begin with the next change"),
         "red" => (Severity::Critical, "an operation failed and was not recovered"),
         _ => (Severity::Critical, "a status that is not known"),
     };
     let points = info.points_count.map_or_else(String::new, |points| format!(", {points} points"));
-    let mut message = format!("{}: {meaning}{points}", shown(&info.status));
+    // Below the threshold of indexing none is normal, so it is said and not judged.
+    let indexed =
+        info.indexed_vectors_count.map_or_else(String::new, |count| format!(", {count} vectors in the index"));
+    let mut message = format!("{}: {meaning}{points}{indexed}", shown(&info.status));
     if let Some(optimizer) = optimizer_error(&info.optimizer_status) {
         severity = severity.max(Severity::High);
         message = format!("{message}; the optimiser failed: {optimizer}");
@@ -100,7 +123,7 @@ fn optimizer_error(status: &Value) -> Option<String> {
 
 fn failure(name: &str, prefix: &str, error: &QdrantError, elapsed_ms: u64, labels: Labels) -> Finding {
     let layer = match error {
-        QdrantError::Http(error) => layer(error),
+        QdrantError::Http(error) => error.layer(),
         QdrantError::Status(..) => Some(Layer::Http),
         QdrantError::Shape(_) => Some(Layer::Body),
     };

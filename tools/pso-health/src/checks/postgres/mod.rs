@@ -1,14 +1,17 @@
-//! `postgres`: does the server take us in, does it take writes, and how many connections are left.
+//! `postgres`: does the server take us in and answer, does it take writes, how many connections are left, and how far a
+//! standby is behind.
+
+mod replication;
 
 use std::borrow::Cow;
 use std::time::Instant;
 
-use anyhow::Context as _;
 use pso_common::Severity;
 use pso_common::io::elapsed_ms;
-use pso_common::postgres::{Client, Purpose, connect};
-use pso_common::record::{HealthCheckRecord, Labels};
+use pso_common::postgres::{Client, ConnectFailure, Error, Purpose, connect};
+use pso_common::record::{HealthCheckRecord, Labels, Layer};
 
+use self::replication::{Follower, Standby};
 use crate::check::{Check, Context};
 use crate::finding::{Finding, Findings};
 use crate::limits::{self, Limits};
@@ -21,31 +24,61 @@ impl Check for Postgres {
     }
 
     fn about(&self) -> Cow<'_, str> {
-        "PostgreSQL: connects (and how fast), writable or standby, connections in use".into()
+        "PostgreSQL: connects and answers (and how fast), writable or standby, connections in use, replication".into()
     }
 
     fn run(&self, context: &Context, findings: &Findings<'_>) {
         let started = Instant::now();
         let settings = &context.settings.postgres;
-        let looked = connect(settings, crate::TOOL.name, Purpose::Watch).and_then(|mut client| {
-            let connected = started.elapsed();
-            let state = State::read(&mut client)
-                .with_context(|| format!("read the state of PostgreSQL at {}", settings.shown()))?;
-            Ok((state, connected.as_secs_f64() * 1000.0))
-        });
-        match looked {
-            Ok((state, latency_ms)) => {
-                findings.push(state.finding(&settings.shown(), latency_ms, elapsed_ms(started)));
-                if let Some(finding) = state.connections(&context.settings.limits, elapsed_ms(started)) {
-                    findings.push(finding);
-                }
-            }
+        let mut client = match connect(settings, crate::TOOL.name, Purpose::Watch) {
+            Ok(client) => client,
             Err(error) => {
-                let record = HealthCheckRecord { elapsed_ms: elapsed_ms(started), ..HealthCheckRecord::default() };
-                findings.push(Finding::check(Severity::Critical, "postgres", format!("{error:#}"), record));
+                let layer = error.downcast_ref::<ConnectFailure>().and_then(ConnectFailure::layer);
+                return findings.push(failure(layer, format!("{error:#}"), started));
             }
+        };
+        let connected_ms = started.elapsed().as_secs_f64() * 1000.0;
+        if let Err(error) = look(&mut client, connected_ms, started, context, findings) {
+            // Without words of the server's it was the connection that broke.
+            let said = error.downcast_ref::<Error>().is_some_and(|error| error.as_db_error().is_some());
+            let layer = if said { Layer::Query } else { Layer::Read };
+            let message = format!("connected to PostgreSQL at {}, but asking it failed: {error:#}", settings.shown());
+            findings.push(failure(Some(layer), message, started));
         }
     }
+}
+
+fn failure(layer: Option<Layer>, message: String, started: Instant) -> Finding {
+    let record = HealthCheckRecord { layer, elapsed_ms: elapsed_ms(started), ..HealthCheckRecord::default() };
+    Finding::check(Severity::Critical, "postgres", message, record)
+}
+
+/// Asks, and hands over what it learns as it learns it.
+fn look(
+    client: &mut Client,
+    connected_ms: f64,
+    started: Instant,
+    context: &Context,
+    findings: &Findings<'_>,
+) -> anyhow::Result<()> {
+    let (settings, limits) = (&context.settings.postgres, &context.settings.limits);
+    let asked = Instant::now();
+    client.query_one(include_str!("../../../queries/ping.sql"), &[])?;
+    let latency_ms = asked.elapsed().as_secs_f64() * 1000.0;
+    let state = State::read(client)?;
+    findings.push(state.finding(&settings.shown(), connected_ms, elapsed_ms(started)));
+    let detail = "for the shortest query";
+    findings.push(limits.judge(&limits::POSTGRES_LATENCY, latency_ms, detail, elapsed_ms(started), Labels::new()));
+    if let Some(finding) = state.connections(limits, elapsed_ms(started)) {
+        findings.push(finding);
+    }
+    let replication = if state.standby {
+        Standby::read(client)?.findings(limits, elapsed_ms(started))
+    } else {
+        Follower::findings(&Follower::read(client)?, &settings.user, limits, elapsed_ms(started))
+    };
+    replication.into_iter().for_each(|finding| findings.push(finding));
+    Ok(())
 }
 
 /// What the server says of itself.
@@ -64,7 +97,7 @@ struct State {
 
 impl State {
     fn read(client: &mut Client) -> anyhow::Result<Self> {
-        let row = client.query_one(include_str!("../../queries/server_state.sql"), &[])?;
+        let row = client.query_one(include_str!("../../../queries/server_state.sql"), &[])?;
         Ok(Self {
             version: row.try_get("version")?,
             standby: row.try_get("standby")?,
