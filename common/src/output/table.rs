@@ -166,7 +166,7 @@ impl Render for Table {
         let mut cells = vec![text(header.severity.as_str()), text(&cut(&header.name, MAX_CELL))];
         cells.extend(self.columns.iter().map(|column| cell(column, view.fields.get(*column))));
         let below = self.below.iter().filter_map(|field| view.fields.get(*field)?.as_str());
-        let below = below.map(below_row).collect();
+        let below = below.filter(|value| !value.is_empty()).map(below_row).collect();
         let message = printable(&header.message).into_owned();
         self.rows.push(Row { severity: header.severity, cells, message, below });
         Ok(())

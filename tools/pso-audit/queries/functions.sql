@@ -13,6 +13,12 @@ SELECT
         FROM pg_catalog.aclexplode(coalesce(p.proacl, pg_catalog.acldefault('f', p.proowner))) AS a
         WHERE a.grantee = 0 AND a.privilege_type = 'EXECUTE'
     ) AS for_everybody,
+    (
+        SELECT pg_catalog.array_agg(DISTINCT pg_catalog.quote_ident(o.rolname))
+        FROM pg_catalog.aclexplode(p.proacl) AS a
+        JOIN pg_catalog.pg_roles AS o ON o.oid = a.grantor
+        WHERE a.grantee = 0 AND a.grantor <> p.proowner
+    ) AS grantors,
     l.lanname AS language,
     NOT l.lanpltrusted AS untrusted
 FROM pg_catalog.pg_proc AS p

@@ -4,6 +4,7 @@ SELECT
     a.rolname AS role,
     pg_catalog.quote_ident(a.rolname) AS quoted,
     a.oid = 10 AS bootstrap,
+    EXISTS (SELECT 1 FROM pg_catalog.pg_stat_activity AS s WHERE s.usesysid = a.oid) AS in_use,
     a.rolpassword IS NULL AS missing,
     coalesce(a.rolpassword ~ '^md5', false) AS md5
 FROM pg_catalog.pg_authid AS a

@@ -44,14 +44,22 @@ pub(crate) enum Role {
 pub(crate) fn is_deployment(context: &Context, found: &mut Found) -> bool {
     let (paths, settings) = (&context.settings.paths, &context.settings.files);
     let folders = [&paths.config, &paths.scripts, &paths.logs, &paths.backups, &paths.plans];
-    let is_there = settings.config.is_some() || folders.iter().any(|folder| folder.exists());
-    if !is_there {
-        let root = crate::shell::shown(&paths.root);
-        found.unknown(format!(
-            "nothing of a deployment is in {root}: name its folder with maintenance.root or PSO_ROOT"
-        ));
+    if settings.config.is_some() || folders.iter().any(|folder| folder.exists()) {
+        return true;
     }
-    is_there
+    let root = crate::shell::shown(&paths.root);
+    // A folder that nobody else gets into looks like one that is not there.
+    found.unknown(match folders.iter().find_map(|folder| folder.try_exists().err()) {
+        Some(error) => format!("{root} cannot be looked into: {error}"),
+        None => format!("nothing of a deployment is in {root}: name its folder with maintenance.root or PSO_ROOT"),
+    });
+    false
+}
+
+/// What the system said: walkdir's own error names the path once more.
+pub(crate) fn cause(error: walkdir::Error) -> std::io::Error {
+    let message = error.to_string();
+    error.into_io_error().unwrap_or_else(|| std::io::Error::other(message))
 }
 
 pub(crate) struct Files;

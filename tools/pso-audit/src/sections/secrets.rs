@@ -20,7 +20,7 @@ pub(crate) use settings::{SecretsSection, SecretsSettings};
 
 use crate::access::Access;
 use crate::finding::{Finding, Found};
-use crate::sections::files::{Role, is_deployment};
+use crate::sections::files::{Role, cause, is_deployment};
 use crate::sections::{Context, Section};
 use crate::shell::{shown, without_dot};
 use known::Known;
@@ -176,7 +176,7 @@ impl Search<'_> {
                 Ok(entry) => entry,
                 Err(error) => {
                     let at = error.path().unwrap_or(path).to_path_buf();
-                    self.unread(&at, &error.into());
+                    self.unread(&at, &cause(error));
                     continue;
                 }
             };
@@ -242,6 +242,10 @@ impl Search<'_> {
     }
 
     fn unread(&mut self, path: &Path, error: &std::io::Error) {
+        // Logs rotate and backups are pruned meanwhile.
+        if error.kind() == std::io::ErrorKind::NotFound {
+            return;
+        }
         self.unread += 1;
         if self.unread <= MAX_NAMED {
             self.found.unknown(format!("{}: {error}", shown(path)));

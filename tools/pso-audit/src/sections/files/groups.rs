@@ -104,8 +104,7 @@ fn for_one(fix: &Fix, path: &Path) -> String {
     match fix {
         Fix::Mode(mode, _) => format!("chmod {mode} -- {path}"),
         Fix::Owner(owner, _) => format!("chown -h {owner} -- {path}"),
-        Fix::Look(program) => format!("{program} -- {path}"),
-        Fix::Say(what) => (*what).to_owned(),
+        Fix::Look(program) => format!("{program} {path}"),
     }
 }
 
@@ -117,8 +116,7 @@ fn for_many(fix: &Fix, folder: &Path) -> String {
     match fix {
         Fix::Mode(mode, test) => format!("{find} {test} -exec chmod {mode} -- {{}} +"),
         Fix::Owner(owner, stranger) => format!("{find} -user {stranger} -exec chown {owner} -- {{}} +"),
-        Fix::Look(program) => format!("{find} -exec {program} -- {{}} +"),
-        Fix::Say(what) => (*what).to_owned(),
+        Fix::Look(program) => format!("{find} -exec {program} {{}} \\;"),
     }
 }
 

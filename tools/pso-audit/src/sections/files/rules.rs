@@ -39,10 +39,8 @@ pub(super) enum Fix {
     Mode(&'static str, &'static str),
     /// `chown` to the first, of what belongs to the second.
     Owner(String, u32),
-    /// A program to look with.
+    /// A program to look with; the path comes behind it.
     Look(&'static str),
-    /// Words.
-    Say(&'static str),
 }
 
 /// Who may own files.
@@ -90,8 +88,12 @@ pub(super) fn judge(entry: &Entry<'_>, owners: &Owners, access: &mut Access) -> 
             offences.push(Offence {
                 rule: "hard_linked",
                 severity: Severity::Warning,
-                what: format!("has {} names, and the others may lie in folders that are open", metadata.nlink()),
-                fix: Fix::Say("find the other names with `find / -xdev -samefile FILE`, and write the secret into a file of its own"),
+                what: format!(
+                    "has {} names, and the others may lie in folders that are open: the fix shows them; write the secret into a \
+                     file of its own",
+                    metadata.nlink()
+                ),
+                fix: Fix::Look("find / -xdev -samefile"),
             });
         }
         let name = entry.path.file_name().unwrap_or_default();
@@ -110,7 +112,7 @@ pub(super) fn judge(entry: &Entry<'_>, owners: &Owners, access: &mut Access) -> 
             rule: "acl_not_examined",
             severity: Severity::Info,
             what: "has a POSIX ACL, which is not examined: it may give more than the mode says".to_owned(),
-            fix: Fix::Look("getfacl"),
+            fix: Fix::Look("getfacl --"),
         });
     }
     offences

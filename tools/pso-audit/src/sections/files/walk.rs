@@ -9,7 +9,7 @@ use walkdir::WalkDir;
 
 use super::groups::Groups;
 use super::rules::{Entry, Owners, judge};
-use super::{Role, is_deployment, links};
+use super::{Role, cause, is_deployment, links};
 use crate::access::Access;
 use crate::finding::Found;
 use crate::sections::{Context, secrets};
@@ -71,7 +71,7 @@ pub(super) fn look(context: &Context, found: &mut Found) -> anyhow::Result<()> {
             break;
         }
     }
-    walk.above();
+    walk.above(&starts);
     walk.end();
     Ok(())
 }
@@ -151,15 +151,19 @@ impl Walk<'_> {
             }
             match entry {
                 Ok(entry) if entry.depth() > 0 && entry.path_is_symlink() => self.link(without_dot(entry.path())),
-                Ok(entry) => match entry.metadata() {
-                    Ok(metadata) => {
-                        self.entry(without_dot(entry.path()), &to_real(entry.path(), path), &metadata, role);
+                Ok(entry) => {
+                    // A start that is a link is judged above; what counts here is the folder that it leads to.
+                    let metadata = if entry.depth() == 0 { path.metadata() } else { entry.metadata().map_err(cause) };
+                    match metadata {
+                        Ok(metadata) => {
+                            self.entry(without_dot(entry.path()), &to_real(entry.path(), path), &metadata, role);
+                        }
+                        Err(error) => self.unread(entry.path(), &error),
                     }
-                    Err(error) => self.unread(entry.path(), &error.into()),
-                },
+                }
                 Err(error) => {
                     let at = error.path().unwrap_or(path).to_path_buf();
-                    self.unread(&at, &error.into());
+                    self.unread(&at, &cause(error));
                 }
             }
         }
@@ -200,9 +204,16 @@ impl Walk<'_> {
         }
     }
 
-    /// The folders above all starts, up to `/`.
-    fn above(&mut self) {
+    /// The folders above all starts, up to `/`: those of the names as they are given too, because whoever can change a
+    /// folder that a link lies in decides where it leads.
+    fn above(&mut self, starts: &[(PathBuf, Role)]) {
+        let named = starts.iter().filter(|(path, _)| path.symlink_metadata().is_ok());
+        let named = named.filter_map(|(path, _)| std::path::absolute(path).ok());
+        let named: BTreeSet<PathBuf> =
+            named.flat_map(|path| path.ancestors().skip(1).map(Path::to_path_buf).collect::<Vec<_>>()).collect();
+        let named: Vec<PathBuf> = named.iter().filter_map(|folder| folder.canonicalize().ok()).collect();
         let above = self.seen.iter().flat_map(|start| start.ancestors().skip(1));
+        let above = above.chain(named.iter().flat_map(|folder| folder.ancestors()));
         let above: BTreeSet<PathBuf> =
             above.filter(|folder| !self.seen.contains(*folder)).map(Path::to_path_buf).collect();
         for folder in &above {
@@ -214,6 +225,10 @@ impl Walk<'_> {
     }
 
     fn unread(&mut self, path: &Path, error: &std::io::Error) {
+        // Logs rotate and backups are pruned meanwhile.
+        if error.kind() == std::io::ErrorKind::NotFound {
+            return;
+        }
         self.unread += 1;
         if self.unread <= MAX_NAMED {
             self.found.unknown(format!("{}: {error}", shown(path)));

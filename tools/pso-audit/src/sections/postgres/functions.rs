@@ -3,6 +3,7 @@
 use pso_common::Severity;
 use serde::Deserialize;
 
+use super::public::revoked;
 use super::server::{Failure, Server};
 use crate::finding::{Finding, Found};
 
@@ -20,6 +21,8 @@ struct Routine {
     owner: String,
     owner_superuser: bool,
     for_everybody: bool,
+    /// Who has let everybody run it, beside the owner; quoted where it must be.
+    grantors: Option<Vec<String>>,
     language: String,
     untrusted: bool,
 }
@@ -43,6 +46,7 @@ fn judge(routine: &Routine) -> Vec<Finding> {
         finding.with("language", &routine.language)
     };
     let revoke = format!("REVOKE EXECUTE ON ROUTINE {} FROM PUBLIC", routine.routine);
+    let revoke = revoked(&revoke, routine.grantors.as_deref());
     let mut findings = Vec::new();
     if routine.definer && !routine.has_search_path {
         let message = "it runs with its owner's rights and its caller's search_path: the caller puts a table or a function of \

@@ -12,6 +12,8 @@ struct Password {
     role: String,
     quoted: String,
     bootstrap: bool,
+    /// Somebody is logged in as it.
+    in_use: bool,
     missing: bool,
     md5: bool,
 }
@@ -27,18 +29,23 @@ pub(super) fn look(server: &mut Server, found: &mut Found) -> Result<(), Failure
     }
     let passwords: Vec<Password> = server.rows(include_str!("../../../queries/passwords.sql"))?;
     found.examined += passwords.len() as u64;
-    found.findings.extend(passwords.iter().filter_map(judge));
+    found.findings.extend(passwords.iter().filter_map(|password| judge(password, &server.options.deployment_role)));
     Ok(())
 }
 
-fn judge(password: &Password) -> Option<Finding> {
+fn judge(password: &Password, deployment: &str) -> Option<Finding> {
     if password.missing {
+        // The one by which the server is administered over the socket (peer) is safer with none than with one to be guessed; a
+        // line with trust is told by itself.
+        if password.bootstrap {
+            return None;
+        }
         let message = "it may log in and has no password: only pg_hba.conf decides whether it gets in, and a line with trust \
                        lets everybody be it; right for a role that uses peer or a certificate";
         let finding = Finding::new(Severity::Info, "role_without_password", &password.role, message);
-        // Whoever runs the other statement on the role that initdb made locks himself out.
         let quoted = &password.quoted;
-        return Some(finding.fix(if password.bootstrap {
+        // Whoever is here must not be locked out.
+        return Some(finding.fix(if password.in_use || password.role == deployment {
             format!("\\password {quoted}")
         } else {
             format!("ALTER ROLE {quoted} NOLOGIN")
@@ -65,7 +72,10 @@ mod tests {
     use super::*;
 
     fn password(missing: bool, md5: bool) -> Option<Finding> {
-        judge(&Password { role: "A".to_owned(), quoted: "\"A\"".to_owned(), bootstrap: false, missing, md5 })
+        judge(
+            &Password { role: "A".to_owned(), quoted: "\"A\"".to_owned(), missing, md5, ..Password::default() },
+            "app",
+        )
     }
 
     #[test]
@@ -78,9 +88,15 @@ mod tests {
     fn none_and_md5_are_told() {
         let none = password(true, false).expect("told");
         assert_eq!((none.severity, none.record.fix.as_str()), (Severity::Info, "ALTER ROLE \"A\" NOLOGIN"));
-        let postgres = "postgres".to_owned();
-        let own = Password { role: postgres.clone(), quoted: postgres, bootstrap: true, missing: true, md5: false };
-        assert_eq!(judge(&own).map(|finding| finding.record.fix).as_deref(), Some("\\password postgres"));
+        let used = |change: fn(&mut Password), deployment: &str| {
+            let mut used =
+                Password { role: "u".to_owned(), quoted: "u".to_owned(), missing: true, ..Password::default() };
+            change(&mut used);
+            judge(&used, deployment).map(|finding| finding.record.fix)
+        };
+        assert_eq!(used(|_| (), "u").as_deref(), Some("\\password u"));
+        assert_eq!(used(|used| used.in_use = true, "app").as_deref(), Some("\\password u"));
+        assert_eq!(used(|used| used.bootstrap = true, "app"), None);
         let md5 = password(false, true).expect("told");
         assert!(md5.severity == Severity::Warning && md5.record.fix.ends_with("\\password \"A\""));
         assert!(encryption(&Values::of(&[("password_encryption", "md5")])).is_some());

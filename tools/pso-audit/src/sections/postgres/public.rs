@@ -14,6 +14,7 @@ const MOST: usize = 500;
 struct Schema {
     schema: String,
     quoted: String,
+    grantors: Option<Vec<String>>,
 }
 
 /// A row of `database_rights.sql`.
@@ -22,6 +23,9 @@ struct DatabaseRights {
     rights: Vec<String>,
     /// Who must be able to connect; quoted where it must be.
     users: Vec<String>,
+    /// Who may log in and gets in here only as one of everybody.
+    others: Vec<String>,
+    grantors: Option<Vec<String>>,
 }
 
 /// A row of `tables.sql`.
@@ -31,6 +35,8 @@ struct Table {
     relation: String,
     sequence: bool,
     rights: Vec<String>,
+    /// Who has granted it beside the owner; quoted where it must be.
+    grantors: Option<Vec<String>>,
 }
 
 /// A row of `default_privileges.sql`.
@@ -65,11 +71,19 @@ pub(super) fn look(server: &mut Server, found: &mut Found) -> Result<(), Failure
     Ok(())
 }
 
+/// REVOKE takes back what the owner has granted; what another has, it takes back as him only.
+pub(super) fn revoked(revoke: &str, grantors: Option<&[String]>) -> String {
+    let as_him = |name: &String| format!(";\nSET ROLE {name};\n{revoke};\nRESET ROLE");
+    let others: String = grantors.unwrap_or_default().iter().map(as_him).collect();
+    format!("{revoke}{others}")
+}
+
 fn schema(row: &Schema) -> Finding {
     let message = "every role may create objects in it: a function or an operator of an intruder's is then found before the one \
                    that was meant, and runs with the rights of whoever calls it (CVE-2018-1058)";
     let finding = Finding::new(Severity::Warning, "schema_public_create", &row.schema, message);
-    finding.fix(format!("REVOKE CREATE ON SCHEMA {} FROM PUBLIC", row.quoted))
+    let revoke = format!("REVOKE CREATE ON SCHEMA {} FROM PUBLIC", row.quoted);
+    finding.fix(revoked(&revoke, row.grantors.as_deref()))
 }
 
 fn database(row: &DatabaseRights, name: &str, quoted: &str) -> Finding {
@@ -83,11 +97,21 @@ fn database(row: &DatabaseRights, name: &str, quoted: &str) -> Finding {
     };
     let listed = row.rights.join(", ");
     let finding = Finding::new(severity, "database_public", name, message).with("rights", &listed);
-    // Who works here must not be locked out by it.
+    let finding =
+        if row.others.is_empty() { finding } else { finding.with("others_that_lose_it", shortened(&row.others)) };
+    // Who works here must not be locked out by it, nor lose his temporary tables.
+    let kept: Vec<&str> = row.rights.iter().map(String::as_str).filter(|right| *right != "CREATE").collect();
+    let kept = if kept.is_empty() { "CONNECT".to_owned() } else { kept.join(", ") };
     let users = row.users.join(", ");
-    finding.fix(format!(
-        "GRANT CONNECT ON DATABASE {quoted} TO {users};\nREVOKE {listed} ON DATABASE {quoted} FROM PUBLIC"
-    ))
+    let revoke = revoked(&format!("REVOKE {listed} ON DATABASE {quoted} FROM PUBLIC"), row.grantors.as_deref());
+    finding.fix(format!("GRANT {kept} ON DATABASE {quoted} TO {users};\n{revoke}"))
+}
+
+/// As many names as somebody reads.
+fn shortened(names: &[String]) -> String {
+    const MOST: usize = 20;
+    let shown = names.iter().take(MOST).map(String::as_str).collect::<Vec<_>>().join(", ");
+    if names.len() > MOST { format!("{shown} and {} more", names.len() - MOST) } else { shown }
 }
 
 fn table(row: &Table) -> Finding {
@@ -101,7 +125,8 @@ fn table(row: &Table) -> Finding {
     let finding =
         Finding::new(Severity::Warning, "table_public", &row.relation, message).with("rights", row.rights.join(", "));
     let kind = if row.sequence { "SEQUENCE" } else { "TABLE" };
-    finding.fix(format!("REVOKE ALL ON {kind} {} FROM PUBLIC", row.relation))
+    let revoke = format!("REVOKE ALL ON {kind} {} FROM PUBLIC", row.relation);
+    finding.fix(revoked(&revoke, row.grantors.as_deref()))
 }
 
 fn default_privileges(row: &DefaultRights) -> Finding {
@@ -124,7 +149,8 @@ mod tests {
     #[test]
     fn the_database_is_told_by_what_may_be_done_with_it() {
         let judged = |rights: &str| {
-            let row = DatabaseRights { rights: words(rights), users: words("me sync_user") };
+            let (users, others) = (words("me sync_user"), words("grafana"));
+            let row = DatabaseRights { rights: words(rights), users, others, grantors: None };
             database(&row, "a b", "\"a b\"")
         };
         let usual = judged("CONNECT TEMPORARY");
@@ -132,20 +158,39 @@ mod tests {
             (usual.severity, usual.record.fix.as_str()),
             (
                 Severity::Info,
-                "GRANT CONNECT ON DATABASE \"a b\" TO me, sync_user;\nREVOKE CONNECT, TEMPORARY ON DATABASE \"a b\" FROM PUBLIC"
+                "GRANT CONNECT, TEMPORARY ON DATABASE \"a b\" TO me, sync_user;\nREVOKE CONNECT, TEMPORARY ON DATABASE \"a b\" FROM PUBLIC"
             )
         );
-        assert_eq!(judged("CREATE").severity, Severity::Warning);
+        assert_eq!(usual.evidence()["others_that_lose_it"], "grafana");
+        let create = judged("CREATE");
+        assert_eq!(create.severity, Severity::Warning);
+        assert!(create.record.fix.starts_with("GRANT CONNECT ON DATABASE \"a b\" TO me"), "{}", create.record.fix);
+    }
+
+    #[test]
+    fn what_another_has_granted_is_taken_back_as_him() {
+        assert_eq!(revoked("REVOKE x", None), "REVOKE x");
+        let fix = revoked("REVOKE x", Some(&words("\"A\" b")));
+        let as_each = "REVOKE x;\nSET ROLE \"A\";\nREVOKE x;\nRESET ROLE;\nSET ROLE b;\nREVOKE x;\nRESET ROLE";
+        assert_eq!(fix, as_each);
+    }
+
+    #[test]
+    fn a_long_list_is_cut() {
+        let names: Vec<String> = (0..23).map(|at| format!("r{at}")).collect();
+        assert!(shortened(&names).ends_with("r19 and 3 more") && shortened(&names[..2]) == "r0, r1");
     }
 
     #[test]
     fn reading_is_told_from_changing() {
-        let judged =
-            |rights: &str| table(&Table { relation: "s.\"T\"".to_owned(), sequence: false, rights: words(rights) });
+        let judged = |rights: &str| {
+            table(&Table { relation: "s.\"T\"".to_owned(), sequence: false, rights: words(rights), grantors: None })
+        };
         let read = judged("SELECT");
         assert!(read.message.ends_with("read it") && read.record.fix == "REVOKE ALL ON TABLE s.\"T\" FROM PUBLIC");
         assert!(judged("INSERT SELECT").message.ends_with("change it"));
-        let sequence = table(&Table { relation: "s.q".to_owned(), sequence: true, rights: words("USAGE") });
+        let sequence =
+            table(&Table { relation: "s.q".to_owned(), sequence: true, rights: words("USAGE"), grantors: None });
         assert_eq!(sequence.record.fix, "REVOKE ALL ON SEQUENCE s.q FROM PUBLIC");
     }
 }

@@ -19,7 +19,19 @@ struct Role {
     replication: bool,
     bypassrls: bool,
     expired: bool,
-    server_roles: Vec<String>,
+    /// A standby, or a backup, is at it.
+    copies_now: bool,
+    /// Somebody is logged in as it.
+    in_use: bool,
+    server_roles: Vec<Membership>,
+}
+
+/// That a role is in one of PostgreSQL's own.
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Membership {
+    granted: String,
+    /// The statements that end it.
+    revoke: String,
 }
 
 pub(super) fn look(server: &mut Server, found: &mut Found) -> Result<(), Failure> {
@@ -46,7 +58,13 @@ fn judge(role: &Role, deployment: &str) -> Vec<Finding> {
         let message = "its password has expired: either nobody uses the role any more, or a client fails to log in; other ways \
                        in, such as a certificate or trust, are still open to it";
         let finding = Finding::new(Severity::Info, "role_expired", &role.role, message);
-        findings.push(finding.fix(alter("NOLOGIN")));
+        // Whoever is here by another way in must not be thrown out.
+        let needed = role.in_use || role.bootstrap || role.role == deployment;
+        findings.push(finding.fix(if needed {
+            format!("\\password {}\n{}", role.quoted, alter("VALID UNTIL 'infinity'"))
+        } else {
+            alter("NOLOGIN")
+        }));
     }
     findings
 }
@@ -92,14 +110,21 @@ fn attributes(role: &Role) -> impl Iterator<Item = Finding> {
             "it sees and changes rows that row-level security hides from everybody else",
         ),
         (
-            role.replication,
+            // One that copies now is what the right is for; without it, it could not come back.
+            role.replication && !role.copies_now,
             Severity::Info,
             "role_replication",
             "NOREPLICATION",
             "it may copy the whole server, every database and every password hash with it; a standby or a backup needs that, \
-             nobody else",
+             nobody else, and none is connected now",
         ),
-        (role.createdb, Severity::Info, "role_createdb", "NOCREATEDB", "it may make databases and fill the disk"),
+        (
+            role.createdb,
+            Severity::Info,
+            "role_createdb",
+            "NOCREATEDB",
+            "it may make databases and fill the disk; the role that restores with pso-restore needs that",
+        ),
     ];
     let (name, quoted) = (role.role.clone(), role.quoted.clone());
     all.into_iter().filter(|(has, ..)| *has).map(move |(_, severity, rule, attribute, message)| {
@@ -107,22 +132,32 @@ fn attributes(role: &Role) -> impl Iterator<Item = Finding> {
     })
 }
 
-fn server_role(role: &Role, granted: &str) -> Finding {
-    let (severity, message) = match granted {
+fn server_role(role: &Role, membership: &Membership) -> Finding {
+    let granted = membership.granted.as_str();
+    let (severity, rule, message) = match granted {
         "pg_execute_server_program" => (
             Severity::High,
+            "role_server_files",
             "it may run programs on the server as PostgreSQL's own user: that is a shell (COPY … PROGRAM)",
         ),
-        "pg_write_server_files" => {
-            (Severity::High, "it may write files on the server as PostgreSQL's own user, and so become a superuser")
-        }
-        _ => (
+        "pg_write_server_files" => (
+            Severity::High,
+            "role_server_files",
+            "it may write files on the server as PostgreSQL's own user, and so become a superuser",
+        ),
+        "pg_read_server_files" => (
             Severity::Warning,
+            "role_server_files",
             "it may read every file on the server that PostgreSQL's own user may, keys and data included",
         ),
+        "pg_write_all_data" => {
+            (Severity::Warning, "role_all_data", "it may change every table of every database it gets into")
+        }
+        // What pg_dump by a role that is no superuser needs.
+        _ => (Severity::Info, "role_all_data", "it may read every table of every database it gets into"),
     };
-    let finding = Finding::new(severity, "role_server_files", format!("{} {granted}", role.role), message);
-    finding.with("member_of", granted).fix(format!("REVOKE {granted} FROM {}", role.quoted))
+    let finding = Finding::new(severity, rule, format!("{} {granted}", role.role), message);
+    finding.with("member_of", granted).fix(&membership.revoke)
 }
 
 #[cfg(test)]
@@ -164,7 +199,10 @@ mod tests {
         let much = role(|role| {
             (role.createrole, role.createdb, role.replication, role.bypassrls, role.expired) =
                 (true, true, true, true, true);
-            role.server_roles = vec!["pg_execute_server_program".to_owned(), "pg_read_server_files".to_owned()];
+            role.server_roles =
+                ["pg_execute_server_program", "pg_read_all_data", "pg_read_server_files", "pg_write_all_data"]
+                    .map(|granted| Membership { granted: granted.to_owned(), ..Membership::default() })
+                    .to_vec();
         });
         let rules: Vec<_> =
             judge(&much, "sync_user").into_iter().map(|finding| (finding.severity, finding.record.rule)).collect();
@@ -174,9 +212,22 @@ mod tests {
             (Severity::Info, "role_replication"),
             (Severity::Info, "role_createdb"),
             (Severity::High, "role_server_files"),
+            (Severity::Info, "role_all_data"),
             (Severity::Warning, "role_server_files"),
+            (Severity::Warning, "role_all_data"),
             (Severity::Info, "role_expired"),
         ];
         assert_eq!(rules, expected.map(|(severity, rule)| (severity, rule.to_owned())));
+    }
+
+    #[test]
+    fn no_fix_throws_out_who_works_here() {
+        let fix = |change: fn(&mut Role)| seen(&role(change), "sync_user").pop().map(|(_, _, fix)| fix);
+        assert_eq!(fix(|role| (role.replication, role.copies_now) = (true, true)), None);
+        assert_eq!(fix(|role| role.expired = true).as_deref(), Some("ALTER ROLE \"o'x\" NOLOGIN"));
+        let kept = fix(|role| (role.expired, role.in_use) = (true, true)).expect("told");
+        assert_eq!(kept, "\\password \"o'x\"\nALTER ROLE \"o'x\" VALID UNTIL 'infinity'");
+        let expired = role(|role| role.expired = true);
+        assert!(seen(&expired, "o'x").pop().is_some_and(|(_, _, fix)| fix == kept));
     }
 }
