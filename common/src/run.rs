@@ -100,9 +100,24 @@ pub fn main<C: Parser>(tool: &Tool, run: impl FnOnce(C, &mut Io) -> anyhow::Resu
         // One line, whatever names of tables and files are in it.
         let _ = writeln!(io.stderr, "{}: {}", tool.name, printable(&format!("{error:#}")));
     }
+    let _ = io.stdout.flush();
     let _ = io.stderr.flush();
+    hang_up();
     ExitCode::from(exit_code(&result))
 }
+
+/// Lets go of stdout and stderr. A thread that hangs within the system, on a disk whose server is gone, can keep the whole
+/// process from ending; whoever reads our output must not wait with it.
+#[cfg(unix)]
+fn hang_up() {
+    if let Ok(null) = std::fs::File::options().write(true).open("/dev/null") {
+        let _ = rustix::stdio::dup2_stdout(&null);
+        let _ = rustix::stdio::dup2_stderr(&null);
+    }
+}
+
+#[cfg(not(unix))]
+const fn hang_up() {}
 
 /// A usage error as the `run.end` record has it: a pipe's reader must learn that the tool did not run.
 fn usage(error: &clap::Error) -> anyhow::Error {
@@ -171,8 +186,7 @@ pub struct Run<'a> {
 impl Run<'_> {
     fn work(&mut self, args: &CommonArgs, work: impl FnOnce(&mut Self) -> anyhow::Result<()>) -> anyhow::Result<()> {
         if let Some(path) = &args.records {
-            let file = std::fs::OpenOptions::new().create(true).append(true).open(path);
-            self.emitter.copy_to(file.with_context(|| format!("open {} (--records) to append to it", path.display()))?);
+            self.emitter.copy_to(path.clone())?;
         }
         if let Some(path) = &args.textfile {
             self.emitter.measure_into(path.clone());
@@ -196,7 +210,7 @@ impl Run<'_> {
         } else {
             result
         };
-        let written = self.emitter.finish_textfile(result.is_err());
+        let written = self.emitter.finish_files(result.is_err());
         // The work's own error is the one worth telling.
         let result = if result.is_ok() { written } else { result };
         if let Some(lost) = self.emitter.take_lost() {
@@ -218,10 +232,22 @@ impl Run<'_> {
         };
         let message = end.error.clone().unwrap_or_default();
         self.emitter.note(severity);
-        match self.emitter.emit(severity, self.tool.name, message, end).and_then(|()| self.emitter.finish()) {
+        let result = match self
+            .emitter
+            .emit(severity, self.tool.name, message, end)
+            .and_then(|()| self.emitter.finish(severity))
+        {
             // The work's own error is the one worth telling.
             Err(error) if result.is_ok() && error.downcast_ref::<StdoutClosed>().is_none() => Err(error),
             _ => result,
+        };
+        // Of what is missing so late only stderr and the exit code can tell.
+        match self.emitter.take_missing() {
+            Some(missing) => {
+                self.warn(missing);
+                result.map(|worst| worst.max(Severity::Warning))
+            }
+            None => result,
         }
     }
 
@@ -270,11 +296,17 @@ impl Run<'_> {
     }
 
     /// Ends one round of a run that goes on: what the format has gathered is written, and the file of `--textfile` replaced.
+    /// A run that goes on for weeks does not end because a disk is full for an hour: what a file lacks is told on stderr.
     ///
     /// # Errors
-    /// As [`Run::emit`]; also when that file cannot be replaced.
+    /// As [`Run::emit`].
     pub fn end_round(&mut self) -> anyhow::Result<()> {
-        self.emitter.end_round()
+        let result = self.emitter.end_round();
+        if let Some(missing) = self.emitter.take_missing() {
+            self.warn(missing);
+            self.note(Severity::Warning);
+        }
+        result
     }
 
     /// From here on a closed stdout no longer ends the run: something is being changed and must come to its end.

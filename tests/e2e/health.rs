@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use pso_tests::Reply;
+use pso_tests::dead_port::DeadPort;
 use pso_tests::pg::{Database, TempPg, free_port};
 use pso_tests::proxy::{Mode, TcpProxy};
 use pso_tests::qdrant::{Point, TempQdrant};
@@ -103,9 +104,12 @@ fn all_is_well() {
         ("health.metric", "sync_duration"),
         ("health.metric", "error_rate"),
         ("health.check", "postgres"),
+        ("health.metric", "postgres_latency"),
         ("health.metric", "connection_usage"),
         ("health.check", "qdrant"),
+        ("health.metric", "update_queue"),
         ("health.check", "qdrant.collection.plans"),
+        ("health.metric", "update_queue"),
         ("health.check", "qdrant.collection.tasks"),
     ];
     assert_eq!(names(&outcome), expected.map(|(kind, name)| (kind.to_owned(), name.to_owned())), "{outcome}");
@@ -139,6 +143,197 @@ fn every_form_of_metrics_gives_the_same_numbers() {
     outcome.assert_code(2);
     assert_eq!(outcome.record("health.check", "metrics")["layer"], "http");
     assert_eq!(outcome.record("health.check", "service")["severity"], "ok");
+}
+
+/// The records so far of a run that is under way.
+fn so_far(file: &std::path::Path) -> Vec<Value> {
+    let text = fs::read_to_string(file).unwrap_or_default();
+    text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()
+}
+
+#[test]
+fn the_error_rate_is_that_of_the_time_since() {
+    let parts = Parts::start("health_rate");
+    let operations = |total: u64, failed: u64| {
+        parts.service.set(|state| (state.total_operations, state.failed_operations) = (total, failed));
+    };
+    // Between rounds.
+    let file = parts.folder.path().join("rounds.jsonl");
+    let tool = parts.tool().args(["--only", "metrics", "--every", "300ms", "--count", "8", "--records"]).arg(&file);
+    operations(100_000, 50_000);
+    let running = tool.spawn().expect("started");
+    let rates =
+        || -> Vec<Value> { so_far(&file).into_iter().filter(|record| record["name"] == "error_rate").collect() };
+    wait::until("a first round", Duration::from_secs(30), || (!rates().is_empty()).then_some(())).expect("done");
+    operations(100_100, 50_020);
+    let outcome = running.finish().expect("ends");
+    let rates = rates();
+    assert_eq!(
+        (rates.len(), &rates[0]["value"], &rates[0]["severity"]),
+        (8, &json!(50.0), &json!("high")),
+        "{outcome}"
+    );
+    let said = |rate: &Value| rate["message"].as_str().expect("a text").to_owned();
+    assert!(said(&rates[0]).contains("since the server started"), "{outcome}");
+    assert_eq!(rates[7]["value"], 20.0, "{outcome}");
+    assert!(said(&rates[7]).contains("20 of 100 operations failed within "), "{outcome}");
+
+    // Between runs; the last one after the server was started again.
+    let run = || {
+        let tool = parts.tool().args(["--only", "metrics", "--state", "state.json"]);
+        tool.run().expect("ends").record("health.metric", "error_rate")
+    };
+    operations(1000, 900);
+    assert_eq!(run()["value"], 90.0);
+    let idle = run();
+    assert!(
+        idle["value"] == 0.0 && idle["severity"] == "ok" && said(&idle).contains("no operation within"),
+        "{idle:#}"
+    );
+    operations(1100, 901);
+    assert_eq!(run()["value"], 1.0);
+    operations(10, 1);
+    let again = run();
+    assert!(
+        said(&again).contains("2 of 110 operations failed within ") && said(&again).contains("began anew"),
+        "{again:#}"
+    );
+
+    // Numbers that are of a period already are taken as they are.
+    parts.service.set(|state| state.metrics = Metrics::Nested);
+    operations(200, 3);
+    let nested = run();
+    assert!(nested["value"] == 1.5 && said(&nested).contains("within 1h, as the server counts"), "{nested:#}");
+    let disk = parts.tool().args(["--only", "metrics"]).run().expect("ends").record("health.metric", "disk_io");
+    assert_eq!((&disk["value"], &disk["unit"]), (&json!(1.2), &json!("MB/s")));
+}
+
+#[test]
+fn conflicts_and_the_last_sync_have_limits_where_asked() {
+    let parts = Parts::start("health_sync");
+    parts.service.set(|state| state.pending_conflicts = 12);
+    parts.run().assert_code(0);
+    let limits = ["--limit", "pending_conflicts=10", "--limit", "last_sync_age=1h:2h"];
+    let outcome = parts.tool().args(["--only", "service"]).args(limits).run().expect("ends");
+    outcome.assert_code(2).assert_quiet();
+    let severity = |name: &str| outcome.record("health.metric", name)["severity"].clone();
+    assert_eq!([severity("pending_conflicts"), severity("last_sync_age")], [json!("warning"), json!("critical")]);
+}
+
+#[test]
+fn the_token_is_asked_about_and_never_shown() {
+    let parts = Parts::start("health_token");
+    let token = parts.service.state().token;
+    let run = || {
+        let outcome = parts.tool().args(["--only", "token"]).run().expect("ends");
+        outcome.assert_quiet().assert_no_secret(&[&token, "wrong-donkey-battery"]);
+        outcome
+    };
+    let message =
+        |outcome: &Outcome| outcome.record("health.check", "token")["message"].as_str().expect("a text").to_owned();
+    let outcome = run();
+    outcome.assert_code(0);
+    assert!(message(&outcome).contains("there is no token file"), "{outcome}");
+    assert!(parts.service.requests().is_empty());
+    let write = |text: &str| fs::write(parts.folder.path().join("config/api-token.txt"), text).expect("written");
+    write(&format!("{token}\n"));
+    let outcome = run();
+    outcome.assert_code(0);
+    assert_eq!(outcome.record("health.check", "token")["status"], "valid");
+    assert_eq!(outcome.record("health.metric", "token_time_left")["value"], 3600.0);
+    parts.service.set(|state| state.token_expires_in = 240);
+    run().assert_code(1);
+    for text in ["wrong-donkey-battery", "two words", ""] {
+        write(text);
+        let outcome = run();
+        outcome.assert_code(2);
+        assert_eq!(outcome.record("health.check", "token")["severity"], "critical", "{outcome}");
+    }
+    assert!(message(&run()).contains("holds no token"));
+
+    // A server that sends the token back, or says something else.
+    write(&token);
+    let sink = WebhookSink::start().expect("a port");
+    let url = format!("http://127.0.0.1:{}", sink.port());
+    let echo = format!("{{\"token\": \"{token}\"");
+    let elsewhere = Reply::status(302).header("Location", &format!("http://127.0.0.1:9/{token}"));
+    for (reply, layer, code) in [
+        (Reply::new(200, "text/plain", echo.as_str()), "body", 2),
+        (Reply::new(500, "text/plain", echo.as_str()), "http", 2),
+        (elsewhere, "http", 2),
+        (Reply::json(200, &json!({"valid": true, "token": token})), "field", 3),
+        (Reply::json(200, &json!({"valid": true, "expires_in": token})), "field", 3),
+        (Reply::json(200, &json!({"valid": false, "expires_in": 60})), "field", 2),
+    ] {
+        sink.plan([reply]);
+        let outcome = parts.tool_at(&url).args(["--only", "token"]).run().expect("ends");
+        outcome.assert_code(code).assert_quiet().assert_no_secret(&[&token]);
+        assert_eq!(outcome.record("health.check", "token")["layer"], layer, "{outcome}");
+    }
+}
+
+#[test]
+fn qdrant_that_answers_something_else() {
+    let parts = Parts::start("health_qdrant_odd");
+    let ok = |result: Value| Reply::json(200, &json!({"result": result, "status": "ok", "time": 3.135e-6}));
+    let ready = || {
+        [
+            Reply::new(200, "text/plain", "all shards are ready"),
+            Reply::json(200, &json!({"title": "q", "version": "1.18.2"})),
+        ]
+    };
+    let run = |replies: Vec<Reply>| {
+        let sink = WebhookSink::start().expect("a port");
+        sink.plan(replies);
+        let tool = Tool::new("pso-health").expect("built").args(["--only", "qdrant,service", "--timeout", "2s"]);
+        let tool = tool.args(["--service-url", &parts.service.url()]);
+        let outcome = tool.env("PSO_QDRANT_URL", format!("http://127.0.0.1:{}", sink.port())).run().expect("ends");
+        outcome.assert_quiet();
+        assert_eq!(outcome.record("health.check", "service")["severity"], "ok");
+        outcome
+    };
+    let with = |more: Vec<Reply>| run(ready().into_iter().chain(more).collect());
+    let said = |outcome: &Outcome, name: &str, layer: Value, text: &str| {
+        let record = outcome.record("health.check", name);
+        assert_eq!(record["layer"], layer, "{outcome}");
+        assert!(record["message"].as_str().is_some_and(|message| message.contains(text)), "{record:#}");
+    };
+    let html = Reply::new(200, "text/html", "<html>login</html>");
+    let outcome = run(vec![html.clone(), html]);
+    said(outcome.assert_code(2), "qdrant", json!("body"), "not understood");
+    let half = Reply::new(200, "application/json", r#"{"result":{"collections":[{"na"#);
+    said(with(vec![half]).assert_code(2), "qdrant", json!("body"), "not understood");
+    let refused = Reply::new(401, "text/plain", "Must provide an API key or an Authorization bearer token");
+    said(with(vec![refused]).assert_code(2), "qdrant", json!("http"), "refuses the key");
+    said(
+        run(vec![Reply::new(503, "text/plain", "some shards are not ready")]).assert_code(2),
+        "qdrant",
+        json!("http"),
+        "503",
+    );
+
+    // One collection goes while it is looked at; the other one is told all the same.
+    let info = json!({
+        "status": "grey", "optimizer_status": "ok", "indexed_vectors_count": 0, "points_count": 250, "segments_count": 2,
+        "config": {}, "update_queue": {"length": 17},
+    });
+    let listed = ok(json!({"collections": [{"name": "gone"}, {"name": "plans"}]}));
+    let gone =
+        Reply::json(404, &json!({"status": {"error": "Not found: Collection `gone` doesn't exist!"}, "time": 1e-5}));
+    let cluster = ok(json!({
+        "status": "enabled", "peer_id": 1001, "peers": {"1001": {"uri": "http://a:6335/"}, "1002": {"uri": "http://b:6335/"}},
+        "raft_info": {"term": 1, "commit": 9, "pending_operations": 0, "leader": 1001, "role": "Leader", "is_voter": true},
+        "consensus_thread_status": {"consensus_thread_status": "working", "last_update": "2026-11-22T09:00:00Z"},
+        "message_send_failures": {"http://b:6335/": {"count": 3, "latest_error": "Unavailable"}},
+    }));
+    let outcome = with(vec![listed, gone, ok(info), cluster]);
+    outcome.assert_code(2);
+    said(&outcome, "qdrant.collection.gone", json!("http"), "it is gone");
+    said(&outcome, "qdrant.collection.plans", Value::Null, "250 points, 0 vectors in the index");
+    assert_eq!(outcome.record("health.check", "qdrant.collection.plans")["severity"], "warning");
+    let queue = outcome.record("health.metric", "update_queue");
+    assert_eq!((&queue["value"], &queue["labels"]["collection"]), (&json!(17.0), &json!("plans")));
+    said(&outcome, "qdrant.cluster", Value::Null, "messages do not arrive at 1 of its nodes: http://b:6335/");
 }
 
 #[test]
@@ -268,8 +463,12 @@ fn a_broken_service_is_one_record_that_names_the_layer() {
     // A label of a name has 63 letters at most: the resolver refuses this without asking anybody.
     let unresolved = format!("http://{}.invalid:8080", "x".repeat(64));
     assert_broken(&parts, &Broken { what: "name", url: unresolved, layer: "resolve", message: "does not resolve" });
+    let dead = DeadPort::start().expect("a dead port");
+    let url = format!("http://127.0.0.1:{}", dead.port());
+    assert_broken(&parts, &Broken { what: "dropped", url, layer: "connect", message: "no connection within" });
     let proxy = TcpProxy::start(parts.service.port()).expect("a port");
     for (what, mode, message) in [
+        ("accepts and closes", Mode::Drop, ""),
         ("trickle", Mode::Trickle { bytes: 1, every: Duration::from_millis(200) }, "no complete answer"),
         ("black hole", Mode::BlackHole, "no complete answer"),
     ] {
@@ -313,6 +512,60 @@ fn odd_metrics_are_one_record_each() {
     assert_eq!((&cpu["severity"], &cpu["status"], &cpu["layer"]), (&json!("unknown"), &json!("NaN"), &json!("field")));
     assert_eq!(outcome.record("health.check", "memory_usage")["severity"], "unknown");
     assert_eq!(outcome.record("health.metric", "error_rate")["value"], 5.0);
+    // Each number by itself: what is wrong with one hides no other.
+    let deep = format!("{}1{}", "{\"a\":".repeat(5000), "}".repeat(5000));
+    for (body, severity, told) in [
+        (
+            r#"{"system":{"cpu_usage":"45","memory_usage":-3},"sync":{"total_operations":1,"failed_operations":0}}"#,
+            "unknown",
+            "memory_usage",
+        ),
+        (
+            r#"{"system":{"cpu_usage":1e400,"memory_usage":3},"sync":{"total_operations":1,"failed_operations":0}}"#,
+            "critical",
+            "metrics",
+        ),
+        (
+            r#"{"system":{"cpu_usage":5,"cpu_usage":95,"memory_usage":3},"sync":{"total_operations":1,"failed_operations":0}}"#,
+            "warning",
+            "cpu_usage",
+        ),
+        (
+            r#"{"system":{"cpu_usage":5,"memory_usage":3},"sync":{"total_operations":1,"failed_operations":7}}"#,
+            "unknown",
+            "error_rate",
+        ),
+        (
+            r#"{"system":{"cpu_usage":[5],"memory_usage":3},"sync":{"total_operations":"1","failed_operations":0}}"#,
+            "unknown",
+            "cpu_usage",
+        ),
+        (deep.as_str(), "critical", "metrics"),
+        (
+            "system_cpu_usage NaN\nmemory_usage 3\nsync_operations_total 1\nsync_failed_total 0\n",
+            "unknown",
+            "cpu_usage",
+        ),
+        (
+            "system_cpu_usage 1e999\nmemory_usage 3\nsync_operations_total 1\nsync_failed_total 0\n",
+            "unknown",
+            "cpu_usage",
+        ),
+        ("s\u{0}y\u{0}s\u{0}", "critical", "metrics"),
+    ] {
+        sink.plan([Reply::new(200, "application/json", body)]);
+        let outcome = parts.tool_at(&url).args(["--only", "metrics"]).run().expect("ends");
+        outcome.assert_quiet();
+        let bad: Vec<_> = outcome
+            .records()
+            .into_iter()
+            .filter(|record| record["kind"] != "run.end" && record["severity"] != "ok")
+            .map(|record| (record["name"].clone(), record["severity"].clone()))
+            .collect();
+        assert_eq!(bad, [(json!(told), json!(severity))], "{body:.80}\n{outcome}");
+    }
+    sink.plan([Reply::new(200, "application/json", b"\xff\xfe{\x00\"\x00".as_slice())]);
+    parts.tool_at(&url).args(["--only", "metrics"]).run().expect("ends").assert_code(2);
     sink.plan([Reply::json(200, &json!({"status": "ok"}))]);
     let outcome = parts.tool_at(&url).args(["--only", "metrics"]).run().expect("ends");
     outcome.assert_code(3);
@@ -410,7 +663,7 @@ fn only_the_chosen_checks_run() {
     let listed = parts.tool().arg("--list").run().expect("ends");
     listed.assert_code(0).assert_quiet();
     // All of them, whatever is chosen.
-    let checks = ["service", "metrics", "postgres", "qdrant", "disk"];
+    let checks = ["service", "metrics", "postgres", "qdrant", "token", "certificates", "disk"];
     let found = names(&listed);
     assert!(checks.iter().all(|check| found.iter().any(|(_, name)| name == check)), "{listed}");
     for check in listed.records_of_kind("health.check") {

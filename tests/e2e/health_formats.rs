@@ -70,6 +70,21 @@ fn nagios_gets_one_line_that_its_grammar_knows() {
     assert!(outcome.text().starts_with("PSO-HEALTH CRITICAL - service: GET http://127.0.0.1:1/health: "), "{outcome}");
 }
 
+#[test]
+fn nagios_hears_of_what_is_down_before_what_is_not_known() {
+    let parts = Parts::start("health_nagios_unknown");
+    fs::write(parts.folder.path().join("config/config.yaml"), "maintenance: {health: {paths: [no/such]}}\n")
+        .expect("written");
+    let tool = || parts.tool_at("http://127.0.0.1:1").args(["--only", "service,disk"]);
+    tool().run().expect("ends").assert_code(3).assert_quiet();
+    let outcome = tool().args(["--format", "nagios"]).run().expect("ends");
+    outcome.assert_code(2).assert_quiet();
+    assert!(outcome.text().starts_with("PSO-HEALTH CRITICAL - service: GET http://127.0.0.1:1/health: "), "{outcome}");
+    let outcome = parts.tool().args(["--only", "service,disk", "--format", "nagios"]).run().expect("ends");
+    outcome.assert_code(3).assert_quiet();
+    assert!(outcome.text().starts_with("PSO-HEALTH UNKNOWN - disk.path: no/such: "), "{outcome}");
+}
+
 /// On the PATH, or where `tests/promtool.sh` puts it: beside the built tools' folder.
 fn promtool() -> PathBuf {
     let fetched =
@@ -91,6 +106,7 @@ fn promtool_accepts_the_metrics() {
     for line in [
         "pso_health_metric_value_percent{name=\"cpu_usage\"} 93",
         "pso_health_metric_warning_limit{name=\"cpu_usage\"} 80",
+        "pso_health_metric_warning_limit{name=\"response_time\"} 2",
         "pso_health_check_severity{name=\"service\"} 2",
         "pso_worst_severity{tool=\"pso-health\"} 4",
     ] {

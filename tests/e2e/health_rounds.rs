@@ -7,6 +7,7 @@ use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::time::Duration;
 
+use pso_tests::mount::Mount;
 use pso_tests::service::{Health, Service};
 use pso_tests::tool::Tool;
 use pso_tests::wait;
@@ -98,6 +99,89 @@ fn systemd_is_told_that_it_is_ready_alive_and_stopping() {
     running.signal("INT").expect("sent");
     while receive().expect("told") != "STOPPING=1" {}
     running.finish().expect("ends").assert_code(0).assert_quiet();
+}
+
+#[test]
+fn a_supervisor_may_listen_on_a_socket_without_a_file() {
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::net::SocketAddr;
+
+    let (service, folder) = (Service::start().expect("a port"), tempfile::tempdir().expect("a folder"));
+    let name = folder.path().to_str().expect("UTF-8");
+    let socket = UnixDatagram::bind_addr(&SocketAddr::from_abstract_name(name).expect("a name")).expect("bound");
+    socket.set_read_timeout(Some(LIMIT)).expect("set");
+    let tool = tool(&service, folder.path()).args(["--every", "1h", "--count", "1"]);
+    tool.env("NOTIFY_SOCKET", format!("@{name}")).run().expect("ends").assert_code(0).assert_quiet();
+    let mut buffer = [0; 4096];
+    let length = socket.recv(&mut buffer).expect("told");
+    assert_eq!(String::from_utf8_lossy(&buffer[..length]), "READY=1\nWATCHDOG=1");
+}
+
+/// A disk without room, until the file in it goes.
+fn full_disk(folder: &Path) -> Mount {
+    let mount = Mount::tmpfs(&folder.join("full"), 64).expect("mounted");
+    fs::write(folder.join("full/filler"), vec![b'x'; 64 << 10]).expect("written");
+    mount
+}
+
+#[test]
+fn a_full_disk_costs_the_file_and_not_the_records() {
+    let (service, folder) = (Service::start().expect("a port"), tempfile::tempdir().expect("a folder"));
+    let _mount = full_disk(folder.path());
+    for (args, message) in [
+        (["--records", "full/records.jsonl"], "append to full/records.jsonl (--records): No space left on device"),
+        (["--textfile", "full/pso.prom"], "write the metrics to full/pso.prom (--textfile): No space left on device"),
+    ] {
+        let outcome = tool(&service, folder.path()).args(args).run().expect("ends");
+        outcome.assert_code(3).assert_stderr_has(message);
+        assert_eq!(outcome.record("health.check", "service")["severity"], "ok");
+        assert!(outcome.run_end()["error"].as_str().is_some_and(|error| error.starts_with(message)), "{outcome}");
+    }
+    let outcome = tool(&service, folder.path()).args(["--state", "full/state.json"]).run().expect("ends");
+    outcome.assert_code(1).assert_stderr_has("write the state to full/state.json (--state): No space left on device");
+}
+
+#[test]
+fn rounds_go_on_while_a_disk_is_full() {
+    let (service, folder) = (Service::start().expect("a port"), tempfile::tempdir().expect("a folder"));
+    let _mount = full_disk(folder.path());
+    let args = ["--every", "100ms", "--textfile", "full/pso.prom", "--records", "full/records.jsonl"];
+    let running = tool(&service, folder.path()).args(args).spawn();
+    let mut running = running.expect("started");
+    wait::until("two rounds", LIMIT, || {
+        let seen = service.requests().iter().filter(|seen| seen.path == "/health").count();
+        (seen > 2).then_some(())
+    })
+    .expect("it goes on");
+    fs::remove_file(folder.path().join("full/filler")).expect("removed");
+    let records = folder.path().join("full/records.jsonl");
+    wait::until("both files", LIMIT, || {
+        let text = fs::read_to_string(folder.path().join("full/pso.prom")).ok()?;
+        let whole = text.ends_with("# EOF\n");
+        (whole && so_far(&records).iter().any(|record| record["kind"] == "health.round")).then_some(())
+    })
+    .expect("written once there is room");
+    running.signal("TERM").expect("sent");
+    let outcome = running.finish().expect("ends");
+    // It was told when it was so, and that is the worst that there was.
+    outcome.assert_code(1).assert_stderr_has("(--records): No space left on device");
+    assert!(outcome.run_end().get("error").is_none(), "{outcome}");
+    let numbers: Vec<_> = rounds(&outcome.records()).iter().map(|round| round["round"].as_u64()).collect();
+    assert_eq!(numbers, (1..=numbers.len() as u64).map(Some).collect::<Vec<_>>(), "none is missing on stdout");
+}
+
+#[test]
+fn only_files_are_replaced() {
+    let (service, folder) = (Service::start().expect("a port"), tempfile::tempdir().expect("a folder"));
+    std::os::unix::fs::symlink("/dev/null", folder.path().join("link")).expect("linked");
+    let _socket = UnixDatagram::bind(folder.path().join("socket")).expect("bound");
+    for (path, reason) in [("link", "it is a link"), ("socket", "it is a device or a pipe"), (".", "it is a folder")] {
+        let outcome = tool(&service, folder.path()).args(["--textfile", path]).run().expect("ends");
+        outcome.assert_code(3).assert_stderr_has(&format!("write the metrics to {path} (--textfile): {reason}"));
+        let outcome = tool(&service, folder.path()).args(["--state", path]).run().expect("ends");
+        outcome.assert_code(1).assert_stderr_has(&format!("write the state to {path} (--state): {reason}"));
+    }
+    assert!(folder.path().join("link").is_symlink(), "it is as it was");
 }
 
 #[test]

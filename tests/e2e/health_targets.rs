@@ -25,7 +25,7 @@ const LIMIT: Duration = Duration::from_secs(30);
 fn deployment(targets: &[Value]) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     fs::create_dir(folder.path().join("config")).expect("a folder");
-    let mut text = "maintenance:\n  health:\n    targets:\n".to_owned();
+    let mut text = "maintenance:\n  health:\n    checks: [http, tcp, command]\n    targets:\n".to_owned();
     for target in targets {
         text.push_str(&format!("      - {target}\n"));
     }
@@ -34,7 +34,7 @@ fn deployment(targets: &[Value]) -> TempDir {
 }
 
 fn tool(folder: &Path) -> Tool {
-    Tool::new("pso-health").expect("built").args(["--only", "http,tcp,command"]).folder(folder)
+    Tool::new("pso-health").expect("built").folder(folder)
 }
 
 fn run(targets: &[Value]) -> Outcome {
@@ -49,7 +49,7 @@ fn found(outcome: &Outcome) -> Vec<(String, String)> {
     records[1..records.len() - 1].iter().map(|record| (text(record, "name"), text(record, "severity"))).collect()
 }
 
-fn pairs<'a>(found: &'a [(String, String)]) -> Vec<(&'a str, &'a str)> {
+fn pairs(found: &[(String, String)]) -> Vec<(&str, &str)> {
     found.iter().map(|(name, severity)| (name.as_str(), severity.as_str())).collect()
 }
 
@@ -218,8 +218,16 @@ fn tls_that_must_not_be_trusted_is_told_by_its_fault() {
     let ends = [Kind::Expired, Kind::NotYetValid, Kind::WrongName, Kind::SelfSigned, Kind::Good]
         .map(|kind| TlsEnd::start(kind).expect("a TLS end"));
     let stranger = TlsEnd::start(Kind::Good).expect("a TLS end");
-    let plain = Service::start().expect("a port");
-    let closes = TcpProxy::start(plain.port()).expect("a port");
+    let closes = TcpProxy::start(1).expect("a port");
+    // It says at once that it does not understand.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let plain = listener.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        }
+    });
     closes.set(Mode::Drop).expect("in force");
     let target =
         |name: &str, end: &TlsEnd, ca: &TlsEnd| json!({"name": name, "http": end.url(), "ca_file": ca.ca_file()});
@@ -232,7 +240,7 @@ fn tls_that_must_not_be_trusted_is_told_by_its_fault() {
         bad(target("name", &ends[2], &ends[2]), "the certificate is for elsewhere.example, not for localhost"),
         bad(target("self", &ends[3], &ends[3]), "issuer is not trusted"),
         bad(target("stranger", &ends[4], &stranger), "is not trusted"),
-        bad(at("plain", plain.port()), "does not speak TLS"),
+        bad(at("plain", plain), "does not speak TLS"),
         bad(at("closes", closes.port()), "TLS failed"),
         bad(tls("expired", &ends[0]), "the certificate expired on 2"),
         bad(tls("name", &ends[2]), "the certificate is for elsewhere.example"),
@@ -455,10 +463,19 @@ fn without_the_dash_stdin_is_not_touched() {
 }
 
 #[test]
+fn where_nothing_would_be_looked_at_that_is_an_error() {
+    let outcome = run(&[]);
+    outcome.assert_code(3).assert_stderr_has("there is no target http or tcp or command");
+    let folder = deployment(&[json!({"tcp": "h:1", "name": "own"})]);
+    let tool = Tool::new("pso-health").expect("built").folder(folder.path());
+    tool.args(["--only", "tcp.other"]).run().expect("ends").assert_code(3).assert_stderr_has("tcp.own");
+}
+
+#[test]
 fn a_bad_target_is_told_with_its_place() {
     for (target, expected) in [
         (json!({"name": "x"}), "maintenance.health.targets[1]: a target has one of http, tcp and command"),
-        (json!({"http": "localhost:80"}), "config/config.yaml:4: maintenance.health.targets[1].http"),
+        (json!({"http": "localhost:80"}), "config/config.yaml:5: maintenance.health.targets[1].http"),
         (json!({"http": "https://h", "ca_file": "no/such.pem"}), "no/such.pem"),
     ] {
         let outcome = run(&[target]);

@@ -1,12 +1,13 @@
 //! pso-health and TLS: the service and Qdrant over https with an authority of one's own, each bad certificate, and the days left.
 
 use std::fs;
+use std::io::Write as _;
+use std::net::TcpListener;
 use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::time::Duration;
 
 use pso_tests::Reply;
 use pso_tests::pg::TempPg;
-use pso_tests::service::Service;
 use pso_tests::tls_end::{Certificates, Kind, Options, TlsEnd};
 use pso_tests::tool::{Outcome, Tool};
 use pso_tests::wait;
@@ -53,6 +54,14 @@ fn the_service_is_asked_over_tls_with_an_authority_of_its_own() {
 }
 
 #[test]
+fn a_certificate_that_has_signed_itself_is_trusted_where_it_is_named() {
+    let end = TlsEnd::start(Kind::SelfSigned).expect("a TLS end");
+    let tool = tool("service,certificates").args(["--service-url", &end.url()]);
+    let outcome = tool.env("PSO_SERVICE_CA_FILE", end.certificates().certificate_file()).run().expect("ends");
+    outcome.assert_code(0).assert_quiet();
+}
+
+#[test]
 fn what_is_wrong_with_a_certificate_is_named_with_its_days() {
     for (kind, fault, days) in [
         (Kind::Expired, "the certificate expired on 2", -3.0),
@@ -89,11 +98,24 @@ fn a_certificate_that_ends_soon_is_told_in_time() {
     tool.env("PSO_SERVICE_CA_FILE", end.ca_file()).run().expect("ends").assert_code(0);
 }
 
+/// A port that speaks HTTP and no TLS, and says so at once.
+fn plain_port() -> u16 {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = listener.local_addr().expect("bound").port();
+    std::thread::spawn(move || {
+        while let Ok((mut stream, _)) = listener.accept() {
+            let _ = stream.write_all(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n");
+            let _ = std::io::copy(&mut stream, &mut std::io::sink());
+        }
+    });
+    port
+}
+
 #[test]
 fn ports_that_are_named_and_those_that_do_not_answer() {
     let folder = tempfile::tempdir().expect("a folder");
     fs::create_dir(folder.path().join("config")).expect("a folder");
-    let plain = Service::start().expect("a port");
+    let plain = plain_port();
     let wants =
         TlsEnd::with(Kind::Good, Options { wants_client_certificate: true, ..Options::default() }).expect("a TLS end");
     let refused = pso_tests::pg::free_port().expect("a port");
@@ -104,7 +126,7 @@ fn ports_that_are_named_and_those_that_do_not_answer() {
          'localhost:{refused}', '127.0.0.1:{refused}']\n",
         wants.port(),
         ca.display(),
-        plain.port(),
+        plain,
     );
     fs::write(folder.path().join("config/config.yaml"), text).expect("written");
     let outcome = tool("certificates").folder(folder.path()).run().expect("ends");
@@ -112,16 +134,14 @@ fn ports_that_are_named_and_those_that_do_not_answer() {
     // The certificate is shown before the server says what it wants.
     let mutual = outcome.record("health.check", "certificates.tcp.mutual");
     assert!(mutual["layer"] == "tls" && message(&mutual).contains("client certificate"), "{mutual:#}");
-    let named = outcome.record("health.check", &format!("certificates.127.0.0.1:{}", plain.port()));
+    let named = outcome.record("health.check", &format!("certificates.127.0.0.1:{plain}"));
     assert!(named["layer"] == "tls" && message(&named).contains("does not speak TLS"), "{named:#}");
     let closed = outcome.record("health.check", &format!("certificates.127.0.0.1:{refused}"));
     assert!(closed["layer"] == "connect" && message(&closed).contains("refused"), "{closed:#}");
     // What is not there is the service's own check to tell.
     let all = outcome.record("health.check", "certificates");
     assert_eq!(all["severity"], "info");
-    let expected =
-        format!("certificates looked at: 1 of 4; not 127.0.0.1:{}, 127.0.0.1:{refused}, service", plain.port());
-    let mut names: Vec<_> = expected.split("; not ").nth(1).expect("names").split(", ").collect();
+    let mut names = [format!("127.0.0.1:{plain}"), format!("127.0.0.1:{refused}"), "service".to_owned()];
     names.sort_unstable();
     assert_eq!(message(&all), format!("certificates looked at: 1 of 4; not {}", names.join(", ")));
 }

@@ -1,7 +1,7 @@
 //! Small, read-only and silent file systems, for disks that are full, refuse or hang. Mounting needs root.
 
 use std::fs;
-use std::io::{BufRead as _, BufReader};
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
@@ -66,6 +66,28 @@ impl Mount {
         Ok(Self { path: path.to_owned(), silent: Some(child) })
     }
 
+    /// Mounts a file system whose server takes every question and answers none, as sshfs does whose far end is gone. Who looks at
+    /// the folder hangs until this is dropped, and cannot be killed.
+    ///
+    /// # Errors
+    /// As [`Mount::silent`].
+    pub fn deaf(path: &Path) -> Result<Self> {
+        fs::create_dir_all(path).with_context(|| format!("create {}", path.display()))?;
+        let mut device = fs::File::options().read(true).write(true).open("/dev/fuse").context("open /dev/fuse")?;
+        let options = "fd=0,rootmode=40000,user_id=0,group_id=0";
+        let mut mount = Command::new("mount");
+        mount.args(["-t", "fuse", "-o", options, "pso-tests"]).arg(path);
+        run(mount.stdin(device.try_clone().context("share /dev/fuse")?))?;
+        let mount = Self { path: path.to_owned(), silent: None };
+        let mut question = vec![0; 1 << 20];
+        let length = device.read(&mut question).context("read the first question")?;
+        ensure!(length >= 16, "the first question of FUSE is too short");
+        device.write_all(&welcome(&question[8..16])).context("answer the first question")?;
+        // Until it is unmounted, or this process ends: then all who hang get an error.
+        std::thread::spawn(move || while device.read(&mut question).is_ok() {});
+        Ok(mount)
+    }
+
     /// Nothing can be written any more.
     ///
     /// # Errors
@@ -89,9 +111,26 @@ impl Drop for Mount {
             drop(child.stdin.take());
             let _ = child.wait();
         }
+        // What hangs gets an error; a lazy end alone would let it hang.
+        let _ = Command::new("umount").arg("-f").arg(&self.path).output();
         // Lazily: a server may still have a file open in it, and the test is over.
         let _ = Command::new("umount").arg("-l").arg(&self.path).output();
     }
+}
+
+/// The answer to `FUSE_INIT`, the only one that is given: `struct fuse_out_header` and `struct fuse_init_out` of
+/// `linux/fuse.h`, version 7.31, for the question of that number.
+fn welcome(number: &[u8]) -> Vec<u8> {
+    const LENGTH: usize = 80;
+    let mut answer = Vec::with_capacity(LENGTH);
+    answer.extend(80_u32.to_ne_bytes());
+    answer.extend(0_i32.to_ne_bytes());
+    answer.extend(number);
+    for word in [7_u32, 31, 0, 0, 0x0009_000c, 131_072, 1] {
+        answer.extend(word.to_ne_bytes());
+    }
+    answer.resize(LENGTH, 0);
+    answer
 }
 
 fn run(command: &mut Command) -> Result<()> {

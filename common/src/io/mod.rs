@@ -1,6 +1,7 @@
 //! The outside world of a tool as one value, so that tests need no process: streams, clock, environment and signals.
 
 mod interruptible;
+mod replace;
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
@@ -11,6 +12,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 pub use interruptible::Interruptible;
+pub use replace::{Readers, replace};
 
 use crate::record::Timestamp;
 

@@ -1,5 +1,6 @@
 //! The one emitter: every tool's records, in every format.
 
+mod copy;
 mod human;
 mod nagios;
 mod openmetrics;
@@ -7,7 +8,6 @@ mod table;
 mod textfile;
 
 use std::fmt;
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 use crate::io::{Clock, host_name};
 use crate::record::{AnyRecord, Header, Kind, Record, SCHEMA, Severity};
 
+use self::copy::Copy;
 use self::textfile::Textfile;
 
 pub use human::{bytes, duration_ms, printable};
@@ -119,16 +120,22 @@ pub(crate) struct Emitter {
     /// The measurements for a file (`--textfile`).
     textfile: Option<Textfile>,
     /// Where a copy of every record goes as a JSON line (`--records`).
-    copy: Option<File>,
+    copy: Option<Copy>,
     stamp: Stamp,
     records: u64,
     worst: Severity,
+    /// The worst of what is known.
+    worst_known: Severity,
     /// The worst since the last round ended.
     worst_of_round: Severity,
+    /// One line for Nagios: what is known to be down comes before what nobody knows.
+    for_nagios: bool,
     ignore_closed: bool,
     closed: bool,
     /// Why records could not be written while the work had to go on.
     lost: Option<String>,
+    /// Why something is missing in the file of `--records` or `--textfile`, until it is told.
+    missing: Option<String>,
 }
 
 impl Emitter {
@@ -147,10 +154,13 @@ impl Emitter {
             stamp,
             records: 0,
             worst: Severity::Ok,
+            worst_known: Severity::Ok,
             worst_of_round: Severity::Ok,
+            for_nagios: format == Format::Nagios,
             ignore_closed: false,
             closed: false,
             lost: None,
+            missing: None,
         }
     }
 
@@ -178,15 +188,9 @@ impl Emitter {
     }
 
     fn write(&mut self, header: &Header, line: &[u8]) -> anyhow::Result<()> {
-        if let Some(copy) = &mut self.copy {
-            // One write a line, so that several runs may append to one file.
-            match copy.write_all(line) {
-                Err(error) if self.ignore_closed => {
-                    self.copy = None;
-                    self.lost = Some(format!("append to the file of --records: {error}"));
-                }
-                result => result.context("append to the file of --records")?,
-            }
+        // Whoever reads stdout must not go without because a disk is full.
+        if let Some(Err(error)) = self.copy.as_mut().map(|copy| copy.append(line)) {
+            self.missing.get_or_insert(error);
         }
         let mut result = Ok(());
         if self.render.is_some() || self.textfile.is_some() {
@@ -208,8 +212,8 @@ impl Emitter {
     /// What was gathered is written, and the next round begins with nothing.
     pub(crate) fn end_round(&mut self) -> anyhow::Result<()> {
         let worst = std::mem::take(&mut self.worst_of_round);
-        if let Some(textfile) = &mut self.textfile {
-            textfile.end_round(worst)?;
+        if let Some(Err(error)) = self.textfile.as_mut().map(|textfile| textfile.end_round(worst)) {
+            self.missing.get_or_insert(format!("{error:#}"));
         }
         let result = match &mut self.render {
             Some(render) => render.finish(&mut self.out, worst),
@@ -220,23 +224,27 @@ impl Emitter {
     }
 
     /// Writes the file of `--textfile`; `failed` is that the run has. Called before the end of the run is told, which says
-    /// whether it could be written.
-    pub(crate) fn finish_textfile(&mut self, failed: bool) -> anyhow::Result<()> {
+    /// whether it and the file of `--records` could be written.
+    pub(crate) fn finish_files(&mut self, failed: bool) -> anyhow::Result<()> {
         let worst = if failed { Severity::Unknown } else { self.worst };
-        let result = self.textfile.as_mut().map_or(Ok(()), |textfile| textfile.finish(worst));
-        match result {
-            // What was changed is changed; but somebody waits for the metrics.
-            Err(error) if self.ignore_closed => {
-                self.lost = Some(format!("{error:#}"));
-                Ok(())
-            }
-            result => result,
+        if let Some(Err(error)) = self.textfile.as_mut().map(|textfile| textfile.finish(worst, failed)) {
+            self.missing.get_or_insert(format!("{error:#}"));
         }
+        match self.missing.take() {
+            // What was changed is changed; but somebody waits for these files.
+            Some(missing) if self.ignore_closed => self.lost = Some(missing),
+            Some(missing) => anyhow::bail!(missing),
+            None => {}
+        }
+        Ok(())
     }
 
-    pub(crate) fn finish(&mut self) -> anyhow::Result<()> {
+    /// `severity` is that of the end of the run.
+    pub(crate) fn finish(&mut self, severity: Severity) -> anyhow::Result<()> {
+        // Nagios's line and the exit code must say the same.
+        let worst = if self.for_nagios { severity } else { self.worst };
         let result = match &mut self.render {
-            Some(render) => render.finish(&mut self.out, self.worst),
+            Some(render) => render.finish(&mut self.out, worst),
             None => Ok(()),
         };
         let result = result.and_then(|()| self.out.flush());
@@ -266,9 +274,17 @@ impl Emitter {
         self.lost.take()
     }
 
-    /// From here on every record goes to `file` too.
-    pub(crate) fn copy_to(&mut self, file: File) {
-        self.copy = Some(file);
+    /// Why a file of `--records` or `--textfile` lacks something, if one does; told once.
+    pub(crate) fn take_missing(&mut self) -> Option<String> {
+        self.missing.take()
+    }
+
+    /// From here on every record is appended to the file at `path` too.
+    pub(crate) fn copy_to(&mut self, path: PathBuf) -> anyhow::Result<()> {
+        let mut copy = Copy::new(path);
+        copy.open().map_err(anyhow::Error::msg)?;
+        self.copy = Some(copy);
+        Ok(())
     }
 
     /// From here on the measurements of every record also go into the file at `path`.
@@ -278,6 +294,9 @@ impl Emitter {
 
     pub(crate) fn note(&mut self, severity: Severity) {
         self.worst = self.worst.max(severity);
+        if severity != Severity::Unknown {
+            self.worst_known = self.worst_known.max(severity);
+        }
         self.worst_of_round = self.worst_of_round.max(severity);
     }
 
@@ -285,8 +304,9 @@ impl Emitter {
         self.ignore_closed = true;
     }
 
+    /// The severity of the run so far.
     pub(crate) const fn worst(&self) -> Severity {
-        self.worst
+        if self.for_nagios { nagios::told(self.worst_known, self.worst) } else { self.worst }
     }
 
     pub(crate) const fn records(&self) -> u64 {

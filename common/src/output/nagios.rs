@@ -10,17 +10,38 @@ use super::human::printable;
 use super::{Render, View};
 use crate::record::Severity;
 
-/// Nagios cuts a plugin's output at 8 KiB; perfdata past this many values would be lost in the middle of one.
-const MAX_PERFDATA: usize = 100;
+/// Nagios cuts a plugin's output at 8 KiB, in the middle of a value. What comes later is left out as a whole.
+const LONGEST_LINE: usize = 8000;
+
+/// The longest message, in bytes, so that values have room beside it.
+const LONGEST_TEXT: usize = 1000;
 
 pub(super) struct Nagios {
     tool: String,
     records: u64,
-    /// The messages of the records that have the worst severity seen so far.
+    /// The messages of the records that have the worst severity seen so far, by [`rank`].
     worst: (Severity, Vec<String>),
     perfdata: Vec<String>,
+    /// The bytes of `perfdata` with what parts them.
+    length: usize,
     /// The labels in use: two values of one label would be one series to whoever draws them.
     labels: BTreeSet<String>,
+}
+
+/// Which of two severities a plugin tells. What is known to be down is not made less by something else that nobody knows: a
+/// pager that is silent for UNKNOWN must ring.
+const fn rank(severity: Severity) -> u8 {
+    match severity {
+        Severity::Critical => 6,
+        Severity::High => 5,
+        Severity::Unknown => 4,
+        other => other as u8,
+    }
+}
+
+/// The severity of a run as Nagios has it, of the worst that is known and the worst of all.
+pub(super) const fn told(known: Severity, worst: Severity) -> Severity {
+    if rank(known) > rank(worst) { known } else { worst }
 }
 
 impl Nagios {
@@ -30,11 +51,13 @@ impl Nagios {
             records: 0,
             worst: (Severity::Ok, Vec::new()),
             perfdata: Vec::new(),
+            length: 0,
             labels: BTreeSet::new(),
         }
     }
 
-    /// A perfdata label that no value has yet: the record's name, with what it belongs to where the name alone is taken.
+    /// A perfdata label that no value has yet. A number that is one of several of its name always has what it belongs to in
+    /// its label: with one of them gone the others must stay the series that they were.
     fn label(&mut self, view: &View<'_>) -> Option<String> {
         // The guidelines forbid `=` and `'`; `|` would begin the perfdata anew.
         let clean = |text: &str| {
@@ -45,7 +68,13 @@ impl Nagios {
         let own = view.fields.get("labels").and_then(Value::as_object);
         let own: Vec<String> = own.into_iter().flatten().filter_map(|(_, value)| value.as_str().map(clean)).collect();
         let longer = format!("{name} {}", own.join(" "));
-        [name, longer].into_iter().find(|label| self.labels.insert(label.clone()))
+        // The name of a check is its own already, with its part and detail.
+        let labels = match (own.is_empty(), view.header.kind.as_str()) {
+            (true, _) => vec![name],
+            (false, "health.metric") => vec![longer],
+            (false, _) => vec![name, longer],
+        };
+        labels.into_iter().find(|label| self.labels.insert(label.clone()))
     }
 }
 
@@ -85,18 +114,23 @@ impl Render for Nagios {
             return Ok(());
         }
         self.records += 1;
-        if header.severity > self.worst.0 {
+        // A run that has failed tells of that first: its exit code does.
+        if error || rank(header.severity) > rank(self.worst.0) {
             self.worst = (header.severity, Vec::new());
         }
         if header.severity == self.worst.0 && header.severity > Severity::Info {
             self.worst.1.push(format!("{}: {}", header.name, header.message));
         }
         let unit = view.fields.get("unit").and_then(Value::as_str).unwrap_or_default();
-        if let (Some(value), true) =
-            (view.fields.get("value").and_then(Value::as_f64), self.perfdata.len() < MAX_PERFDATA)
-        {
+        if let Some(value) = view.fields.get("value").and_then(Value::as_f64) {
             let Some(label) = self.label(view) else { return Ok(()) };
-            self.perfdata.push(format!("'{label}'={value}{}{}", unit_of_measure(unit), limits(view, unit)));
+            let item = format!("'{label}'={value}{}{}", unit_of_measure(unit), limits(view, unit));
+            self.length += item.len() + 1;
+            if self.length <= LONGEST_LINE - LONGEST_TEXT {
+                self.perfdata.push(item);
+            } else {
+                self.length -= item.len() + 1;
+            }
         }
         Ok(())
     }
@@ -117,7 +151,12 @@ impl Render for Nagios {
             }
         };
         // `|` would begin the perfdata.
-        let text = printable(&text).replace('|', "/");
+        let mut text = printable(&text).replace('|', "/");
+        if text.len() > LONGEST_TEXT {
+            let end = (0..=LONGEST_TEXT).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+            text.truncate(end);
+            text.push('…');
+        }
         write!(out, "{name} {status} - {text}")?;
         if !self.perfdata.is_empty() {
             write!(out, " | {}", self.perfdata.join(" "))?;
@@ -163,9 +202,38 @@ mod tests {
         );
         assert_eq!(
             text,
-            "PSO-HEALTH WARNING - it's=disk/x: too much/more | 'cpu_usage'=12.5%;85;;0;100 'itsdisk/x'=91%;85;;0;100 \
+            "PSO-HEALTH WARNING - it's=disk/x: too much/more | 'cpu_usage'=12.5%;85;;0;100 'itsdisk/x /'=91%;85;;0;100 \
              'itsdisk/x /d'=50%;85;;0;100\n"
         );
+    }
+
+    #[test]
+    fn a_series_keeps_its_label_when_others_are_gone() {
+        let skew = |server: &str| format!(r#""value":0,"unit":"seconds","labels":{{"server":"{server}"}}"#);
+        let text = show(Severity::Ok, &[("ok", "clock_skew", &skew("postgres"))]);
+        assert_eq!(text, "PSO-HEALTH OK - 1 records | 'clock_skew postgres'=0s\n");
+    }
+
+    #[test]
+    fn what_is_down_is_told_before_what_is_not_known() {
+        let fields = r#""elapsed_ms":1"#;
+        let records = [("critical", "postgres", fields), ("unknown", "disk.path", fields), ("high", "plans", fields)];
+        let text = show(told(Severity::Critical, Severity::Unknown), &records);
+        assert_eq!(text, "PSO-HEALTH CRITICAL - postgres: too much/more\n");
+        let text =
+            show(told(Severity::Warning, Severity::Unknown), &[("warning", "a", fields), ("unknown", "b", fields)]);
+        assert_eq!(text, "PSO-HEALTH UNKNOWN - b: too much/more\n");
+    }
+
+    #[test]
+    fn a_line_is_never_longer_than_nagios_reads() {
+        let long = "é".repeat(3000);
+        let mut records = vec![("warning", long.as_str(), r#""elapsed_ms":1"#)];
+        let names: Vec<String> = (0..2000).map(|n| format!("value {n}")).collect();
+        records.extend(names.iter().map(|name| ("ok", name.as_str(), r#""value":16.666666666666664"#)));
+        let text = show(Severity::Warning, &records);
+        assert!(text.len() < 8192 && text.ends_with("=16.666666666666664\n"), "{}", text.len());
+        assert!(text.matches("'=").count() > 200, "{text}");
     }
 
     #[test]

@@ -122,11 +122,18 @@ impl OpenMetrics {
         let header = view.header;
         let mut labels = vec![("name".to_owned(), header.name.clone())];
         if let Some(Value::Object(own)) = view.fields.get("labels") {
-            labels.extend(own.iter().filter_map(|(key, value)| Some((metric_name(key), value.as_str()?.to_owned()))));
+            for (key, value) in own {
+                let (key, Some(value)) = (label_name(key), value.as_str()) else { continue };
+                // A label that stands twice spoils the whole text.
+                if labels.iter().all(|(known, _)| *known != key) {
+                    labels.push((key, value.to_owned()));
+                }
+            }
         }
         let labels: Rc<str> = label_set(&labels).into();
         let kind = metric_name(&header.kind);
         let severity = f64::from(header.severity as u8);
+        let unit = view.fields.get("unit").and_then(Value::as_str).unwrap_or_default();
         self.add(&format!("pso_{kind}_severity"), &labels, severity, || {
             Family::gauge("", "0 ok, 1 info, 2 warning, 3 high, 4 critical, 5 unknown")
         });
@@ -135,7 +142,6 @@ impl OpenMetrics {
             match field.as_str() {
                 "schema" | "limit" => {}
                 "value" => {
-                    let unit = view.fields.get("unit").and_then(Value::as_str).unwrap_or_default();
                     let (unit, value) = if unit == "ms" { ("seconds", value / 1000.0) } else { (unit, value) };
                     // To count is no unit, and `_count` is the ending of a histogram.
                     let unit = if unit == "count" { String::new() } else { metric_name(unit) };
@@ -145,6 +151,9 @@ impl OpenMetrics {
                     });
                 }
                 _ => {
+                    // A limit is one of the value, and in its unit.
+                    let of_value = matches!(field.as_str(), "warning_limit" | "critical_limit") && unit == "ms";
+                    let value = if of_value { value / 1000.0 } else { value };
                     // Base units only, as Prometheus has it.
                     let (own, value) = match field.strip_suffix("_ms") {
                         Some(field) => (format!("{field}_seconds"), value / 1000.0),
@@ -243,6 +252,13 @@ fn metric_name(text: &str) -> String {
     text.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' }).collect()
 }
 
+/// A label's name. Those that begin with `__` are Prometheus's own, and `name` is ours.
+fn label_name(text: &str) -> String {
+    let name = metric_name(text);
+    let is_taken = name == "name" || name.is_empty() || name.starts_with("__");
+    if is_taken || name.starts_with(|first: char| first.is_ascii_digit()) { format!("label_{name}") } else { name }
+}
+
 fn label_set<N: AsRef<str>>(labels: &[(N, String)]) -> String {
     if labels.is_empty() {
         return String::new();
@@ -317,6 +333,28 @@ pso_worst_severity{tool="pso-test"} 2
 # EOF
 "#;
         assert_eq!(rendered(&lines, Severity::Warning), expected);
+    }
+
+    #[test]
+    fn a_limit_has_the_unit_of_its_value() {
+        let fields =
+            r#""value":14,"unit":"ms","limit":2000,"warning_limit":2000,"critical_limit":5000,"elapsed_ms":14"#;
+        let text = rendered(&[line("health.metric", "ok", "response_time", fields)], Severity::Ok);
+        for expected in ["value_seconds{name=\"response_time\"} 0.014", "warning_limit{name=\"response_time\"} 2\n"] {
+            assert!(text.contains(&format!("pso_health_metric_{expected}")), "{expected} is missing in\n{text}");
+        }
+        assert!(text.contains("pso_health_metric_critical_limit{name=\"response_time\"} 5\n"), "{text}");
+    }
+
+    #[test]
+    fn a_label_of_any_name_leaves_the_text_valid() {
+        let fields = r#""value":1,"labels":{"name":"x","__name__":"y","0":"z","":"e","A-b":"1","a_b":"2","é":"\r\n\"\\ \ud83d\ude00"}"#;
+        let text = rendered(&[line("health.metric", "ok", "n", fields)], Severity::Ok);
+        for expected in [r#"label_="e""#, r#"label_0="z""#, r#"a_b="1""#, r#"label___name__="y""#, r#"label_name="x""#]
+        {
+            assert_eq!(text.matches(expected).count(), 2, "{expected} is missing in\n{text}");
+        }
+        assert!(text.contains("_=\"\r\\n\\\"\\\\ 😀\"") && !text.contains("\"2\""), "{text}");
     }
 
     #[test]

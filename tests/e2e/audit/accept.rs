@@ -99,6 +99,11 @@ fn what_cannot_be_compared_is_told() {
     assert_eq!(findings(&deployment.run(&["--only", "secrets", "--baseline", "runs.jsonl"])), [""; 0]);
 
     let whole = fs::read_to_string(deployment.path("runs.jsonl")).expect("kept");
+    // What is open on another machine too would not be shown here.
+    let host = format!("\"host\":\"{}\"", text(&section(&outcome, "files"), "host"));
+    deployment.write("other.jsonl", whole.replace(&host, "\"host\":\"elsewhere\""), 0o600);
+    let outcome = deployment.run(&["--only", "files", "--baseline", "other.jsonl"]);
+    outcome.assert_code(3).assert_stderr_has("it was taken on elsewhere");
     let torn: String = whole.lines().take(2).fold(String::new(), |text, line| text + line + "\n");
     deployment.write("torn.jsonl", torn, 0o600);
     let outcome = deployment.run(&["--only", "files", "--baseline", "torn.jsonl"]);

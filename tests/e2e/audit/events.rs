@@ -81,14 +81,45 @@ fn a_cut_is_told_and_so_is_nothing_at_all() {
     let lines: Vec<(u32, &str)> =
         (0..40).map(|at| (at * 90, "authorization denied: GET /x from 198.51.100.1")).collect();
     deployment.write("logs/a.log", log(&lines), 0o640);
-    let end = section(&piped(&deployment, "3", &[]), "events");
-    assert!(text(&end, "message").contains("counted 40 and wrote only the last 3"), "{end}");
+    let outcome = piped(&deployment, "3", &[]);
+    outcome.assert_code(1);
+    let cut = finding(&outcome, "events_left_out:stdin").expect("told");
+    assert!(text(&cut, "message").contains("counted 40 events and wrote only the last 3"), "{cut}");
+    // Whoever names the class wants what there is of it: that is the pipe of the documentation.
+    let args = ["--events", "security", "logs"];
+    let scanned = Tool::new("pso-logscan").expect("built").args(args).folder(deployment.root()).run().expect("ends");
+    let outcome = deployment.tool(&EVENTS).stdin(scanned.stdout).run().expect("ends");
+    assert_eq!(findings(&outcome), ["burst:198.51.100.1"], "{outcome}");
     let outcome = deployment.run(&["--only", "events"]);
     outcome.assert_code(0);
     assert!(
         text(&section(&outcome, "events"), "message").starts_with("no events were given: pso-logscan"),
         "{outcome}"
     );
+}
+
+#[test]
+fn a_burst_is_seen_behind_many_other_events() {
+    let deployment = Deployment::sane();
+    let failed: Vec<(u32, &str)> = (0..6).map(|at| (at, "authentication failed from 203.0.113.7")).collect();
+    let noise: Vec<(u32, &str)> = (10..3_000).map(|at| (at, "security policy read")).collect();
+    deployment.write("logs/a.log", log(&[failed, noise].concat()), 0o640);
+    let outcome = piped(&deployment, "100000", &[]);
+    assert_eq!(findings(&outcome), ["burst:203.0.113.7"], "{outcome}");
+    assert_eq!(findings(&piped(&deployment, "1000", &[])), ["events_left_out:stdin"]);
+}
+
+#[test]
+fn whoever_tries_names_nobody_else_as_the_source() {
+    let deployment = Deployment::sane();
+    let lines = [
+        "authentication: Failed password for invalid user root from 198.51.100.1 port 22 from 203.0.113.7 port 4711 ssh2",
+        "authentication failed for user \"x from 198.51.100.1\" from 203.0.113.7",
+        "authentication failed ip=203.0.113.7 user=ip=198.51.100.1",
+    ];
+    let lines: Vec<(u32, &str)> = (0..6).zip(lines.into_iter().cycle()).collect();
+    deployment.write("logs/a.log", log(&lines), 0o640);
+    assert_eq!(findings(&piped(&deployment, "1000", &[])), ["burst:203.0.113.7"]);
 }
 
 #[test]

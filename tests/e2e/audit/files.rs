@@ -26,6 +26,22 @@ fn a_sane_deployment_has_no_findings() {
 }
 
 #[test]
+fn a_root_that_is_a_link_is_judged_by_what_it_leads_to_and_by_its_folder() {
+    let deployment = Deployment::sane();
+    fs::create_dir_all(deployment.path("links/srv")).expect("made");
+    deployment.mode("links", 0o755);
+    deployment.mode("links/srv", 0o755);
+    let link = deployment.path("links/srv/ps");
+    symlink(deployment.root(), &link).expect("linked");
+    let run = || deployment.tool(&FILES).env("PSO_ROOT", &link).run().expect("ends");
+    assert_eq!(findings(&run()), [""; 0], "the link's own mode says nothing");
+    // Whoever can write there can have it lead to somewhere else.
+    deployment.mode("links", 0o777);
+    let folder = deployment.path("links").canonicalize().expect("there");
+    assert_eq!(findings(&run()), [format!("parent_writable:{}", folder.display())]);
+}
+
+#[test]
 fn every_fix_can_be_run_as_it_is() {
     let deployment = Deployment::sane();
     deployment.write("config/config.yaml", "database: {postgres: {password: hunter2x}}\n", 0o644);

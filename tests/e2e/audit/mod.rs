@@ -4,6 +4,7 @@ mod accept;
 mod deployment;
 mod events;
 mod files;
+mod pg_fixes;
 mod pg_hba;
 mod ports;
 mod postgres;

@@ -125,6 +125,39 @@ fn tls_is_told_with_what_is_wrong_with_it() {
     assert!(text(&silence, "tls").starts_with("not seen"), "{silence}");
 }
 
+/// The tools trust the authority that the configuration names, and so does what they say of the port.
+#[test]
+fn a_service_with_an_authority_of_its_own_is_asked_as_the_tools_ask_it() {
+    let (service, qdrant) = (TlsEnd::start(Kind::Good).expect("TLS"), TlsEnd::start(Kind::Good).expect("TLS"));
+    let (url, qdrant_url) =
+        (format!("https://localhost:{}", service.port()), format!("https://localhost:{}", qdrant.port()));
+    let (ca, qdrant_ca) = (service.ca_file().display().to_string(), qdrant.ca_file().display().to_string());
+    let urls = [("PSO_SERVICE_URL", url.as_str()), ("PSO_QDRANT_URL", qdrant_url.as_str())];
+    let files = [("PSO_SERVICE_CA_FILE", ca.as_str()), ("PSO_QDRANT_CA_FILE", qdrant_ca.as_str())];
+    let outcome = audit(&[urls, files].concat());
+    for url in [&url, &qdrant_url] {
+        let open = finding(&outcome, &format!("port_open:{}", url.trim_start_matches("https://"))).expect("told");
+        assert!(text(&open["evidence"], "tls") == "TLSv1.3" && open["evidence"].get("tls_fault").is_none(), "{open}");
+    }
+    // It answers with data whatever it is asked for: the question has reached it.
+    assert!(finding(&outcome, &format!("service_without_token:{url}/api/v1/conflicts/active")).is_some(), "{outcome}");
+    assert_eq!(section(&outcome, "ports")["severity"], "ok", "{outcome}");
+    // Without the file nobody knows the authority.
+    let outcome = audit(&urls);
+    outcome.assert_code(3);
+    assert!(text(&section(&outcome, "ports"), "message").contains("without a token"), "{outcome}");
+    let folder = folder();
+    let token = folder.path().join("token");
+    fs::write(&token, "t0ken").expect("written");
+    let asked = |env: &[(&str, &str)]| {
+        let tool = Tool::new("pso-audit").expect("built").args(["--only", "token"]).folder(folder.path());
+        tool.env("PSO_TOKEN_FILE", &token.display().to_string()).envs(env.iter().copied()).run().expect("ends")
+    };
+    assert!(text(&section(&asked(&urls), "token"), "message").contains("TLS"), "the authority is not known");
+    let told = asked(&[urls, files].concat());
+    assert!(!text(&section(&told, "token"), "message").contains("TLS"), "{told}");
+}
+
 #[test]
 fn a_server_of_postgresql_is_asked_for_tls_in_its_own_way() {
     let server = TempPg::start_new().expect("PostgreSQL");

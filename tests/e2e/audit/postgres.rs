@@ -14,9 +14,9 @@ use serde_json::Value;
 use super::{finding, findings, folder, section, text};
 
 /// A reload takes effect a moment after it was asked for.
-const RELOAD: Duration = Duration::from_secs(20);
+pub(super) const RELOAD: Duration = Duration::from_secs(20);
 
-fn tool(database: &Database, folder: &Path) -> Tool {
+pub(super) fn tool(database: &Database, folder: &Path) -> Tool {
     let tool = Tool::new("pso-audit").expect("built").args(["--only", "postgres"]).folder(folder);
     tool.envs(database.env())
 }
@@ -35,7 +35,7 @@ fn major(database: &Database) -> u32 {
 }
 
 /// Runs what a fix says, each statement alone: ALTER SYSTEM takes no company.
-fn apply(database: &Database, fix: &str) {
+pub(super) fn apply(database: &Database, fix: &str) {
     for statement in fix.split(";\n").filter(|statement| !statement.trim().starts_with("-- ")) {
         database.execute_as_admin(statement).unwrap_or_else(|error| panic!("{statement}: {error:#}"));
     }
@@ -118,6 +118,11 @@ fn each_open_door_is_told_and_its_fix_closes_it() {
         ("SELECT 1", "user_mapping_password:sync_user on far away", "info"),
         ("ALTER SYSTEM SET password_encryption = 'md5'", "password_encryption:password_encryption", "warning"),
         ("ALTER SYSTEM SET log_statement = 'ddl'", "log_statement:log_statement", "info"),
+        (
+            "CREATE TABLE \"R s\" (a int); CREATE POLICY own ON \"R s\" USING (a = 1)",
+            "policies_off:public.\"R s\"",
+            "warning",
+        ),
     ];
     for (make, name, severity) in cases {
         apply(&database, &make.replace("; ", ";\n"));
@@ -149,7 +154,7 @@ fn each_open_door_is_told_and_its_fix_closes_it() {
     let name = "database_public:it's \"open\"";
     let told = told(&database, &server, folder.path(), name);
     assert_eq!(text(&told["evidence"], "rights"), "CONNECT, TEMPORARY", "{told}");
-    let connect = format!("GRANT CONNECT ON DATABASE {quoted} TO postgres, sync_user;\n");
+    let connect = format!("GRANT CONNECT, TEMPORARY ON DATABASE {quoted} TO postgres, sync_user;\n");
     assert!(text(&told, "fix").starts_with(&connect), "{told}");
     apply(&database, text(&told, "fix"));
     told_no_more(&database, &server, folder.path(), name);

@@ -60,7 +60,30 @@ fn what_is_no_qdrant_is_unknown() {
     let outcome = audit(&url, None);
     outcome.assert_code(3);
     assert!(text(&section(&outcome, "qdrant"), "message").contains("not understood"), "{outcome}");
+    // More than is ever read: something else than a list of collections, with which no door is proven open.
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let large = format!("http://{}", listener.local_addr().expect("bound"));
+    let body: &'static str = Box::leak("x".repeat(8 << 20).into_boxed_str());
+    serve(listener, move |_| (200, body));
+    let outcome = audit(&large, None);
+    outcome.assert_code(3);
+    assert_eq!(findings(&outcome), [""; 0], "{outcome}");
     let outcome = audit(super::ports::NOBODY, None);
     outcome.assert_code(3);
     assert_eq!(section(&outcome, "qdrant")["severity"], "unknown", "{outcome}");
+}
+
+#[test]
+fn a_store_behind_a_path_is_asked_there() {
+    let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
+    let url = format!("http://{}/stores/plans", listener.local_addr().expect("bound"));
+    serve(listener, |head| {
+        if head.starts_with("GET /stores/plans/collections ") {
+            (200, r#"{"result":{"collections":[]},"status":"ok","time":0}"#)
+        } else {
+            (404, "{}")
+        }
+    });
+    let outcome = audit(&url, None);
+    assert_eq!(findings(&outcome), [format!("qdrant_without_key:{url}")], "{outcome}");
 }

@@ -184,3 +184,38 @@ fn folders_that_are_missing_strange_or_closed_are_one_record() {
     assert_eq!((outcome.code, outcome.records().len()), (Some(3), 3), "{outcome}");
     assert!(message(&outcome, "backups").starts_with("read the folder backups/daily: Permission denied"), "{outcome}");
 }
+
+#[test]
+fn an_archive_from_the_future_does_not_hide_that_there_are_no_others() {
+    let folder = Folder::new();
+    let old = archive(&folder, "daily", HOUR * 60, 100, &json!({}));
+    let ahead = archive(&folder, "daily", HOUR, 100, &json!({"taken_at": "2126-01-01T00:00:00Z"}));
+    let outcome = folder.run("backups");
+    outcome.assert_code(2).assert_quiet();
+    let age = outcome.record("health.metric", "backup_age");
+    assert_eq!(age["severity"], "critical", "{age:#}");
+    assert!(age["message"].as_str().is_some_and(|text| text.contains(&old)), "{age:#}");
+    let said = message(&outcome, "backups");
+    assert!(
+        said.contains(&format!("{ahead} was taken ")) && said.ends_with(" from now: a clock is wrong, or was"),
+        "{said}"
+    );
+}
+
+#[test]
+fn what_cannot_be_an_archive_is_not_the_newest() {
+    let folder = Folder::new();
+    let old = archive(&folder, "daily", HOUR * 60, 100, &json!({}));
+    folder.write(&format!("backups/daily/{}", named(HOUR).0), "");
+    let outcome = folder.run("backups");
+    outcome.assert_code(2).assert_quiet();
+    let age = outcome.record("health.metric", "backup_age");
+    assert!(age["message"].as_str().is_some_and(|text| text.contains(&old)), "{age:#}");
+    // What was noted of another says nothing of an encrypted one.
+    let (name, _) = named(HOUR * 2);
+    let note = fs::read_to_string(folder.path(&format!("backups/daily/{old}.json"))).expect("there");
+    folder.write(&format!("backups/daily/{name}.age"), vec![b'x'; 100]);
+    folder.write(&format!("backups/daily/{name}.age.json"), note);
+    let said = message(&folder.run("backups"), "backups");
+    assert!(said.contains(&format!("{name}.age.json: it was noted of another archive")), "{said}");
+}

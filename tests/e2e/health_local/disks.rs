@@ -1,11 +1,15 @@
 //! Disks that are full, take no writes, or hang.
 
 use std::fs::{self, File};
+use std::io::Read as _;
 use std::path::Path;
+use std::process::{Command, Stdio};
+use std::sync::mpsc;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use pso_tests::mount::Mount;
-use pso_tests::tool::Outcome;
+use pso_tests::tool::{Outcome, built_binary};
 use serde_json::{Value, json};
 
 use super::Folder;
@@ -105,6 +109,59 @@ fn a_disk_that_hangs_hangs_alone() {
     assert!(messages[0].contains("no answer within 300ms"), "{messages:?}");
     assert!(messages[1..].iter().all(|message| message.contains("still hangs, since")), "{messages:?}");
     drop(mount);
+}
+
+#[test]
+fn a_probe_that_cannot_be_killed_does_not_hold_up_the_reader() {
+    let folder = Folder::new();
+    folder.config("{paths: [backups, .], limits: {disk_usage: off, inode_usage: off}}");
+    let mount = Mount::deaf(&folder.path("backups")).expect("mounted");
+    let mut running = Command::new(built_binary("pso-health").expect("built"))
+        .args(["--only", "disk", "--timeout", "500ms"])
+        .current_dir(folder.path(""))
+        .env_clear()
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("started");
+    let (mut stdout, mut stderr) = (running.stdout.take().expect("a pipe"), running.stderr.take().expect("a pipe"));
+    let (sender, ended) = mpsc::channel();
+    let reader = thread::spawn(move || {
+        let (mut records, mut errors) = (String::new(), String::new());
+        stdout.read_to_string(&mut records).and_then(|_| stderr.read_to_string(&mut errors)).expect("read");
+        sender.send((records, errors)).expect("the test waits");
+    });
+    let read = ended.recv_timeout(Duration::from_secs(30));
+    // The kernel lets the process go only now.
+    drop(mount);
+    let code = running.wait().expect("ended").code();
+    reader.join().expect("ended");
+    let (records, errors) = read.expect("the pipe ends although the process cannot");
+    assert_eq!((code, errors.as_str()), (Some(3), ""));
+    assert!(records.contains("its file system hangs"), "{records}");
+    let last: Value = serde_json::from_str(records.lines().last().expect("a line")).expect("a record");
+    assert_eq!(last["kind"], "run.end", "{records}");
+}
+
+#[test]
+fn what_is_read_only_cannot_fill_up() {
+    let folder = Folder::new();
+    let plans = Mount::tmpfs(&folder.path("roadmaps/plans"), 64).expect("mounted");
+    // As an image such as squashfs is: full.
+    fs::write(folder.path("roadmaps/plans/a.md"), vec![b'x'; 64 << 10]).expect("written");
+    let usage = at(&folder.run("disk"), "disk_usage", &folder.path("roadmaps/plans"));
+    assert_eq!((&usage["severity"], &usage["value"]), (&json!("warning"), &json!(100.0)));
+    plans.read_only().expect("remounted");
+    let outcome = folder.run("disk");
+    let mounts: Vec<Value> =
+        outcome.records_of_kind("health.metric").iter().map(|one| one["labels"]["path"].clone()).collect();
+    assert!(!mounts.contains(&json!("roadmaps/plans")), "{outcome}");
+    let disk = outcome.record("health.check", "disk");
+    assert!(
+        disk["message"].as_str().is_some_and(|text| text.contains("; and read-only, so that they cannot fill up: /")),
+        "{disk:#}"
+    );
 }
 
 #[test]

@@ -154,6 +154,19 @@ fn a_clock_that_is_wrong_is_told_with_its_direction() {
 }
 
 #[test]
+fn what_a_cache_has_kept_tells_the_time_of_then() {
+    let folder = Folder::new();
+    let sink = WebhookSink::start().expect("a port");
+    let url = format!("http://127.0.0.1:{}", sink.port());
+    let date = (OffsetDateTime::now_utc() - Duration::from_secs(3600)).to_offset(UtcOffset::UTC);
+    let date = date.format(&Rfc2822).expect("a date").replace("+0000", "GMT");
+    sink.plan([Reply::status(200).header("Date", &date).header("Age", "3600")]);
+    let outcome = alone(&folder, "host.clock").env("PSO_SERVICE_URL", &url).run().expect("ends");
+    let skew = outcome.record("health.metric", "clock_skew");
+    assert_eq!(skew["severity"], "ok", "{skew:#}");
+}
+
+#[test]
 fn servers_that_do_not_answer_say_nothing_of_clocks() {
     let folder = Folder::new();
     let outcome = alone(&folder, "host.clock").run().expect("ends");

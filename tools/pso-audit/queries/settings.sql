@@ -8,5 +8,5 @@ SELECT
 FROM pg_catalog.pg_settings AS s
 WHERE s.name IN (
     'data_directory', 'hba_file', 'listen_addresses', 'log_connections', 'log_disconnections', 'log_statement',
-    'logging_collector', 'password_encryption', 'ssl', 'ssl_min_protocol_version'
+    'log_file_mode', 'logging_collector', 'password_encryption', 'ssl', 'ssl_min_protocol_version', 'unix_socket_permissions'
 )

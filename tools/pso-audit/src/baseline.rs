@@ -23,6 +23,7 @@ const MAX_FLAWS: usize = 3;
 #[derive(Debug, Default)]
 pub(crate) struct Baseline {
     at: Option<Timestamp>,
+    host: String,
     sections: BTreeMap<String, Known>,
     pub(crate) flaws: Vec<String>,
 }
@@ -58,13 +59,22 @@ impl Baseline {
                 Line::Malformed(malformed) => runs.flaw(malformed.to_string()),
             }
         }
-        runs.choose().with_context(|| {
+        let mut chosen = runs.choose().with_context(|| {
             format!("{shown} (--baseline) has no run of {} that came to its end and shows all that it found", TOOL.name)
-        })
+        })?;
+        chosen.flaws.extend(chosen.is_of_another(&pso_common::io::host_name()));
+        Ok(chosen)
     }
 
-    /// Leaves of a section's findings those that are new or worse, and adds those that are gone.
-    pub(crate) fn compare(&self, section: &str, found: &mut Found) {
+    /// What is open there as well would be hidden here.
+    fn is_of_another(&self, host: &str) -> Option<String> {
+        (self.host != host)
+            .then(|| format!("it was taken on {}, and this is {host}: what was open there is not shown", self.host))
+    }
+
+    /// Leaves of a section's findings those that are new or worse, and adds those that are gone; not of the rules `unlooked`,
+    /// for which nothing was looked at.
+    pub(crate) fn compare(&self, section: &str, unlooked: &[&str], found: &mut Found) {
         let since = self.at.map(|at| format!(" since {at}")).unwrap_or_default();
         let Some(known) = self.sections.get(section) else {
             found.note("the baseline has no such section: what is new cannot be told");
@@ -96,7 +106,10 @@ impl Baseline {
         if !found.unknown.is_empty() {
             return;
         }
-        for (name, (_, record)) in known.findings.iter().filter(|(name, _)| !now.contains(name)) {
+        let is_gone = |name: &String, record: &AuditFindingRecord| {
+            !now.contains(name) && !unlooked.contains(&record.rule.as_str())
+        };
+        for (name, (_, record)) in known.findings.iter().filter(|(name, (_, record))| is_gone(name, record)) {
             let message = format!("{name} was open{since}, and is no more");
             let record = AuditFindingRecord {
                 change: Some(AuditChange::Gone),
@@ -139,13 +152,15 @@ impl Runs {
         }
         match header.kind.as_str() {
             RunStartRecord::KIND => {
-                self.current = Baseline { at: Some(header.at), ..Baseline::default() };
+                self.current = Baseline { at: Some(header.at), host: header.host.clone(), ..Baseline::default() };
                 self.open.clear();
                 self.is_compared = false;
             }
             RunEndRecord::KIND => {
                 let ended = std::mem::take(&mut self.current);
-                if !self.is_compared && !ended.sections.is_empty() {
+                // A signal ends a run with sections missing.
+                let was_stopped = record.fields::<RunEndRecord>().is_ok_and(|end| end.error.is_some());
+                if !was_stopped && !self.is_compared && !ended.sections.is_empty() {
                     self.ended = Some(ended);
                 }
             }
@@ -220,7 +235,7 @@ mod tests {
         if unknown {
             found.unknown("x");
         }
-        baseline.compare("files", &mut found);
+        baseline.compare("files", &["unlooked"], &mut found);
         let shown = |finding: &Finding| format!("{} {:?} {}", finding.severity, finding.record.change, finding.name());
         (found.findings.iter().map(shown).collect(), found.notes)
     }
@@ -245,9 +260,25 @@ mod tests {
         assert_eq!(compared(&two(), &[], true).0, [""; 0]);
         let mut found = Found::default();
         found.push(Finding::new(Severity::High, "a", "o", "m"));
-        two().compare("ports", &mut found);
+        two().compare("ports", &[], &mut found);
         assert_eq!((found.findings.len(), found.findings[0].record.change), (1, None));
         assert!(found.notes[0].contains("no such section"), "{:?}", found.notes);
+    }
+
+    #[test]
+    fn what_nothing_was_looked_at_for_is_not_gone() {
+        let was = [start(), was("unlooked", "high", ""), section("files", "ok", 1, 0), end()];
+        assert_eq!(compared(&chosen(&was).expect("whole"), &[], false).0, [""; 0]);
+    }
+
+    #[test]
+    fn another_machines_run_and_one_that_was_stopped_are_told() {
+        assert_eq!(two().is_of_another("h"), None);
+        let other = two().is_of_another("g").expect("told");
+        assert!(other.starts_with("it was taken on h, and this is g"), "{other}");
+        let fields = r#","pid":1,"records":1,"elapsed_ms":1,"exit_code":3,"error":"stopped by SIGTERM""#;
+        let stopped = record("run.end", "pso-audit", "unknown", fields);
+        assert!(chosen(&[start(), section("files", "ok", 0, 0), stopped]).is_none());
     }
 
     #[test]

@@ -15,7 +15,7 @@ const AFTER_HELP: &str = "\
 Examples:
   pso-audit                                            everything, for the deployment in this folder
   pso-audit --only files,token
-  pso-logscan --since 7d --events security --last 1000 logs | pso-audit - | pso-alert
+  pso-logscan --since 7d --events security --last 100000 logs | pso-audit - | pso-alert
   pso-audit --records audit.jsonl; pso-audit --baseline audit.jsonl
   pso-audit | jq -r 'select(.kind == \"audit.finding\") | .fix'
 

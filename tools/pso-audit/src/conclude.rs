@@ -52,7 +52,7 @@ impl Conclusion {
         let accepted = found.findings.iter().filter(|finding| finding.record.accepted.is_some()).count() as u64;
         let findings = found.findings.len() as u64 - accepted;
         if let Some(baseline) = &self.baseline {
-            baseline.compare(name, &mut found);
+            baseline.compare(name, self.unlooked, &mut found);
         }
         found
             .findings

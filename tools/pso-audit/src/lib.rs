@@ -11,7 +11,7 @@
 //! or the tool could not do its job (usage, configuration). Accepted findings do not count.
 //!
 //! ```text
-//! pso-logscan --since 7d --events security --last 1000 logs | pso-audit - | pso-alert
+//! pso-logscan --since 7d --events security --last 100000 logs | pso-audit - | pso-alert
 //! ```
 
 mod accept;

@@ -17,8 +17,10 @@ Examples:
   pso-health | pso-alert
   pso-health | jq -r 'select(.severity != \"ok\") | .message'
 
-Limits: maintenance.health.limits in config/config.yaml, then thresholds in config/alerts.yaml, then
-CPU 80 %, memory 90 %, disk 85 %, error rate 5 %, sync duration 60 s, response time 2000 ms.
+Limits: --limit, then maintenance.health.limits in config/config.yaml, then thresholds in
+config/alerts.yaml, then the specification's (CPU 80 %, memory 90 %, disk 85 %, error rate 5 %,
+sync duration 60 s, response time 2000 ms) and those of the other numbers. `pso-health
+--print-config` shows them all; `off` is none.
 
 Exit codes:
   0  all is well          1  warning
@@ -26,8 +28,9 @@ Exit codes:
 
 /// Is every part up, fast and within its limits
 ///
-/// Asks planning-sync-server, PostgreSQL, Qdrant and the file systems, side by side, and writes one record a finding:
-/// `health.check` for a part, `health.metric` for a number with its limit. It changes nothing.
+/// Looks at planning-sync-server, PostgreSQL, Qdrant, the token, TLS certificates, ports, this machine and its disks, backups,
+/// logs, plans and any target of the configuration, side by side, and writes one record a finding: `health.check` for a part,
+/// `health.metric` for a number with its limit. It changes nothing.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "pso-health", version, after_help = AFTER_HELP)]
 pub struct Cli {
@@ -47,7 +50,7 @@ pub struct Cli {
     #[arg(long)]
     pub(crate) list: bool,
 
-    /// How long each check may take, such as 500ms or 10s [env: PSO_HEALTH_TIMEOUT] [default: 10s]
+    /// How long each check may take, such as 500ms or 10s [env: PSO_HEALTH_TIMEOUT] [default: 10s; 8s with --format nagios]
     #[arg(long, value_name = "SPAN", value_parser = span)]
     pub(crate) timeout: Option<Duration>,
 
@@ -67,7 +70,8 @@ pub struct Cli {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) count: Option<u64>,
 
-    /// Keep counters in FILE between runs, for the error rate of the last hour [env: PSO_HEALTH_STATE]
+    /// Keep counters in FILE between runs: for the error rate, the growth of the logs and killed processes of the last hour
+    /// [env: PSO_HEALTH_STATE]
     #[arg(long, value_name = "FILE")]
     pub(crate) state: Option<PathBuf>,
 

@@ -1,12 +1,12 @@
 //! What earlier rounds, or earlier runs with `--state`, have measured: samples of counters, of which the last hour counts.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::io::Write as _;
 use std::path::Path;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use pso_common::Timestamp;
+use pso_common::io::{Readers, replace};
 use serde::{Deserialize, Serialize};
 
 /// The span over which counters are compared: the specification's hour.
@@ -86,6 +86,8 @@ impl History {
     /// When it cannot be read, or is something else.
     pub(crate) fn load(path: &Path) -> anyhow::Result<Self> {
         let size = match path.metadata() {
+            // A pipe would wait for a writer.
+            Ok(data) if !data.is_file() => anyhow::bail!("{} is no file", path.display()),
             Ok(data) => data.len(),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(Self::default()),
             Err(error) => return Err(error).with_context(|| format!("read the state in {}", path.display())),
@@ -100,13 +102,8 @@ impl History {
     /// # Errors
     /// When the file cannot be replaced.
     pub(crate) fn save(&self, path: &Path) -> anyhow::Result<()> {
-        let context = || format!("write the state to {}", path.display());
-        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or_else(|| Path::new("."));
-        let mut file = tempfile::NamedTempFile::new_in(folder).with_context(context)?;
-        file.write_all(&serde_json::to_vec(self)?).with_context(context)?;
-        file.as_file().sync_all().with_context(context)?;
-        file.persist(path).map_err(|error| error.error).with_context(context)?;
-        Ok(())
+        replace(path, &serde_json::to_vec(self)?, Readers::Owner)
+            .with_context(|| format!("write the state to {} (--state)", path.display()))
     }
 }
 

@@ -1,10 +1,13 @@
 //! `pso-health`: is every part of Planning Ecosystem Sync up, fast and within its limits.
 //!
-//! Reads: planning-sync-server's `/health` and `/metrics`, PostgreSQL's own views, Qdrant's `/readyz` and collections, the
-//! fill level of the file systems in use, `config/config.yaml`, and the limits in `config/alerts.yaml`. It changes
-//! nothing. With `-` it reads records from stdin, of which `health.target` are targets; otherwise it never touches stdin.
+//! Reads: planning-sync-server's `/health`, `/metrics` and token, PostgreSQL's own views, Qdrant's `/readyz` and collections,
+//! TLS certificates, ports, this machine (memory, swap, load, clock, disks), what is noted of the archives, the times of the
+//! logs, the folder of the plans, targets of the configuration, `config/config.yaml`, and the limits in `config/alerts.yaml`.
+//! It changes nothing but the files of `--state`, `--records` and `--textfile`. With `-` it reads records from stdin, of which
+//! `health.target` are targets; otherwise it never touches stdin.
 //!
-//! Writes: `health.check` (a part is up, or is not, and why) and `health.metric` (a number with its limit).
+//! Writes: `health.check` (a part is up, or is not, and why), `health.metric` (a number with its limit), and with `--every`
+//! `health.round` (the end of a round).
 //!
 //! Exit codes: 0 all is well · 1 warning · 2 high or critical · 3 something could not be told, or the tool could not do its
 //! job (usage, configuration). A server that is down is a record (2), not an error of the tool.

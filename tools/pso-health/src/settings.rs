@@ -22,6 +22,12 @@ use crate::cli::Cli;
 use crate::limits::{Limits, LimitsSection};
 use crate::{checks, selected};
 
+/// How long a check may take where nobody says.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// The same for Nagios: its guidelines give the whole plugin 10 seconds, after which its answer is lost.
+const NAGIOS_TIMEOUT: Duration = Duration::from_secs(8);
+
 /// What is checked, where, and how long it may take.
 pub(crate) struct Settings {
     /// The checks to run, in the order of their records.
@@ -69,7 +75,7 @@ impl Settings {
             .flag(cli.timeout)
             .env("PSO_HEALTH_TIMEOUT")
             .file(&section.timeout)
-            .or(Duration::from_secs(10))?;
+            .or(if cli.common.format == Format::Nagios { NAGIOS_TIMEOUT } else { TIMEOUT })?;
         anyhow::ensure!(
             (Duration::from_millis(1)..=Duration::from_secs(3600)).contains(&timeout),
             "the time-out of a check (--timeout, PSO_HEALTH_TIMEOUT or maintenance.health.timeout) must lie between 1ms \
@@ -83,7 +89,7 @@ impl Settings {
             .optional()?;
         // The list has them all, for somebody who is about to choose.
         let chosen = chosen.filter(|_| !cli.list);
-        let targets = Targets::resolve(config, &section.targets, piped, &paths)?;
+        let targets = Targets::resolve(config, section.targets.as_deref().unwrap_or_default(), piped, &paths)?;
         let all = [checks::built_in(), targets.checks].concat();
         let checks = selected::of(all, chosen.as_deref())?;
         let every: Option<Duration> =
@@ -166,7 +172,7 @@ struct HealthSection {
     jobs: Field,
     state: Field,
     checks: ListField,
-    targets: Vec<TargetSection>,
+    targets: Option<Vec<TargetSection>>,
     certificates: ListField,
     paths: ListField,
     logs: Option<LogsSection>,
@@ -199,6 +205,14 @@ mod tests {
         assert_eq!(settings.qdrant.timeout, Duration::from_secs(1));
         assert_eq!(settings.checks.iter().map(|check| check.name()).collect::<Vec<_>>(), ["service", "qdrant"]);
         assert_eq!(resolve(text, &["--only", "disk", "--timeout", "5"]).expect("valid").checks.len(), 1);
+    }
+
+    #[test]
+    fn a_plugin_of_nagios_ends_in_time() {
+        let timeout = |args: &[&str]| resolve("", args).expect("valid").timeout;
+        assert_eq!(timeout(&[]), Duration::from_secs(10));
+        assert_eq!(timeout(&["--format", "nagios"]), Duration::from_secs(8));
+        assert_eq!(timeout(&["--format", "nagios", "--timeout", "20s"]), Duration::from_secs(20));
     }
 
     #[test]

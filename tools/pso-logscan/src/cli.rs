@@ -70,7 +70,8 @@ pub struct Cli {
     #[arg(long, value_name = "CLASS,…", value_delimiter = ',', help_heading = "What is written")]
     pub events: Option<Vec<String>>,
 
-    /// Write the last N events of each class [default: 20 error, 10 conflict, 15 validation, 10 security, 10 others]
+    /// Write the last N events of each class, 100000 at most [default: 20 error, 10 conflict, 15 validation, 10 security,
+    /// 10 others; 1000 of a class that --events names]
     #[arg(long, value_name = "N", help_heading = "What is written")]
     pub last: Option<usize>,
 

@@ -18,7 +18,10 @@ use crate::stamps::zone::Zone;
 use crate::stamps::zones::Zones;
 
 /// More events than this of a class are not kept: their lines would fill the memory.
-const MAX_EVENTS: usize = 1000;
+const MAX_EVENTS: usize = 100_000;
+
+/// Events of a class that `--events` names: whoever names it wants more than a glance at the last few.
+const NAMED_EVENTS: usize = 1_000;
 
 /// `maintenance.logscan`.
 #[derive(Default, Deserialize)]
@@ -201,7 +204,7 @@ fn events(
             .pick(format!("maintenance.logscan.{key}"))
             .flag(if excluded { Some(0) } else { cli.last })
             .file(field)
-            .or(class.default_events())?;
+            .or(if wanted.is_some() { NAMED_EVENTS } else { class.default_events() })?;
         if count > MAX_EVENTS {
             bail!("{count} events of class {name} are more than can be kept; the most is {MAX_EVENTS}");
         }
@@ -253,7 +256,7 @@ mod tests {
     fn flags_go_before_the_file() {
         let file = "maintenance:\n  logscan:\n    since: 24h\n    tz: +02:00\n    max_errors: 5\n    events:\n      error: 3\n";
         let settings = resolve(&["--events", "error,Security"], file).expect("valid");
-        assert_eq!((settings.max_errors, events(&settings)), (5, [3, 0, 0, 10]));
+        assert_eq!((settings.max_errors, events(&settings)), (5, [3, 0, 0, 1_000]));
         assert_eq!(settings.zones.default.show(), "+02:00");
         let since = settings.window.since.and_then(crate::stamps::Moment::timestamp).map(|at| at.to_string());
         assert_eq!(since.as_deref(), Some("2025-06-11T09:00:00.000Z"));
@@ -272,7 +275,8 @@ mod tests {
             [0, 1].map(|number| settings.events.value(Class::Added(number)))
         };
         assert_eq!(added(&[]), [3, 10]);
-        assert_eq!(added(&["--events", "error,disk"]), [0, 10]);
+        assert_eq!(added(&["--events", "error,disk"]), [0, 1_000]);
+        assert_eq!(added(&["--events", "oom"]), [3, 0]);
         assert_eq!(added(&["--events", "oom", "--last", "7"]), [7, 0]);
         let message = resolve(&["--events", "cpu"], file).expect_err("no class");
         let expected =
@@ -296,7 +300,7 @@ mod tests {
         for (flags, file, expected) in [
             (&["--tz", "Paris"][..], "", "--tz: expected UTC, an offset such as +02:00, a zone's IANA name"),
             (&["--events", "errors"], "", "--events: \"errors\" is no class; there are error, conflict"),
-            (&["--last", "5000"], "", "5000 events of class error are more than can be kept"),
+            (&["--last", "500000"], "", "500000 events of class error are more than can be kept; the most is 100000"),
             (&["--since", "1h", "--until", "2h"], "", "--since is not before --until"),
             (&[], "maintenance:\n  logscan:\n    max_error: 5\n", "config/config.yaml:3: unknown field `max_error`"),
             (

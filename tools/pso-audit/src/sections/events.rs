@@ -3,6 +3,7 @@
 mod bursts;
 mod collect;
 mod line;
+mod said;
 mod settings;
 
 pub(crate) use collect::Events;
@@ -17,10 +18,10 @@ use bursts::Burst;
 use collect::{Event, Source};
 
 /// Its rules: without events on stdin nothing of them is looked for.
-pub(crate) const RULES: [&str; 3] = ["burst", "guessed", "failures_without_time"];
+pub(crate) const RULES: [&str; 4] = ["burst", "guessed", "failures_without_time", "events_left_out"];
 
-/// As many events of a class pso-logscan keeps at most.
-const MOST: u32 = 1_000;
+/// As many events of a class pso-logscan writes at most.
+const MOST: u64 = 100_000;
 
 /// So many times the count of a burst is high.
 const HIGH: u64 = 10;
@@ -41,7 +42,9 @@ impl Section for EventsOfLogs {
 
     fn look(&self, context: &Context, found: &mut Found) -> anyhow::Result<()> {
         let Some(events) = &context.events else {
-            found.note("no events were given: pso-logscan --since 7d --events security --last 1000 logs | pso-audit -");
+            found.note(
+                "no events were given: pso-logscan --since 7d --events security --last 100000 logs | pso-audit -",
+            );
             return Ok(());
         };
         judge(events, &context.settings.events, found);
@@ -85,11 +88,22 @@ fn totals(events: &Events, found: &mut Found) {
         events.kinds.iter().map(|(kind, (all, failed))| format!("{all} {kind} ({failed} failed)")).collect();
     found.note(if kinds.is_empty() { "no security events".to_owned() } else { kinds.join(", ") });
     if events.counted > events.seen {
-        found.note(format!(
-            "pso-logscan counted {} and wrote only the last {}, so bursts may be missed: give it --last {MOST} and, where that \
-             is not enough, a shorter --since",
+        // Whoever tries passwords can write as many lines after them as it takes.
+        let what = format!(
+            "pso-logscan counted {} events and wrote only the last {}: bursts before these are not seen",
             events.counted, events.seen
-        ));
+        );
+        let fix = if events.seen < MOST {
+            format!("pso-logscan --since 7d --events security --last {MOST} logs | pso-audit -")
+        } else {
+            "look more often, with a shorter --since".to_owned()
+        };
+        found.push(
+            Finding::new(Severity::Warning, "events_left_out", "stdin", what)
+                .with("counted", events.counted)
+                .with("seen", events.seen)
+                .fix(fix),
+        );
     }
     if events.left_out > 0 {
         found.unknown(format!(

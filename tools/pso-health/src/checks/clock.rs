@@ -140,7 +140,12 @@ fn of_http(client: &HttpClient, url: &str) -> Option<Ahead> {
     let answer = client.request("GET", url).send().ok()?;
     let after = now();
     let date = date(answer.header("date")?)?;
-    Some(Ahead::of(date, date + HTTP_LATENESS, before, after))
+    // What a cache has kept has the date of then, and in `Age` for how long it was kept (RFC 9111, 5.1), in whole seconds.
+    let (date, lateness) = match answer.header("age") {
+        Some(age) => (date + age.trim().parse::<u32>().map(f64::from).ok()?, HTTP_LATENESS + 1.0),
+        None => (date, HTTP_LATENESS),
+    };
+    Some(Ahead::of(date, date + lateness, before, after))
 }
 
 fn date(text: &str) -> Option<f64> {

@@ -1,18 +1,16 @@
 //! The numbers that are judged, their limits, and how bad it is to be beyond one.
 
+mod layers;
 mod quantities;
 mod section;
 
 use std::collections::BTreeMap;
-use std::path::Path;
 
-use anyhow::{Context as _, ensure};
 use pso_common::Severity;
-use pso_common::config::{Config, ConfigValue as _, FieldOr};
+use pso_common::config::ConfigValue as _;
 use pso_common::record::{HealthMetricRecord, Labels};
 
 pub(crate) use self::quantities::*;
-use self::section::{AlertsFile, Amount};
 use crate::finding::Finding;
 
 /// What a number is counted in, as the records name it.
@@ -146,67 +144,6 @@ impl Quantity {
 pub(crate) struct Limits(BTreeMap<&'static str, Bounds>);
 
 impl Limits {
-    /// Resolves the limits: flags (`NAME=WARNING[:CRITICAL]`), then our section, then `thresholds:` of `alerts`, then the
-    /// defaults.
-    ///
-    /// # Errors
-    /// When a layer holds a bad value, or `alerts` cannot be read. A missing `alerts` is fine.
-    pub(crate) fn resolve(
-        flags: &[String],
-        config: &Config,
-        section: &LimitsSection,
-        alerts: &Path,
-    ) -> anyhow::Result<Self> {
-        let text = match std::fs::read_to_string(alerts) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => String::new(),
-            Err(error) => return Err(error).with_context(|| format!("read {}", alerts.display())),
-        };
-        let alerts = Config::from_text(alerts, text, config.env().clone())?;
-        let thresholds = alerts.read::<AlertsFile>()?.thresholds.unwrap_or_default();
-        let flags = flags.iter().map(|flag| named(flag)).collect::<anyhow::Result<Vec<_>>>()?;
-        let mut limits = BTreeMap::new();
-        for quantity in QUANTITIES {
-            let name = quantity.name;
-            let flag = flags.iter().rev().find(|(flagged, _)| flagged.name == name).map(|(_, text)| text.as_str());
-            let bounds = match (flag, section.of(name)) {
-                (None, Some(FieldOr::Mapping(each))) => each.resolve(quantity, config)?,
-                (flag, in_file) => {
-                    let in_file = match in_file {
-                        Some(FieldOr::Field(field)) => Some(field.clone()),
-                        _ => None,
-                    };
-                    let key = format!("thresholds.{name}");
-                    let shared: Option<Amount> = alerts.pick(key.as_str()).file(thresholds.of(name)).optional()?;
-                    let source = alerts.effective().into_iter().find(|effective| effective.key == key);
-                    let source = source.map(|effective| effective.source).unwrap_or_default();
-                    let (first, critical) = split(flag);
-                    let bounds = config
-                        .pick(format!("maintenance.health.limits.{name}"))
-                        .flag_text(first)
-                        .file(&in_file)
-                        .other(&source, shared)
-                        .optional()?
-                        .map_or(quantity.default, |amount: Amount| quantity.first(amount.0));
-                    match critical {
-                        Some(text) => {
-                            let amount =
-                                Amount::parse(text).with_context(|| format!("--limit {name}: {}", Amount::EXPECTED))?;
-                            // Two numbers are all there is then.
-                            let own = bounds.each().next();
-                            own.map_or(Bounds::NONE, |(_, bound)| Bounds::NONE.with(Severity::Warning, Some(bound)))
-                                .with(Severity::Critical, amount.0)
-                        }
-                        None => bounds,
-                    }
-                }
-            };
-            in_order(quantity, bounds)?;
-            limits.insert(name, bounds);
-        }
-        Ok(Self(limits))
-    }
-
     /// A measured number as a finding; `detail` follows it in the message.
     pub(crate) fn judge(
         &self,
@@ -242,38 +179,9 @@ impl Limits {
     }
 }
 
-/// The quantity and the limit of a flag.
-fn named(flag: &str) -> anyhow::Result<(&'static Quantity, String)> {
-    let (name, text) = flag.split_once('=').context("--limit: expected NAME=WARNING or NAME=WARNING:CRITICAL")?;
-    let quantity = QUANTITIES.iter().find(|quantity| quantity.name == name.trim());
-    let known = || QUANTITIES.iter().map(|quantity| quantity.name).collect::<Vec<_>>().join(", ");
-    let quantity = quantity.with_context(|| format!("--limit: there is no {name:?}; there are {}", known()))?;
-    Ok((quantity, text.to_owned()))
-}
-
-/// `WARNING[:CRITICAL]`.
-fn split(flag: Option<&str>) -> (Option<&str>, Option<&str>) {
-    match flag.map(|text| text.split_once(':').map_or((text, None), |(first, second)| (first, Some(second)))) {
-        Some((first, second)) => (Some(first), second),
-        None => (None, None),
-    }
-}
-
-/// A milder bound that lies beyond a worse one would never be seen.
-fn in_order(quantity: &Quantity, bounds: Bounds) -> anyhow::Result<()> {
-    let all: Vec<_> = bounds.each().collect();
-    let crossed = all.windows(2).find(|pair| quantity.beyond(pair[0].1, pair[1].1));
-    ensure!(
-        crossed.is_none(),
-        "maintenance.health.limits.{}: the limits must get worse from warning to critical, found {}",
-        quantity.name,
-        all.iter().map(|(severity, bound)| format!("{severity} {}", plain(*bound))).collect::<Vec<_>>().join(", ")
-    );
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
+    use pso_common::config::Config;
     use pso_common::io::Env;
 
     use super::*;
@@ -323,6 +231,29 @@ mod tests {
     }
 
     #[test]
+    fn every_limit_that_holds_is_shown_with_its_source() {
+        let (_, config) = resolve(&["disk_usage=80:95"], "backup_age: 12h\ncpu_usage: {high: 9}\n", "").expect("valid");
+        let effective = config.effective();
+        let shown = |name: &str| {
+            let key = format!("maintenance.health.limits.{name}");
+            let found = effective.iter().find(|effective| effective.key == key);
+            found.map(|effective| (effective.shown.as_str(), effective.source.as_str()))
+        };
+        for (name, expected) in [
+            ("inode_usage", Some(("85", "default"))),
+            ("log_age", Some(("off", "default"))),
+            ("backup_age", Some(("43200", "c.yaml:1 (maintenance.health.limits.backup_age)"))),
+            ("backup_age.critical", Some(("180000", "default"))),
+            ("disk_usage", Some(("80", "flag"))),
+            ("disk_usage.critical", Some(("95", "flag"))),
+            ("cpu_usage.high", Some(("9", "c.yaml:2 (maintenance.health.limits.cpu_usage.high)"))),
+            ("cpu_usage", None),
+        ] {
+            assert_eq!(shown(name), expected, "{name}");
+        }
+    }
+
+    #[test]
     fn limits_by_severity() {
         let section = "cpu_usage: {warning: 70, critical: 95%}\nmemory_usage: off\ndisk_usage:\n  high: '${D:-90}'\n";
         let (limits, _) = resolve(&["certificate_time_left=30d:1h"], section, "").expect("valid");
@@ -349,8 +280,16 @@ mod tests {
             message.contains("c.yaml:2: maintenance.health.limits.cpu_usage.warning: expected a number"),
             "{message}"
         );
-        let message = error(&[], "cpu_usage: {warning: 9, critical: 8}\n", "");
-        assert!(message.contains("must get worse from warning to critical, found warning 9, critical 8"), "{message}");
+        let message = error(&[], "cpu_usage:\n  warning: 9\n  critical: 8\n", "");
+        assert_eq!(
+            message,
+            "c.yaml:2 (maintenance.health.limits.cpu_usage.warning): the limits must get worse from warning to critical, \
+             found warning 9, critical 8"
+        );
+        let message = error(&["cpu_usage=9:8"], "cpu_usage: 7\n", "");
+        assert!(message.starts_with("--limit cpu_usage: the limits must get worse"), "{message}");
+        let message = error(&["cpu_usage=9:8:7"], "", "");
+        assert!(message.starts_with("--limit cpu_usage: expected a number of 0 or more"), "{message}");
         assert!(error(&["cpu=3"], "", "").contains("there is no \"cpu\"; there are cpu_usage, memory_usage"));
         assert!(error(&["cpu_usage"], "", "").contains("expected NAME=WARNING"));
         assert!(error(&["cpu_usage=x"], "", "").contains("the flag for maintenance.health.limits.cpu_usage"));

@@ -4,6 +4,10 @@ use std::time::{Duration, Instant};
 
 use pso_common::Severity;
 
+/// How long a supervisor may take to make room for a word.
+#[cfg(target_os = "linux")]
+const PATIENCE: Duration = Duration::from_secs(1);
+
 /// The other end of `NOTIFY_SOCKET`; without one nothing is sent.
 pub(super) struct Notify {
     /// Half of systemd's patience (`sd_watchdog_enabled(3)`).
@@ -46,9 +50,27 @@ fn watchdog() -> Option<Duration> {
 
 #[cfg(target_os = "linux")]
 fn tell(states: &[&str]) {
-    let states: Vec<_> = states.iter().map(|state| sd_notify::NotifyState::Custom(state)).collect();
-    // Without systemd there is nobody to tell, and a socket that is gone is no reason to stop watching.
-    let _ = sd_notify::notify(&states);
+    if let Some(name) = std::env::var_os("NOTIFY_SOCKET") {
+        // A socket that is gone is no reason to stop watching.
+        let _ = send(&name, &states.join("\n"));
+    }
+}
+
+/// `sd_notify` of the crate does not know names that begin with `@`, sockets without a file, as container managers have them.
+#[cfg(target_os = "linux")]
+fn send(name: &std::ffi::OsStr, text: &str) -> std::io::Result<()> {
+    use std::os::linux::net::SocketAddrExt as _;
+    use std::os::unix::ffi::OsStrExt as _;
+    use std::os::unix::net::{SocketAddr, UnixDatagram};
+
+    let address = match name.as_bytes().strip_prefix(b"@") {
+        Some(name) => SocketAddr::from_abstract_name(name)?,
+        None => SocketAddr::from_pathname(name)?,
+    };
+    let socket = UnixDatagram::unbound()?;
+    // Whoever does not read must not stop us.
+    socket.set_write_timeout(Some(PATIENCE))?;
+    socket.send_to_addr(text.as_bytes(), &address).map(drop)
 }
 
 #[cfg(not(target_os = "linux"))]

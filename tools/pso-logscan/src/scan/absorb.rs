@@ -8,10 +8,13 @@ use crate::scan::tally::{Counts, MAX_TYPES, OTHER_TYPES};
 impl Counts {
     /// Adds what was counted of later inputs. The result is that of counting these after what is here already, except
     /// for which types are told apart once there are too many of them.
-    pub(crate) fn absorb(&mut self, other: Self, rules: &Rules) {
+    pub(crate) fn absorb(&mut self, mut other: Self, rules: &Rules) {
         self.gathered.absorb(other.gathered);
         for class in rules.classes.all() {
-            let Some(part) = other.classes.get(class) else { continue };
+            if other.classes.get(class).is_none() {
+                continue;
+            }
+            let part = other.classes.take(class);
             let tally = self.classes.get_mut(class);
             tally.sum.add(part.sum);
             // In the order of their names, so that the result does not depend on where a table has put them.
@@ -26,9 +29,7 @@ impl Counts {
                     }
                 }
             }
-            for event in &part.latest.events {
-                tally.latest.add(rules.keep.value(class), event.clone());
-            }
+            tally.latest.absorb(rules.keep.value(class), part.latest);
             tally.histogram.missing += part.histogram.missing;
             for (&bucket, &count) in &part.histogram.sums {
                 tally.histogram.add(None, Some(bucket), count, &mut self.room);

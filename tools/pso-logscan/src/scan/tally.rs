@@ -11,6 +11,10 @@ use crate::templates::Gathered;
 
 /// Bytes of an event's line that are kept.
 pub(crate) const MAX_EVENT_BYTES: usize = 8 << 10;
+/// Bytes of an event's line where so many events are wanted ([`MANY_EVENTS`]) that long lines would fill the memory.
+pub(crate) const MAX_BYTES_OF_MANY: usize = 1 << 10;
+/// More wanted events than this are many.
+pub(crate) const MANY_EVENTS: usize = 1_000;
 /// Bytes of an example that are kept.
 pub(crate) const MAX_EXAMPLE_BYTES: usize = 512;
 /// Types of a class that are counted one by one; words that are really numbers or names must not fill the memory.
@@ -92,7 +96,11 @@ impl Latest {
     /// Puts an event in its place, if it is among the last `keep`. The one that has to go leaves its memory behind:
     /// in a log that is in order each event drives out another.
     fn insert(&mut self, keep: usize, position: Position, r#type: Option<&str>, line: &[u8]) {
-        let place = self.events.iter().rposition(|other| other.position <= position).map_or(0, |before| before + 1);
+        let place = match self.events.back() {
+            // In a log that is in order, always.
+            Some(last) if last.position <= position => self.events.len(),
+            _ => self.events.partition_point(|other| other.position <= position),
+        };
         let full = self.events.len() >= keep;
         if full && place == 0 {
             return;
@@ -100,13 +108,12 @@ impl Latest {
         let oldest = if full { self.events.pop_front() } else { None };
         let mut event = oldest.unwrap_or_else(|| Event { position, r#type: None, line: Excerpt::default() });
         event.position = position;
-        event.line.refill(line, MAX_EVENT_BYTES);
+        event.line.refill(line, if keep > MANY_EVENTS { MAX_BYTES_OF_MANY } else { MAX_EVENT_BYTES });
         match (&mut event.r#type, r#type) {
             (Some(old), Some(new)) => new.clone_into(old),
             (old, new) => *old = new.map(str::to_owned),
         }
         let place = place - usize::from(full);
-        // In a log that is in order, always.
         if place == self.events.len() {
             self.events.push_back(event);
         } else {
@@ -114,16 +121,16 @@ impl Latest {
         }
     }
 
-    /// The same for an event that was kept before.
-    pub(super) fn add(&mut self, keep: usize, event: Event) {
-        let place =
-            self.events.iter().rposition(|other| other.position <= event.position).map_or(0, |before| before + 1);
-        if self.events.len() < keep {
-            self.events.insert(place, event);
-        } else if place > 0 {
-            self.events.insert(place, event);
-            self.events.pop_front();
+    /// Adds those of later inputs; of two at the same place those that are here come first.
+    pub(super) fn absorb(&mut self, keep: usize, other: Self) {
+        let is_later = |first: &Event| self.events.back().is_none_or(|last| last.position <= first.position);
+        let in_order = other.events.front().is_none_or(is_later);
+        self.events.extend(other.events);
+        if !in_order {
+            // Of two runs in order it is a merge.
+            self.events.make_contiguous().sort_by_key(|event| event.position);
         }
+        self.events.drain(..self.events.len().saturating_sub(keep));
     }
 }
 
@@ -293,6 +300,37 @@ mod tests {
         assert_eq!(latest(3, &[(5, 1), (5, 2), (5, 3), (4, 4)]), [1, 2, 3]);
         assert_eq!(latest(2, &[(0, 1), (7, 2), (0, 3)]), [3, 2]);
         assert_eq!(latest(0, &[(1, 1)]), [0; 0]);
+    }
+
+    #[test]
+    fn the_latest_of_two_parts_are_those_of_the_whole() {
+        let all = [(5, 1), (2, 2), (0, 3), (9, 4), (5, 5), (5, 6), (1, 7)];
+        for keep in 0..9 {
+            for cut in 0..=all.len() {
+                let part = |order: &[(i64, u64)]| {
+                    let mut latest = Latest::default();
+                    for &(at, line) in order {
+                        let position = Position { at: (at > 0).then_some(Moment(at)), file: 0, line, offset: 0 };
+                        latest.insert(keep, position, None, b"line");
+                    }
+                    latest
+                };
+                let mut both = part(&all[..cut]);
+                both.absorb(keep, part(&all[cut..]));
+                let lines: Vec<u64> = both.events.iter().map(|event| event.position.line).collect();
+                assert_eq!(lines, latest(keep, &all), "the last {keep}, cut at {cut}");
+            }
+        }
+    }
+
+    #[test]
+    fn where_many_are_kept_long_lines_are_cut_earlier() {
+        for (keep, kept) in [(1_000, 3_000), (1_001, 1 << 10)] {
+            let mut latest = Latest::default();
+            latest.insert(keep, Position { at: None, file: 0, line: 1, offset: 0 }, None, &[b'x'; 3_000]);
+            let line = &latest.events[0].line;
+            assert_eq!((line.bytes.len(), line.cut), (kept, 3_000 - kept));
+        }
     }
 
     #[test]

@@ -51,7 +51,11 @@ fn listens_everywhere(values: &Values) -> Option<Finding> {
         let message = "the server listens on every address that this machine has or will get; pg_hba.conf and the firewall alone \
                        decide who comes in";
         let finding = Finding::new(Severity::Info, "listen_addresses", "listen_addresses", message);
-        finding.with("listen_addresses", list).fix(values.fix("listen_addresses", "localhost"))
+        // With localhost alone whoever comes from elsewhere is locked out.
+        let fix = values.fix("listen_addresses", "localhost");
+        finding.with("listen_addresses", list).fix(format!(
+            "-- add each address of this machine that clients or standbys elsewhere connect to: 'localhost, 10.0.0.5'\n{fix}"
+        ))
     })
 }
 

@@ -59,7 +59,8 @@ fn judge(routine: &Routine) -> Vec<Finding> {
     }
     if routine.definer && routine.owner_superuser && routine.for_everybody {
         let message = "every role may run it, and it runs as a superuser";
-        findings.push(new(Severity::High, "definer_superuser_public", message).fix(&revoke));
+        let fix = format!("{revoke};\n-- then GRANT EXECUTE to the roles that need it");
+        findings.push(new(Severity::High, "definer_superuser_public", message).fix(fix));
     }
     if routine.untrusted {
         let message = "it is written in a language that can do whatever PostgreSQL's own user can on the server: files, programs, \

@@ -35,7 +35,21 @@ fn judge(values: &Values, version_num: i32) -> Vec<Finding> {
                        mappings; use \\password, which sends the hash only, and keep the log closed to others";
         findings.push(finding("log_statement", message, "none"));
     }
+    findings.extend(file_mode(values));
     findings
+}
+
+/// The server's own log files; without the collector it writes none.
+fn file_mode(values: &Values) -> Option<Finding> {
+    let mode: u32 = values.get("log_file_mode")?.parse().ok()?;
+    (values.is("logging_collector", "on") && mode & 0o007 != 0).then(|| {
+        let message =
+            "every user of the server's machine may read its log: statements with their data, and sometimes passwords";
+        let finding = Finding::new(Severity::Warning, "log_file_mode", "log_file_mode", message);
+        finding
+            .with("log_file_mode", format!("{mode:04o}"))
+            .fix(values.fix("log_file_mode", &format!("{:04o}", mode & !0o007)))
+    })
 }
 
 #[cfg(test)]
@@ -57,5 +71,13 @@ mod tests {
         assert_eq!(rules(&[("log_connections", "receipt")], 180_000), []);
         let (_, fix) = rules(&[("log_connections", "")], 180_000).remove(0);
         assert!(fix.starts_with("ALTER SYSTEM SET log_connections = 'receipt,authentication,authorization'"), "{fix}");
+    }
+
+    #[test]
+    fn a_log_that_everybody_reads_is_told_where_there_is_one() {
+        // As reset_val shows it: 420 is 0644, 416 is 0640.
+        let told = |collector, mode| rules(&[("logging_collector", collector), ("log_file_mode", mode)], 150_000);
+        assert_eq!(told("on", "420")[0].1, "ALTER SYSTEM SET log_file_mode = '0640';\nSELECT pg_reload_conf()");
+        assert_eq!((told("on", "416"), told("on", "384"), told("off", "420")), (vec![], vec![], vec![]));
     }
 }

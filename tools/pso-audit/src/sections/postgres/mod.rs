@@ -3,6 +3,7 @@
 //! One read-only session, as whatever role the tools have. What that role may not see is a note with the way to show it; no
 //! part keeps the others from being looked at. Each part is a file: a query of `queries/`, and a pure function over its rows.
 
+mod commands;
 mod data_folder;
 mod encryption;
 mod extensions;
@@ -12,9 +13,11 @@ mod hba;
 mod logging;
 mod mappings;
 mod passwords;
+mod policies;
 mod public;
 mod roles;
 mod server;
+mod sessions;
 mod settings;
 mod version;
 
@@ -33,21 +36,30 @@ type Part = (&'static str, fn(&mut Server, &mut Found) -> Result<(), Failure>);
 const PARTS: &[Part] = &[
     ("version", version::look),
     ("encryption", encryption::look),
+    ("sessions", sessions::look),
     ("pg_hba.conf", hba::look),
     ("roles", roles::look),
     ("passwords", passwords::look),
     ("rights of PUBLIC", public::look),
+    ("policies", policies::look),
     ("functions", functions::look),
     ("extensions", extensions::look),
     ("user mappings", mappings::look),
     ("logging", logging::look),
+    ("commands", commands::look),
     ("configuration files", files::look),
     ("data folder", data_folder::look),
 ];
 
+/// What one step of the section may take, in whole tenths of a second: it is shown when it is over.
+fn third(left: Duration) -> Duration {
+    let tenths = u64::try_from((left / 3).as_millis() / 100).unwrap_or(u64::MAX / 100);
+    Duration::from_millis((tenths * 100).max(1))
+}
+
 /// The connection with time-outs that end before the section has to. A time-out of 0 is none.
 fn within(settings: &PgSettings, left: Duration) -> PgSettings {
-    let third = (left / 3).max(Duration::from_millis(1));
+    let third = third(left);
     let bounded = |timeout: Duration| if timeout.is_zero() { third } else { timeout.min(third) };
     let mut within = settings.clone();
     within.connect_timeout = bounded(settings.connect_timeout);
@@ -81,11 +93,24 @@ impl Section for Postgres {
             }
             match look(&mut server, found) {
                 Ok(()) => {}
-                Err(Failure::Hidden(text)) => found.note(format!("{name}: {text}")),
+                Err(Failure::Hidden(text)) => {
+                    found.note(format!("{name}: the role {} may not read it: {text}", server.facts.role_quoted));
+                }
                 Err(Failure::Unknown(text)) => found.unknown(format!("{name}: {text}")),
                 Err(Failure::Lost(text)) => anyhow::bail!("{name}: the connection is lost: {text}"),
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn time_outs_are_short_enough_and_short_to_read() {
+        assert_eq!(third(Duration::from_micros(5_399_947)), Duration::from_millis(1700));
+        assert!(!third(Duration::ZERO).is_zero());
     }
 }

@@ -14,6 +14,8 @@ const MOST: usize = 500;
 struct Schema {
     schema: String,
     quoted: String,
+    /// Who makes objects there; quoted where it must be.
+    makers: Vec<String>,
     grantors: Option<Vec<String>>,
 }
 
@@ -51,11 +53,10 @@ struct DefaultRights {
 }
 
 pub(super) fn look(server: &mut Server, found: &mut Found) -> Result<(), Failure> {
-    let schemas: Vec<Schema> = server.rows(include_str!("../../../queries/schemas.sql"))?;
-    let rights: Vec<DatabaseRights> = {
-        let role = server.options.deployment_role.clone();
-        server.rows_with(include_str!("../../../queries/database_rights.sql"), &[&role])?
-    };
+    let role = server.options.deployment_role.clone();
+    let schemas: Vec<Schema> = server.rows_with(include_str!("../../../queries/schemas.sql"), &[&role])?;
+    let rights: Vec<DatabaseRights> =
+        server.rows_with(include_str!("../../../queries/database_rights.sql"), &[&role])?;
     let mut tables: Vec<Table> = server.rows(include_str!("../../../queries/tables.sql"))?;
     let defaults: Vec<DefaultRights> = server.rows(include_str!("../../../queries/default_privileges.sql"))?;
     if tables.len() > MOST {
@@ -83,7 +84,12 @@ fn schema(row: &Schema) -> Finding {
                    that was meant, and runs with the rights of whoever calls it (CVE-2018-1058)";
     let finding = Finding::new(Severity::Warning, "schema_public_create", &row.schema, message);
     let revoke = format!("REVOKE CREATE ON SCHEMA {} FROM PUBLIC", row.quoted);
-    finding.fix(revoked(&revoke, row.grantors.as_deref()))
+    let revoke = revoked(&revoke, row.grantors.as_deref());
+    if row.makers.is_empty() {
+        return finding.fix(revoke);
+    }
+    // A new version of the service may have tables to make.
+    finding.fix(format!("GRANT CREATE ON SCHEMA {} TO {};\n{revoke}", row.quoted, row.makers.join(", ")))
 }
 
 fn database(row: &DatabaseRights, name: &str, quoted: &str) -> Finding {
@@ -126,7 +132,7 @@ fn table(row: &Table) -> Finding {
         Finding::new(Severity::Warning, "table_public", &row.relation, message).with("rights", row.rights.join(", "));
     let kind = if row.sequence { "SEQUENCE" } else { "TABLE" };
     let revoke = format!("REVOKE ALL ON {kind} {} FROM PUBLIC", row.relation);
-    finding.fix(revoked(&revoke, row.grantors.as_deref()))
+    finding.fix(format!("{};\n-- then GRANT to the roles that need it", revoked(&revoke, row.grantors.as_deref())))
 }
 
 fn default_privileges(row: &DefaultRights) -> Finding {
@@ -176,6 +182,16 @@ mod tests {
     }
 
     #[test]
+    fn who_makes_tables_may_go_on() {
+        let fix = |makers: &str| {
+            let (schema_name, quoted) = ("S".to_owned(), "\"S\"".to_owned());
+            schema(&Schema { schema: schema_name, quoted, makers: words(makers), grantors: None }).record.fix
+        };
+        assert_eq!(fix(""), "REVOKE CREATE ON SCHEMA \"S\" FROM PUBLIC");
+        assert_eq!(fix("a b"), "GRANT CREATE ON SCHEMA \"S\" TO a, b;\nREVOKE CREATE ON SCHEMA \"S\" FROM PUBLIC");
+    }
+
+    #[test]
     fn a_long_list_is_cut() {
         let names: Vec<String> = (0..23).map(|at| format!("r{at}")).collect();
         assert!(shortened(&names).ends_with("r19 and 3 more") && shortened(&names[..2]) == "r0, r1");
@@ -187,10 +203,13 @@ mod tests {
             table(&Table { relation: "s.\"T\"".to_owned(), sequence: false, rights: words(rights), grantors: None })
         };
         let read = judged("SELECT");
-        assert!(read.message.ends_with("read it") && read.record.fix == "REVOKE ALL ON TABLE s.\"T\" FROM PUBLIC");
+        assert!(
+            read.message.ends_with("read it")
+                && read.record.fix.starts_with("REVOKE ALL ON TABLE s.\"T\" FROM PUBLIC;\n--")
+        );
         assert!(judged("INSERT SELECT").message.ends_with("change it"));
         let sequence =
             table(&Table { relation: "s.q".to_owned(), sequence: true, rights: words("USAGE"), grantors: None });
-        assert_eq!(sequence.record.fix, "REVOKE ALL ON SEQUENCE s.q FROM PUBLIC");
+        assert!(sequence.record.fix.starts_with("REVOKE ALL ON SEQUENCE s.q FROM PUBLIC"));
     }
 }

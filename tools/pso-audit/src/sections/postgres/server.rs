@@ -46,7 +46,7 @@ pub(crate) struct Facts {
 /// Why a part could not be looked at.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Failure {
-    /// It is not for this role; no failure of anything.
+    /// It is not for this role, in the server's words; no failure of anything.
     Hidden(String),
     /// Could not tell.
     Unknown(String),
@@ -73,7 +73,9 @@ impl Server {
         let facts = server.rows(include_str!("../../../queries/server.sql")).map_err(look)?;
         server.facts = facts.into_iter().next().context("the server says nothing about itself")?;
         let settings: Vec<Setting> = server.rows(include_str!("../../../queries/settings.sql")).map_err(look)?;
-        server.values = Values::new(settings);
+        let values = Values::new(settings);
+        server.values =
+            Values { database: server.facts.database_quoted.clone(), role: server.facts.role_quoted.clone(), ..values };
         Ok(server)
     }
 
@@ -115,7 +117,7 @@ impl Server {
         match code {
             // A FATAL comes before the connection is seen to be closed.
             _ if self.client.is_closed() || code.starts_with("57P0") || code.starts_with("08") => Failure::Lost(text),
-            "42501" => Failure::Hidden(format!("the role {} may not read it: {text}", self.facts.role_quoted)),
+            "42501" => Failure::Hidden(text),
             "57014" => Failure::Unknown(format!(
                 "no answer within {} (maintenance.postgres.statement_timeout): {text}",
                 self.pg.statement_timeout.show()
@@ -141,11 +143,17 @@ struct Setting {
 
 /// The settings that rules judge.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct Values(BTreeMap<String, Setting>);
+pub(crate) struct Values {
+    settings: BTreeMap<String, Setting>,
+    /// This session's, as identifiers in SQL: a setting may be theirs alone.
+    database: String,
+    role: String,
+}
 
 impl Values {
     fn new(settings: Vec<Setting>) -> Self {
-        Self(settings.into_iter().map(|setting| (setting.name.clone(), setting)).collect())
+        let settings = settings.into_iter().map(|setting| (setting.name.clone(), setting)).collect();
+        Self { settings, ..Self::default() }
     }
 
     /// Values that PostgreSQL's file gives, for tests of rules.
@@ -162,12 +170,12 @@ impl Values {
 
     /// How many were read.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.settings.len()
     }
 
     /// The value of a setting; none where this role may not see it.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name)?.value.as_deref()
+        self.settings.get(name)?.value.as_deref()
     }
 
     /// Whether a switch is on; false where it is not seen.
@@ -183,15 +191,23 @@ impl Values {
 
     /// How to set it to `value`. What stands on the server's command line ALTER SYSTEM does not reach.
     pub(crate) fn fix(&self, name: &str, value: &str) -> String {
-        let setting = self.0.get(name);
+        let setting = self.settings.get(name);
         if setting.is_some_and(|setting| setting.source == "command line") {
             return format!(
                 "start the server with -c {name}={value}: it is given on its command line, which wins over ALTER SYSTEM"
             );
         }
+        // What was set for a database or a role wins over ALTER SYSTEM, and its RESET counts from the next session on.
+        let Self { database, role, .. } = self;
+        let own = match setting.map_or("", |setting| setting.source.as_str()) {
+            "database" => format!("ALTER DATABASE {database} RESET {name};\n"),
+            "user" => format!("ALTER ROLE {role} RESET {name};\n"),
+            "database user" => format!("ALTER ROLE {role} IN DATABASE {database} RESET {name};\n"),
+            _ => String::new(),
+        };
         let restart = setting.is_some_and(|setting| setting.context == "postmaster");
         let then = if restart { "-- then restart the server" } else { "SELECT pg_reload_conf()" };
-        format!("ALTER SYSTEM SET {name} = '{value}';\n{then}")
+        format!("{own}ALTER SYSTEM SET {name} = '{value}';\n{then}")
     }
 }
 
@@ -219,7 +235,16 @@ mod tests {
         let mut values = Values::of(&[("ssl", "off"), ("listen_addresses", "*")]);
         assert_eq!(values.fix("ssl", "on"), "ALTER SYSTEM SET ssl = 'on';\nSELECT pg_reload_conf()");
         assert!(values.fix("listen_addresses", "localhost").ends_with("restart the server"));
-        values.0.get_mut("ssl").expect("there").source = "command line".to_owned();
+        values.settings.get_mut("ssl").expect("there").source = "command line".to_owned();
         assert!(values.fix("ssl", "on").starts_with("start the server with -c ssl=on"));
+        (values.database, values.role) = ("\"a b\"".to_owned(), "me".to_owned());
+        for (source, first) in [
+            ("database", "ALTER DATABASE \"a b\" RESET ssl;\n"),
+            ("user", "ALTER ROLE me RESET ssl;\n"),
+            ("database user", "ALTER ROLE me IN DATABASE \"a b\" RESET ssl;\n"),
+        ] {
+            values.settings.get_mut("ssl").expect("there").source = source.to_owned();
+            assert!(values.fix("ssl", "on").starts_with(&format!("{first}ALTER SYSTEM SET ssl = 'on'")), "{source}");
+        }
     }
 }

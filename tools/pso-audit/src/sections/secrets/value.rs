@@ -12,7 +12,7 @@ pub(super) enum Standing {
 }
 
 /// Passwords that come with software, and that are tried first.
-const DEFAULTS: [&str; 24] = [
+const DEFAULTS: [&str; 30] = [
     "postgres",
     "postgresql",
     "password",
@@ -37,10 +37,16 @@ const DEFAULTS: [&str; 24] = [
     "12345678",
     "123456789",
     "sync_user",
+    "pass",
+    "passwd",
+    "pw",
+    "mdp",
+    "motdepasse",
+    "mot_de_passe",
 ];
 
 /// Words that stand where a value would.
-const WORDS: [&str; 34] = [
+const WORDS: [&str; 43] = [
     "null",
     "nil",
     "none",
@@ -75,19 +81,34 @@ const WORDS: [&str; 34] = [
     "prompt",
     "stdin",
     "ask",
+    "read",
+    "write",
+    "files",
+    // `the --password option`
+    "option",
+    "options",
+    "flag",
+    "and",
+    "or",
+    "is",
 ];
 
 /// Whether a password is one of those that are tried first; `names` are the user's and the database's.
 pub(super) fn is_default(password: &str, names: &[&str]) -> bool {
     let is = |word: &&str| password.eq_ignore_ascii_case(word);
-    DEFAULTS.iter().any(is) || names.iter().any(is)
+    // `CHANGE_ME_PLEASE`
+    let begins = |word: &str| password.get(..word.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(word));
+    DEFAULTS.iter().any(is) || names.iter().any(is) || ["changeme", "change_me", "change-me"].into_iter().any(begins)
 }
 
 /// What the value is, as it stands in the text, with its quotes.
 pub(super) fn standing(raw: &[u8]) -> Standing {
     let raw = raw.trim_ascii();
+    // The brackets of `postgresql://[user[:password]@]`.
+    let raw = raw.strip_suffix(b"]").filter(|rest| !rest.contains(&b'[')).unwrap_or(raw);
     let value = match raw {
         [b'"', inner @ .., b'"'] | [b'\'', inner @ .., b'\''] => inner,
+        [b'"', inner @ ..] => inner,
         bare => bare,
     };
     let text = String::from_utf8_lossy(value);
@@ -115,8 +136,14 @@ fn is_placeholder(text: &str) -> bool {
     let is_enclosed = |(open, close): &(&str, &str)| lower.starts_with(open) && lower.ends_with(close);
     is_one_letter
         // `$x`, `$(cat file)`, `(Get-Content …)`, `*alias`, `@file`, `#{x}`, a backtick.
-        || matches!(first, '$' | '(' | '*' | '@' | '`' | '#')
-        || [("<", ">"), ("{{", "}}"), ("{", "}"), ("%", "%"), ("[", "]"), ("!vault", "")].iter().any(is_enclosed)
+        || matches!(first, '$' | '(' | '*' | '@' | '`' | '#' | '<')
+        // What another program fills in, an expression that is searched for, a path.
+        || ["%s", "%v", "%d", "%q", r"\s", r"\w", r"\d", ".*", ".+", "[^", "./", "../", "~/"].iter().any(|start| lower.starts_with(start))
+        || ["[filtered", "[redacted", "[hidden", "[masked", "[removed", "[protected", "enc[", "env(", "op://", "vault://"]
+            .iter()
+            .any(|start| lower.starts_with(start))
+        || is_long_path(text)
+        || [("{{", "}}"), ("{", "}"), ("%", "%"), ("[", "]"), ("!vault", "")].iter().any(is_enclosed)
         || lower.contains("$(") || lower.contains("${") || lower.contains("$env:")
         || ["env:", "file:", "vault:", "secret:", "ref:", "/run/secrets/", "os.environ", "process.env", "your_", "your-", "my_", "xxx"]
             .iter()
@@ -125,10 +152,50 @@ fn is_placeholder(text: &str) -> bool {
         || WORDS.contains(&lower.trim_end_matches([';', ',', '.']))
 }
 
+/// `/run/secrets/pg`, `secret/data/pg`: words between slashes. What base64 gives has digits, signs and capitals in it.
+fn is_long_path(text: &str) -> bool {
+    let is_plain = |c: char| c.is_ascii_lowercase() || matches!(c, '/' | '.' | '_' | '-');
+    text.matches('/').count() >= 2
+        && if text.starts_with('/') {
+            text.chars().all(|c| c.is_ascii_alphanumeric() || is_plain(c))
+                && text.split('/').all(|part| part.len() < 24)
+        } else {
+            text.chars().all(is_plain)
+        }
+}
+
+/// A folder, as of `pwd`.
+pub(super) fn is_path(raw: &[u8]) -> bool {
+    let text: Vec<u8> = raw.iter().copied().filter(|byte| !matches!(byte, b'"' | b'\'')).collect();
+    matches!(text[..], [b'/' | b'.' | b'~', ..] | [_, b':', b'\\' | b'/', ..])
+}
+
+/// As documentation shows them: `AKIA…EXAMPLE`, `ghp_xxxxxxxx`.
+pub(super) fn is_example(found: &[u8]) -> bool {
+    let is_same = |part: &[u8]| part.iter().all(|byte| byte.eq_ignore_ascii_case(&part[0]));
+    found.ends_with(b"EXAMPLE") || found.windows(8).any(|part| part[0] != b'-' && is_same(part))
+}
+
+/// Whether a word has letters and digits, and is long enough for a password.
+pub(super) fn is_mixed(raw: &[u8]) -> bool {
+    let word: Vec<u8> = raw.iter().copied().filter(|byte| !matches!(byte, b'"' | b'\'')).collect();
+    // A moment, a version, a size: it begins with a digit and has few letters.
+    let letters = word.iter().filter(|byte| byte.is_ascii_alphabetic()).count();
+    word.len() >= 8 && word.iter().any(u8::is_ascii_digit) && letters >= 3 && !is_stamp(&word)
+}
+
+/// `2025-06-12T…`
+fn is_stamp(word: &[u8]) -> bool {
+    matches!(word, [a, b, c, d, b'-', e, f, b'-', ..] if [a, b, c, d, e, f].into_iter().all(u8::is_ascii_digit))
+}
+
 /// Whether a word of a log looks made by a machine: of some length, with letters and digits.
 pub(super) fn is_random(raw: &[u8]) -> bool {
     let word: Vec<u8> = raw.iter().copied().filter(|byte| !matches!(byte, b'"' | b'\'')).collect();
-    word.len() >= 12 && word.iter().any(u8::is_ascii_digit) && word.iter().any(u8::is_ascii_alphabetic)
+    word.len() >= 12
+        && word.iter().any(u8::is_ascii_digit)
+        && word.iter().any(u8::is_ascii_alphabetic)
+        && !is_stamp(&word)
 }
 
 /// Words that follow `password=` in logs and say how it went.

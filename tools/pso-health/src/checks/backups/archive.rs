@@ -16,6 +16,9 @@ use time::macros::format_description;
 /// A note that is larger is none.
 const LONGEST_NOTE: u64 = 1 << 20;
 
+/// The end of an archive alone has so many bytes (APPNOTE 4.3.16): what is smaller is none.
+const SMALLEST_ZIP: u64 = 22;
+
 /// A backup that is being made is written to all the time; one that was not for so long is left over.
 const LEFT_OVER: Duration = Duration::from_secs(3600);
 
@@ -55,10 +58,14 @@ pub(super) struct Note {
 }
 
 impl Archive {
-    /// Whether all of these components are in it. One that nobody has noted anything of counts as whole.
+    /// Whether all of these components are in it. One that nobody has noted anything of counts as whole, if it can be an
+    /// archive at all.
     pub(super) fn holds(&self, wanted: &[Component]) -> bool {
         let has = |note: &Note, wanted: Component| note.components.iter().any(|own| own == wanted.as_str());
-        self.note.as_ref().map_or(true, |note| wanted.iter().all(|wanted| has(note, *wanted)))
+        match &self.note {
+            Ok(note) => wanted.iter().all(|wanted| has(note, *wanted)),
+            Err(_) => self.size >= SMALLEST_ZIP,
+        }
     }
 
     /// Whether their sizes can be compared: the same components, encrypted or not.
@@ -107,7 +114,13 @@ impl Found {
                 None if written.until(now) > LEFT_OVER => self.left_over.push(name.to_owned()),
                 None => {}
                 Some(named) => {
-                    let note = note(&entry.path(), data.len());
+                    let mut note = note(&entry.path(), data.len());
+                    // As `pso-backup` has it, which cannot look into an encrypted one either: its name tells of when it is.
+                    if name.ends_with(".age")
+                        && note.as_ref().is_ok_and(|note| !name.starts_with(&note.taken_at.compact()))
+                    {
+                        note = Err(format!("{name}.json: it was noted of another archive"));
+                    }
                     // Other programs name theirs by the local time, which may lie ahead of ours.
                     let by_name = if named > now { written } else { named };
                     let taken_at = note.as_ref().map_or(by_name, |note| note.taken_at);

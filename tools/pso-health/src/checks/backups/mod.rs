@@ -107,7 +107,10 @@ impl Looker<'_> {
     fn tell(&self, found: &Found) {
         let now = self.context.now;
         let wanted = &self.context.settings.backup_components;
-        let Some(newest) = found.archives.iter().find(|archive| archive.holds(wanted)) else {
+        let whole = || found.archives.iter().filter(|archive| archive.holds(wanted));
+        // One that a wrong clock has dated must not be the newest for years, and hide that there are no others.
+        let newest = whole().find(|archive| !is_ahead(archive, now)).or_else(|| whole().next());
+        let Some(newest) = newest else {
             let (severity, message) = if found.archives.is_empty() {
                 (Severity::Warning, format!("there is no archive in {} yet; `pso-backup` makes one", self.shown))
             } else {
@@ -122,7 +125,11 @@ impl Looker<'_> {
         };
         self.metric(&limits::BACKUP_AGE, newest.taken_at.until(now).as_secs_f64(), &newest.name);
         self.size(newest, found);
-        let doubts = doubts(newest, now);
+        let mut doubts = doubts(newest, now);
+        if let Some(ahead) = whole().find(|archive| is_ahead(archive, now) && archive.name != newest.name) {
+            let from_now = span(now.until(ahead.taken_at));
+            doubts.push(format!("{} was taken {from_now} from now: a clock is wrong, or was", ahead.name));
+        }
         let severity = if doubts.is_empty() { Severity::Ok } else { Severity::Warning };
         let mut message = format!("{} archives; {}, {}", found.archives.len(), newest.name, bytes(newest.size));
         for said in verified(newest, now).into_iter().chain(doubts) {
@@ -180,10 +187,14 @@ fn verified(archive: &Archive, now: Timestamp) -> Option<String> {
     Some(format!("verified {} ago", span(at.until(now))))
 }
 
+fn is_ahead(archive: &Archive, now: Timestamp) -> bool {
+    now.until(archive.taken_at) > CLOCK_TOLERANCE
+}
+
 /// What speaks against relying on it.
 fn doubts(archive: &Archive, now: Timestamp) -> Vec<String> {
     let mut doubts = Vec::new();
-    if now.until(archive.taken_at) > CLOCK_TOLERANCE {
+    if is_ahead(archive, now) {
         doubts.push(format!("it was taken {} from now: a clock is wrong", span(now.until(archive.taken_at))));
     }
     let verify = "`pso-backup verify latest` does";

@@ -5,6 +5,7 @@ mod paths;
 mod place;
 
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
 use pso_common::Severity;
@@ -44,11 +45,15 @@ impl Check for Disk {
         let started = Instant::now();
         let settings = &context.settings;
         let mut seen = Vec::new();
+        let mut read_only_mounts = BTreeSet::new();
         let mut looked_at = 0;
         self.looks.at(&settings.paths, settings.timeout, place::look, |wanted, Looked { result, took }| match result {
             Ok(place) => {
                 looked_at += 1;
-                if !seen.contains(&place.id) {
+                if place.read_only {
+                    // Nobody can fill it, and an image such as squashfs always is full.
+                    read_only_mounts.insert(place.mount.clone());
+                } else if !seen.contains(&place.id) {
                     fill(&place, wanted, &settings.limits, millis(took), findings);
                     seen.push(place.id.clone());
                 }
@@ -58,11 +63,15 @@ impl Check for Disk {
             }
             Err(trouble) => findings.push(trouble_with(wanted, &trouble, took)),
         });
-        let message = format!(
+        let mut message = format!(
             "paths looked at: {looked_at} of {}, file systems they lie on: {}",
             settings.paths.len(),
             seen.len()
         );
+        if !read_only_mounts.is_empty() {
+            let mounts: Vec<_> = read_only_mounts.iter().map(|mount| mount.display().to_string()).collect();
+            message = format!("{message}; and read-only, so that they cannot fill up: {}", mounts.join(", "));
+        }
         let severity = if looked_at > 0 || settings.paths.is_empty() { Severity::Ok } else { Severity::Unknown };
         let record = HealthCheckRecord { elapsed_ms: elapsed_ms(started), ..HealthCheckRecord::default() };
         findings.push(Finding::check(severity, "disk", message, record));

@@ -43,7 +43,8 @@ impl DiskPath {
             (Some(paths.plans.clone()), false),
             (Some(paths.backups.clone()), true),
             (env.path("PGDATA"), true),
-            (Some(temporary), true),
+            // Many a container is read-only as a whole and has no use for it.
+            (Some(temporary), false),
         ] {
             let Some(path) = path else { continue };
             if !path.as_os_str().is_empty() && all.iter().all(|known| known.path != path) {
@@ -76,7 +77,7 @@ mod tests {
             ("/srv/ps/roadmaps/plans", false),
             ("/srv/ps/backups", true),
             ("/var/lib/pg", true),
-            ("/scratch", true),
+            ("/scratch", false),
         ];
         assert_eq!(shown, expected);
         assert!(all.iter().all(|one| !one.named));

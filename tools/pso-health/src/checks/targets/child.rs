@@ -105,7 +105,9 @@ impl Running {
                 open -= 1;
             }
         };
-        if let Some(mut child) = self.slot().child.take() {
+        // Not under the lock: what hangs in the kernel outlives its kill, and must not keep the run from ending.
+        let child = self.slot().child.take();
+        if let Some(mut child) = child {
             // It has ended, or was killed just now.
             let _ = child.wait();
         }

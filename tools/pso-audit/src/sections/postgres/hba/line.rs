@@ -16,6 +16,9 @@ pub(super) struct Line {
     pub(super) address: Option<String>,
     pub(super) netmask: Option<String>,
     pub(super) method: Option<String>,
+    /// The options that ask for a client's certificate.
+    #[serde(default)]
+    pub(super) certificate: Vec<String>,
     pub(super) error: Option<String>,
 }
 
@@ -80,6 +83,17 @@ impl Line {
         matches!(self.connection(), "hostssl" | "hostgssenc")
     }
 
+    /// What the client's certificate must be for beside the method: `ca` is any of the authority's, `full` the role's own.
+    pub(super) fn client_certificate(&self) -> Option<&str> {
+        let wanted = self.certificate.iter().find_map(|option| option.strip_prefix("clientcert="))?;
+        // 1 is how it was written before 14.
+        match wanted {
+            "verify-full" => Some("full"),
+            "verify-ca" | "1" => Some("ca"),
+            _ => None,
+        }
+    }
+
     fn network(&self) -> Option<Network> {
         Network::of(self.address.as_deref()?, self.netmask.as_deref()?)
     }
@@ -121,16 +135,22 @@ impl Line {
         self.error.is_none() && connection && users && databases && address
     }
 
-    /// The line with another type of connection and another method, without its options, which may hold passwords.
+    /// The line with another type of connection and another method, without its options, which may hold passwords; but with
+    /// those that ask for a certificate.
     pub(super) fn rewritten(&self, connection: &str, method: &str) -> String {
-        let joined = |names: &Option<Vec<String>>| names.as_deref().unwrap_or_default().join(",");
+        let joined = |names: &Option<Vec<String>>| {
+            names.as_deref().unwrap_or_default().iter().map(|name| word(name)).collect::<Vec<_>>().join(",")
+        };
         let address = match (self.address.as_deref(), self.network()) {
             (Some(address), Some(network)) => Some(format!("{address}/{}", network.prefix())),
             (address, _) => address.map(str::to_owned),
         };
         let (databases, users) = (joined(&self.databases), joined(&self.users));
+        // The method `cert` asks for it without being told.
+        let certificate = if method == "cert" { &[][..] } else { &self.certificate };
         [connection, &databases, &users, address.as_deref().unwrap_or_default(), method]
             .into_iter()
+            .chain(certificate.iter().map(String::as_str))
             .filter(|word| !word.is_empty())
             .collect::<Vec<_>>()
             .join(" ")
@@ -139,6 +159,18 @@ impl Line {
     /// The line as it stands there, but for its options.
     pub(super) fn shown(&self) -> String {
         self.rewritten(self.connection(), self.method())
+    }
+}
+
+/// A name as the file has it: in quotes where it holds what ends a word (`next_token` of hba.c). Whether a word such as `all`
+/// was in quotes, and so a name, the server does not show.
+fn word(name: &str) -> String {
+    // Quotes around the plus would make it part of a role's name; around an expression they change nothing.
+    let (plus, name) = name.strip_prefix('+').map_or(("", name), |group| ("+", group));
+    if name.is_empty() || name.contains(|c: char| c.is_whitespace() || matches!(c, ',' | '"' | '#')) {
+        format!("{plus}\"{}\"", name.replace('"', "\"\""))
+    } else {
+        format!("{plus}{name}")
     }
 }
 
@@ -154,7 +186,19 @@ pub(super) fn line(text: &str) -> Line {
         Some((address, netmask)) => (Some(address.to_owned()), Some(netmask.to_owned())),
         None => (address, None),
     };
-    Line { line: 7, connection, databases, users, address, netmask, method: words.next(), ..Line::default() }
+    let method = words.next();
+    Line {
+        line: 7,
+        connection,
+        databases,
+        users,
+        address,
+        netmask,
+        method,
+        certificate: words.collect(),
+        error: None,
+        file: None,
+    }
 }
 
 #[cfg(test)]
@@ -214,5 +258,17 @@ mod tests {
     fn a_line_is_written_as_people_write_it() {
         assert_eq!(line("host all a,b 10.0.0.0/255.0.0.0 md5").shown(), "host all a,b 10.0.0.0/8 md5");
         assert_eq!(line("local all all trust").rewritten("local", "peer"), "local all all peer");
+        let names = |names: &[&str]| Some(names.iter().map(|name| (*name).to_owned()).collect());
+        let odd = Line {
+            databases: names(&["my db", "all"]),
+            users: names(&["a,b", "q\"#", "+grp", "+my grp", "été"]),
+            ..line("local x x md5")
+        };
+        assert_eq!(odd.shown(), "local \"my db\",all \"a,b\",\"q\"\"#\",+grp,+\"my grp\",été md5");
+        let certified = line("hostssl all all 10.0.0.0/255.0.0.0 md5 clientcert=verify-ca");
+        assert_eq!(
+            (certified.rewritten("hostssl", "cert").as_str(), certified.shown().as_str()),
+            ("hostssl all all 10.0.0.0/8 cert", "hostssl all all 10.0.0.0/8 md5 clientcert=verify-ca")
+        );
     }
 }

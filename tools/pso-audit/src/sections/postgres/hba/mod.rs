@@ -20,13 +20,26 @@ pub(super) fn look(server: &mut Server, found: &mut Found) -> Result<(), Failure
         ));
         return Ok(());
     }
-    let lines: Vec<Line> = server.rows(include_str!("../../../../queries/hba.sql"))?;
+    let lines = server.rows(include_str!("../../../../queries/hba.sql"));
+    // The role may read the view: it is the server that may not read its file, which has the same SQLSTATE.
+    let lines: Vec<Line> = lines.map_err(|failure| match failure {
+        Failure::Hidden(text) => Failure::Unknown(text),
+        failure => failure,
+    })?;
     found.examined += lines.len() as u64;
-    let file = server.values.get("hba_file").unwrap_or("pg_hba.conf").to_owned();
-    let outside = server.values.listens_outside();
+    let place = Place {
+        file: server.values.get("hba_file").unwrap_or("pg_hba.conf").to_owned(),
+        outside: server.values.listens_outside(),
+        ssl: !server.values.is("ssl", "off"),
+        // As a decimal number: reset_val has no other way to show it.
+        socket_mode: server.values.get("unix_socket_permissions").and_then(|mode| mode.parse().ok()).unwrap_or(0o777),
+    };
+    if lines.is_empty() {
+        found.push(no_line(&place.file));
+    }
     for (at, line) in lines.iter().enumerate() {
         let decided_by = lines[..at].iter().find(|earlier| earlier.decides_all_of(line));
-        let Some(finding) = judge(line, outside, &file) else { continue };
+        let Some(finding) = judge(line, &place) else { continue };
         found.push(match decided_by {
             None => finding,
             Some(earlier) => unreached(finding, earlier),
@@ -35,16 +48,31 @@ pub(super) fn look(server: &mut Server, found: &mut Found) -> Result<(), Failure
     Ok(())
 }
 
+/// What a line's meaning depends on.
+struct Place {
+    /// The file that has no other name in a row.
+    file: String,
+    /// Whether the server listens on more than loopback.
+    outside: bool,
+    ssl: bool,
+    /// Who may open the server's socket.
+    socket_mode: u32,
+}
+
 /// What is wrong with a line: the worst of it, because one line is mended once.
-fn judge(line: &Line, outside: bool, file: &str) -> Option<Finding> {
-    let file = line.file.as_deref().unwrap_or(file);
-    let place = format!("{file}:{}", line.line);
+fn judge(line: &Line, place: &Place) -> Option<Finding> {
+    let file = line.file.as_deref().unwrap_or(&place.file);
+    let at = format!("{file}:{}", line.line);
     if let Some(error) = &line.error {
-        return Some(wrong(line, error, &place, file));
+        return Some(wrong(line, error, &at, file));
     }
     let reach = line.reach();
     let judged = match line.method() {
-        "trust" => trust(reach, outside),
+        // That is what the method `cert` is.
+        "trust" if line.client_certificate() == Some("full") => replication(line, reach),
+        "trust" if line.client_certificate().is_some() => ANY_CERTIFICATE,
+        "trust" if reach == Reach::Socket && place.socket_mode & 0o077 == 0 => OWN_SOCKET,
+        "trust" => trust(reach, place.outside),
         method if SENDS_PASSWORD.contains(&method) && !line.encrypted() => sends_password(reach),
         _ if reach == Reach::Everyone => everyone(line),
         "ident" => ident(reach),
@@ -52,8 +80,13 @@ fn judge(line: &Line, outside: bool, file: &str) -> Option<Finding> {
         _ => replication(line, reach),
     };
     let (severity, rule, message) = judged?;
-    let finding = Finding::new(severity, rule, line.shown(), message).with("place", place);
-    Some(finding.with("method", line.method()).fix(fix(line, rule, reach, file)))
+    let finding = Finding::new(severity, rule, line.shown(), message).with("place", at);
+    let finding = if reach == Reach::Socket {
+        finding.with("unix_socket_permissions", format!("{:04o}", place.socket_mode))
+    } else {
+        finding
+    };
+    Some(finding.with("method", line.method()).fix(fix(line, rule, reach, file, place.ssl)))
 }
 
 /// A line that cannot be read has no fields. One that has them is understood and can never fit, as `hostssl` without TLS.
@@ -70,6 +103,13 @@ fn wrong(line: &Line, error: &str, place: &str, file: &str) -> Finding {
     finding.fix(format!("mend line {} of {file}, then SELECT pg_reload_conf()", line.line))
 }
 
+/// `load_hba` of hba.c takes no file without a line.
+fn no_line(file: &str) -> Finding {
+    let message = "the file lets nobody in: a reload ignores it, and a server that is started again does not come up";
+    let finding = Finding::new(Severity::Warning, "hba_error", file, message);
+    finding.fix(format!("put the lines into {file} that are in effect now, then SELECT pg_reload_conf()"))
+}
+
 /// Without the piece of the line that many of the server's messages end in: it may be a password in the wrong place.
 fn masked(error: &str) -> String {
     let end = error.find('"').into_iter().chain(error.find(": ")).min();
@@ -77,6 +117,19 @@ fn masked(error: &str) -> String {
 }
 
 type Judged = Option<(Severity, &'static str, &'static str)>;
+
+const ANY_CERTIFICATE: Judged = Some((
+    Severity::Warning,
+    "hba_trust",
+    "whoever has any certificate of the authority may log in as any of these roles, without a password",
+));
+
+const OWN_SOCKET: Judged = Some((
+    Severity::Info,
+    "hba_trust",
+    "whoever runs as PostgreSQL's own user may log in over the socket as any of these roles, without a password; nobody else gets \
+     at the socket (unix_socket_permissions)",
+));
 
 const fn trust(reach: Reach, outside: bool) -> Judged {
     let (severity, message) = match reach {
@@ -118,7 +171,8 @@ const fn sends_password(reach: Reach) -> Judged {
 }
 
 fn everyone(line: &Line) -> Judged {
-    let strong = line.encrypted() && matches!(line.method(), "scram-sha-256" | "cert" | "gss" | "sspi" | "oauth");
+    let strong = line.client_certificate().is_some()
+        || line.encrypted() && matches!(line.method(), "scram-sha-256" | "cert" | "gss" | "sspi" | "oauth");
     let ident = line.method() == "ident";
     if strong || line.method() == "reject" {
         return None;
@@ -171,8 +225,8 @@ fn replication(line: &Line, reach: Reach) -> Judged {
     ))
 }
 
-/// The line that does what it should, and how it comes into effect.
-fn fix(line: &Line, rule: &str, reach: Reach, file: &str) -> String {
+/// The line that does what it should, and how it comes into effect; first what keeps people from being locked out by it.
+fn fix(line: &Line, rule: &str, reach: Reach, file: &str, ssl: bool) -> String {
     let connection = match (reach, line.connection()) {
         (Reach::Outer | Reach::Everyone, "host" | "hostnossl" | "hostnogssenc") => "hostssl",
         (_, connection) => connection,
@@ -183,12 +237,20 @@ fn fix(line: &Line, rule: &str, reach: Reach, file: &str) -> String {
         wanted.users = Some(vec!["REPLICATION_ROLE".to_owned()]);
     }
     let wanted = wanted.rewritten(connection, method);
-    let needs = if connection == "hostssl" { " (needs ssl = on)" } else { "" };
-    format!(
-        "replace line {} of {file} by `{wanted}`{needs}, then SELECT pg_reload_conf(); roles without a scram password need one \
-         first (\\password)",
-        line.line
-    )
+    let mut first = Vec::new();
+    if connection == "hostssl" && !ssl {
+        first.push("set ssl = on, see ssl_off");
+    }
+    if method == "scram-sha-256" && line.method() != "scram-sha-256" {
+        first.push("give each of these roles that has none a scram password (\\password)");
+    }
+    let first = if first.is_empty() { String::new() } else { format!("first {}; then ", first.join(", and ")) };
+    let tls = if connection == "hostssl" && line.connection() != "hostssl" {
+        " (clients with sslmode=disable get in no more)"
+    } else {
+        ""
+    };
+    format!("{first}replace line {} of {file} by `{wanted}`{tls}, and SELECT pg_reload_conf()", line.line)
 }
 
 /// The same about a line that an earlier one leaves nothing to decide.
@@ -208,8 +270,12 @@ mod tests {
     use super::line::line;
     use super::*;
 
+    fn place(outside: bool) -> Place {
+        Place { file: "/data/pg_hba.conf".to_owned(), outside, ssl: true, socket_mode: 0o777 }
+    }
+
     fn judged(text: &str, outside: bool) -> Option<(Severity, String)> {
-        judge(&line(text), outside, "/data/pg_hba.conf").map(|finding| (finding.severity, finding.record.rule))
+        judge(&line(text), &place(outside)).map(|finding| (finding.severity, finding.record.rule))
     }
 
     #[test]
@@ -247,6 +313,14 @@ mod tests {
             ),
             (format!("hostssl replication standby {lan} scram-sha-256"), true, None),
             (format!("host replication all {own} scram-sha-256"), true, None),
+            (format!("hostssl all all {any} trust clientcert=verify-full"), true, None),
+            (format!("hostssl all all {any} trust clientcert=verify-ca"), true, Some((Severity::Warning, "hba_trust"))),
+            (
+                format!("hostssl all all {any} trust clientcert=no-verify"),
+                true,
+                Some((Severity::Critical, "hba_trust")),
+            ),
+            (format!("hostssl all all {any} password clientcert=verify-full"), true, None),
         ] {
             let expected = expected.map(|(severity, rule)| (severity, rule.to_owned()));
             assert_eq!(judged(&text, outside), expected, "{text} {outside}");
@@ -263,7 +337,7 @@ mod tests {
             "hostssl all all ::/:: md5",
             "host replication all 10.0.0.0/255.0.0.0 scram-sha-256",
         ] {
-            let finding = judge(&line(text), true, "f").expect("told");
+            let finding = judge(&line(text), &place(true)).expect("told");
             let wanted = finding.record.fix.split('`').nth(1).expect("a line").to_owned();
             // As the view prints it: with a netmask.
             let wanted =
@@ -274,9 +348,29 @@ mod tests {
     }
 
     #[test]
+    fn a_socket_that_only_the_server_s_user_opens_is_little() {
+        let own = Place { socket_mode: 0o700, ..place(true) };
+        let told = judge(&line("local all all trust"), &own).expect("told");
+        assert_eq!((told.severity, told.evidence()["unix_socket_permissions"].as_str()), (Severity::Info, "0700"));
+    }
+
+    #[test]
+    fn the_fix_says_first_what_keeps_people_in() {
+        let fix = |text: &str, ssl| judge(&line(text), &Place { ssl, ..place(true) }).expect("told").record.fix;
+        let trust = fix("host all all 10.0.0.0/255.0.0.0 trust", false);
+        assert!(trust.starts_with("first set ssl = on, see ssl_off, and give each of these roles"), "{trust}");
+        let kept = fix("hostssl all all 0.0.0.0/0.0.0.0 password", true);
+        assert!(!kept.contains("ssl = on") && !kept.contains("sslmode=disable"), "{kept}");
+        let replication = fix("hostssl replication all 10.0.0.0/255.0.0.0 scram-sha-256", true);
+        assert!(replication.starts_with("replace line 7 of"), "{replication}");
+        let certified = fix("hostssl all all 10.0.0.0/255.0.0.0 md5 clientcert=verify-ca", true);
+        assert!(certified.contains("`hostssl all all 10.0.0.0/8 scram-sha-256 clientcert=verify-ca`"), "{certified}");
+    }
+
+    #[test]
     fn a_wrong_line_and_one_that_is_never_reached() {
         let wrong = Line { line: 3, error: Some("end-of-line before role".to_owned()), ..Line::default() };
-        let finding = judge(&wrong, true, "/data/pg_hba.conf").expect("told");
+        let finding = judge(&wrong, &place(true)).expect("told");
         assert_eq!((finding.severity, finding.name().as_str()), (Severity::Warning, "hba_error:/data/pg_hba.conf:3"));
         assert_eq!(
             masked("authentication option not in name=value format: hunter2"),
@@ -284,8 +378,8 @@ mod tests {
         );
         assert_eq!(masked("invalid authentication method \"hunter2\""), "invalid authentication method …");
         let never = Line { error: Some("cannot match".to_owned()), ..line("hostssl all all all scram-sha-256") };
-        assert_eq!(judge(&never, true, "f").map(|finding| finding.severity), Some(Severity::Info));
-        let trust = judge(&line("host all all 10.0.0.0/255.0.0.0 trust"), true, "f").expect("told");
+        assert_eq!(judge(&never, &place(true)).map(|finding| finding.severity), Some(Severity::Info));
+        let trust = judge(&line("host all all 10.0.0.0/255.0.0.0 trust"), &place(true)).expect("told");
         let dead = unreached(trust, &line("host all all all reject"));
         assert_eq!(
             (dead.severity, dead.evidence()["decided_by"].as_str()),
