@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -94,13 +94,18 @@ fn answers() -> Result<u16> {
     Ok(port)
 }
 
+/// The tool, for runs in another folder.
+fn absolute() -> Result<PathBuf> {
+    tool("pso-health")?.canonicalize().context("find pso-health")
+}
+
 /// How much longer the whole takes than the slowest of its probes.
 fn whole(folder: &Path) -> Result<()> {
     say("\npso-health, every check of a deployment on this machine (goal: 30 ms beyond the slowest probe)")?;
     let mut beyond = Vec::new();
     for _ in 0..10 {
         let started = Instant::now();
-        let output = Command::new(tool("pso-health")?)
+        let output = Command::new(absolute()?)
             .args(["--config", "config/config.yaml"])
             .current_dir(folder)
             .stdin(Stdio::null())
@@ -148,7 +153,7 @@ fn rounds(folder: &Path) -> Result<()> {
     let wanted = number("PSO_BENCH_ROUNDS", 1000)?;
     say(&format!("\npso-health --every 100ms, {wanted} rounds (goal: no growth)"))?;
     let (records, prom) = (folder.join("rounds.jsonl"), folder.join("rounds.prom"));
-    let mut child = Command::new(tool("pso-health")?)
+    let mut child = Command::new(absolute()?)
         .args(["--config", "config/config.yaml", "--every", "100ms", "--count", &wanted.to_string()])
         .arg("--records")
         .arg(&records)

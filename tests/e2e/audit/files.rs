@@ -3,14 +3,14 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::{MetadataExt as _, chown, symlink};
+use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _, chown, symlink};
 use std::path::Path;
 use std::process::Command;
 
 use pso_tests::tool::Tool;
 
 use super::deployment::{Deployment, is_root};
-use super::{finding, findings, section, text};
+use super::{finding, findings, folder, section, text};
 
 const FILES: [&str; 2] = ["--only", "files"];
 
@@ -28,17 +28,17 @@ fn a_sane_deployment_has_no_findings() {
 #[test]
 fn a_root_that_is_a_link_is_judged_by_what_it_leads_to_and_by_its_folder() {
     let deployment = Deployment::sane();
-    fs::create_dir_all(deployment.path("links/srv")).expect("made");
-    deployment.mode("links", 0o755);
-    deployment.mode("links/srv", 0o755);
-    let link = deployment.path("links/srv/ps");
+    let elsewhere = folder();
+    let mode = |mode| fs::set_permissions(elsewhere.path(), fs::Permissions::from_mode(mode)).expect("mode");
+    mode(0o755);
+    let link = elsewhere.path().join("ps");
     symlink(deployment.root(), &link).expect("linked");
     let run = || deployment.tool(&FILES).env("PSO_ROOT", &link).run().expect("ends");
     assert_eq!(findings(&run()), [""; 0], "the link's own mode says nothing");
     // Whoever can write there can have it lead to somewhere else.
-    deployment.mode("links", 0o777);
-    let folder = deployment.path("links").canonicalize().expect("there");
-    assert_eq!(findings(&run()), [format!("parent_writable:{}", folder.display())]);
+    mode(0o777);
+    let above = elsewhere.path().canonicalize().expect("there");
+    assert_eq!(findings(&run()), [format!("parent_writable:{}", above.display())]);
 }
 
 #[test]

@@ -151,7 +151,7 @@ fn a_service_with_an_authority_of_its_own_is_asked_as_the_tools_ask_it() {
     fs::write(&token, "t0ken").expect("written");
     let asked = |env: &[(&str, &str)]| {
         let tool = Tool::new("pso-audit").expect("built").args(["--only", "token"]).folder(folder.path());
-        tool.env("PSO_TOKEN_FILE", &token.display().to_string()).envs(env.iter().copied()).run().expect("ends")
+        tool.env("PSO_TOKEN_FILE", token.display().to_string()).envs(env.iter().copied()).run().expect("ends")
     };
     assert!(text(&section(&asked(&urls), "token"), "message").contains("TLS"), "the authority is not known");
     let told = asked(&[urls, files].concat());

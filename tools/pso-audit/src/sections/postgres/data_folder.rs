@@ -20,7 +20,7 @@ pub(super) fn look(server: &mut Server, found: &mut Found) -> Result<(), Failure
 }
 
 /// A connection over the socket or loopback. What forwards one, as a container does, is told by the folder not being there.
-fn is_this_machine(host: &str, client_address: Option<&str>) -> bool {
+pub(super) fn is_this_machine(host: &str, client_address: Option<&str>) -> bool {
     let loopback = |address: &str| address.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback());
     host.starts_with('/') || client_address.is_none_or(loopback)
 }
