@@ -1,6 +1,7 @@
 //! Root certificates: a file's, the operating system's, or Mozilla's.
 
 use std::fmt;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,6 +11,9 @@ use rustls::client::WebPkiServerVerifier;
 use rustls::crypto::{CryptoProvider, ring};
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject as _;
+
+/// A longer file holds something else: Mozilla's roots take a quarter of a megabyte.
+const LONGEST_FILE: u64 = 16 << 20;
 
 /// Where the root certificates are.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,9 +46,9 @@ impl Roots {
             }
             Self::File(path) => {
                 let mut found = Vec::new();
-                let file = CertificateDer::pem_file_iter(path)
-                    .with_context(|| format!("read the certificates in {}", path.display()))?;
-                for certificate in file {
+                let text =
+                    bounded(path).with_context(|| format!("read the certificates in {}", path.display()))?;
+                for certificate in CertificateDer::pem_slice_iter(&text) {
                     let certificate =
                         certificate.with_context(|| format!("read a certificate in {}", path.display()))?;
                     RootCertStore::empty()
@@ -72,6 +76,16 @@ impl Roots {
         }
         Ok(store)
     }
+}
+
+/// The content of a file. The path may have come through a pipe: a device or a named pipe would never end.
+fn bounded(path: &Path) -> anyhow::Result<Vec<u8>> {
+    let about = std::fs::metadata(path)?;
+    anyhow::ensure!(about.is_file(), "this is no file");
+    anyhow::ensure!(about.len() <= LONGEST_FILE, "a file of {} bytes holds no certificates", about.len());
+    let mut text = Vec::new();
+    std::fs::File::open(path)?.take(LONGEST_FILE).read_to_end(&mut text)?;
+    Ok(text)
 }
 
 /// Root certificates, read once, and what is checked with them. Clones share them.

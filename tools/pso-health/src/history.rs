@@ -123,7 +123,9 @@ fn growth(samples: &VecDeque<Sample>, now: Timestamp, values: &[f64]) -> Option<
         }
         before = after;
     }
-    (!growth.over.is_zero()).then_some(growth)
+    // A state file may hold any numbers; what they come to must still be one.
+    let is_finite = growth.values.iter().all(|value| value.is_finite());
+    (is_finite && !growth.over.is_zero()).then_some(growth)
 }
 
 #[cfg(test)]
@@ -167,6 +169,9 @@ mod tests {
         assert_eq!(history.grown("x", at(500), &[6.0]), None, "the clock was set back");
         assert_eq!(history.grown("x", at(560), &[6.0, 1.0]), None, "another form");
         assert_eq!(history.grown("x", at(560), &[6.0, 1.0]), None, "no time has passed");
+        history.grown("z", at(0), &[f64::MIN]);
+        assert_eq!(history.grown("z", at(60), &[f64::MAX]), None, "no number");
+        history.series.remove("z");
         history.grown("y", at(2 * 3600), &[1.0]);
         history.forget_old(at(3 * 3600));
         assert_eq!(history.series.keys().collect::<Vec<_>>(), ["y"]);

@@ -54,7 +54,7 @@ impl Check for CommandTarget {
         let ended = match result {
             Ok(ended) => ended,
             Err(error) => {
-                let message = format!("{} cannot be started: {error}", shown(&self.command.to_string()));
+                let message = format!("{} cannot be started: {error}", super::program(&self.command));
                 return findings.push(check(Severity::Unknown, message, None));
             }
         };

@@ -17,7 +17,7 @@ use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
 use pso_common::Severity;
-use pso_common::config::{Config, Paths};
+use pso_common::config::{CommandLine, Config, Paths};
 
 pub(crate) use self::piped::{Piped, refuse};
 pub(crate) use self::section::TargetSection;
@@ -76,6 +76,13 @@ impl Targets {
         self.secure.extend(secure);
         Ok(())
     }
+}
+
+/// A command as a record may hold it: without its arguments, which may be secret, and without variables set before it.
+fn program(command: &CommandLine) -> String {
+    let shown = command.to_string();
+    let program = shown.split_whitespace().find(|word| !word.contains('=')).unwrap_or_default();
+    crate::finding::shown(program)
 }
 
 /// How bad it is that an answer took so long, and what is said about it.

@@ -111,7 +111,8 @@ impl<'de> Deserialize<'de> for OneOrMany {
             }
 
             fn visit_i64<E: serde::de::Error>(self, status: i64) -> Result<OneOrMany, E> {
-                self.visit_u64(status.unsigned_abs())
+                // The parser has the positive ones as unsigned.
+                Err(E::custom(format_args!("{status} is no status of HTTP")))
             }
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<OneOrMany, A::Error> {

@@ -153,9 +153,9 @@ impl Spec {
 
     fn common(&self, kind: &str, usual: &str) -> anyhow::Result<Common> {
         let name = self.name.as_deref().unwrap_or(usual).trim();
-        let odd = |c: char| c.is_control() || c == ',';
+        let odd = name.contains(',') || pso_common::output::printable(name) != name;
         ensure!(
-            !name.is_empty() && name.chars().count() <= 80 && !name.contains(odd),
+            !name.is_empty() && name.chars().count() <= 80 && !odd,
             "a target's name has 1 to 80 characters, without commas: {name:?}"
         );
         let span = Duration::from_millis(1)..=Duration::from_secs(3600);
@@ -241,8 +241,7 @@ impl Spec {
 
     fn command_target(self) -> anyhow::Result<(Arc<dyn Check>, Option<SecurePort>)> {
         let command = self.command.clone().context("a command")?;
-        let shown = command.to_string();
-        let program = shown.split_whitespace().next().unwrap_or_default();
+        let program = super::program(&command);
         let common = self.common("command", program.rsplit(['/', '\\']).next().unwrap_or_default())?;
         self.refuse("command", &self.of_http())?;
         let others = [("tls", self.tls), ("ca_file", self.ca_file.is_some()), ("max_ms", self.max_ms.is_some())];

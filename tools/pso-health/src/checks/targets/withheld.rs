@@ -29,7 +29,7 @@ impl Check for Withheld {
         let message = format!(
             "{} was not run: what a pipe carries is run with --allow-commands only; or name it in \
              maintenance.health.targets",
-            shown(&self.command.to_string())
+            super::program(&self.command)
         );
         findings.push(Finding::check(Severity::Unknown, self.name(), message, HealthCheckRecord::default()));
     }
