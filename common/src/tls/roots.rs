@@ -46,8 +46,7 @@ impl Roots {
             }
             Self::File(path) => {
                 let mut found = Vec::new();
-                let text =
-                    bounded(path).with_context(|| format!("read the certificates in {}", path.display()))?;
+                let text = bounded(path).with_context(|| format!("read the certificates in {}", path.display()))?;
                 for certificate in CertificateDer::pem_slice_iter(&text) {
                     let certificate =
                         certificate.with_context(|| format!("read a certificate in {}", path.display()))?;
@@ -130,6 +129,17 @@ mod tests {
         std::fs::write(&path, "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n").expect("written");
         let bad = Trust::load(&Roots::named(&path)).expect_err("not one");
         assert!(format!("{bad:#}").contains("trust a certificate in "), "{bad:#}");
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn what_never_ends_is_not_read() {
+        let device = Trust::load(&Roots::named(Path::new("/dev/zero"))).expect_err("a device");
+        assert!(format!("{device:#}").contains("/dev/zero: this is no file"), "{device:#}");
+        let large = tempfile::NamedTempFile::new().expect("a file");
+        large.as_file().set_len(LONGEST_FILE + 1).expect("sparse");
+        let large = Trust::load(&Roots::named(large.path())).expect_err("too large");
+        assert!(format!("{large:#}").contains("holds no certificates"), "{large:#}");
     }
 
     #[test]

@@ -89,3 +89,16 @@ pub(crate) fn list(run: &mut Run<'_>) -> anyhow::Result<()> {
         .iter()
         .try_for_each(|section| run.emit(Severity::Ok, section.name(), section.about(), AuditSectionRecord::default()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_readme_names_each() {
+        let readme = include_str!("../../../README.md");
+        for section in SECTIONS {
+            assert!(readme.contains(&format!("\n| `{}` | ", section.name())), "{}", section.name());
+        }
+    }
+}

@@ -329,4 +329,15 @@ mod tests {
         assert_eq!(finding.message, "1d, below the limit of 7d");
         assert!(matches!(finding.body, Body::Metric(record) if record.minimum));
     }
+
+    #[test]
+    fn the_readme_names_each() {
+        let readme = include_str!("../../../../README.md");
+        let missing: Vec<_> = QUANTITIES
+            .iter()
+            .map(|quantity| quantity.name)
+            .filter(|name| !readme.contains(&format!("`{name}`")))
+            .collect();
+        assert_eq!(missing, [""; 0]);
+    }
 }

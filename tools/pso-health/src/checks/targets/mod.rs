@@ -81,7 +81,11 @@ impl Targets {
 /// A command as a record may hold it: without its arguments, which may be secret, and without variables set before it.
 fn program(command: &CommandLine) -> String {
     let shown = command.to_string();
-    let program = shown.split_whitespace().find(|word| !word.contains('=')).unwrap_or_default();
+    let sets = |word: &str| {
+        let name = word.split_once('=').map_or("", |(name, _)| name);
+        !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+    };
+    let program = shown.split_whitespace().find(|word| !sets(word)).unwrap_or_default();
     crate::finding::shown(program)
 }
 

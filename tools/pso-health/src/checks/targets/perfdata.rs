@@ -2,6 +2,8 @@
 //!
 //! <https://nagios-plugins.org/doc/guidelines.html#AEN200> has the form: `'label'=value[UOM];[warn];[crit];[min];[max]`.
 
+use std::collections::HashSet;
+
 use pso_common::Severity;
 use pso_common::record::HealthMetricRecord;
 
@@ -16,8 +18,10 @@ pub(super) fn split(output: &str) -> (&str, Vec<Number>) {
     let (text, numbers) = first.split_once('|').unwrap_or((first, ""));
     // Behind a `|` in the further lines there may be more.
     let more = rest.split_once('|').map_or("", |(_, more)| more);
-    let all = parse(numbers).chain(parse(more)).take(MOST).collect();
-    (text.trim(), all)
+    let mut seen = HashSet::new();
+    // Two of one label would be one series with two values.
+    let all = parse(numbers).chain(parse(more)).filter(|number| seen.insert(number.label.clone())).take(MOST);
+    (text.trim(), all.collect())
 }
 
 /// One number of the perfdata.
@@ -147,14 +151,28 @@ fn label(text: &str) -> Option<(String, &str)> {
 fn number(label: &str, fields: &str) -> Option<Number> {
     let mut fields = fields.split(';');
     let first = fields.next()?;
-    let end = first.find(|c: char| !c.is_ascii_digit() && !"+-.".contains(c)).unwrap_or(first.len());
+    let end = length(first);
     // `U` stands for a number that could not be found out.
-    let value: f64 = first[..end].parse().ok()?;
-    let (unit, factor) = unit(&first[end..]);
+    let value: f64 = first[..end].parse().ok().filter(|value: &f64| value.is_finite())?;
+    // What is left of a number that is written otherwise (`1,5ms`) is no unit: the value would be wrong.
+    let ends = |c: char| !c.is_ascii_digit() && !"+-.,".contains(c);
+    let (unit, factor) = unit(Some(&first[end..]).filter(|unit| unit.chars().next().is_none_or(ends))?);
     let mut range = || Some(Range::parse(fields.next()?)?.scaled(factor));
     let (warning, critical) = (range(), range());
     let label = shown(label);
     (!label.is_empty()).then_some(Number { label, value: value * factor, unit, warning, critical })
+}
+
+/// How long the number at the beginning is, with its exponent: some plugins write `1.2e-05s`.
+fn length(text: &str) -> usize {
+    let digits = |text: &str| text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let end = text.find(|c: char| !c.is_ascii_digit() && !"+-.".contains(c)).unwrap_or(text.len());
+    let Some(power) = text[end..].strip_prefix(['e', 'E']) else { return end };
+    let unsigned = power.strip_prefix(['+', '-']).unwrap_or(power);
+    match digits(unsigned) {
+        0 => end,
+        length => text.len() - unsigned.len() + length,
+    }
 }
 
 /// A unit as the records name it, and what the number is multiplied with for it. The guidelines leave open what a KB is;
@@ -238,6 +256,15 @@ mod tests {
             [("a", "0.001 ms"), ("b", "2"), ("c", "3 req/s"), ("d e", "0.5 seconds"), ("h", "-1.5 ms"), ("i", "4")];
         assert_eq!(all, expected.map(|(label, text)| (label, text.to_owned())));
         assert_eq!(split("no numbers\nx").1, []);
-        assert_eq!(split(&format!("x|{}", "a=1 ".repeat(1000))).1.len(), MOST);
+        let many: String = (0..1000).map(|at| format!("a{at}=1 ")).collect();
+        assert_eq!(split(&format!("x|{many}")).1.len(), MOST);
+    }
+
+    #[test]
+    fn a_number_is_read_whole_or_not_at_all() {
+        let (_, numbers) = split("|a=1e3 b=1.2E-05s c=1,5ms d=1e999 e=2eggs a=4 f=7");
+        let all: Vec<_> = numbers.iter().map(|number| (number.label.as_str(), number.show())).collect();
+        let expected = [("a", "1000"), ("b", "0.000012 seconds"), ("e", "2 eggs"), ("f", "7")];
+        assert_eq!(all, expected.map(|(label, text)| (label, text.to_owned())));
     }
 }

@@ -82,6 +82,8 @@ fn what_makes_no_sense_is_told_with_its_place() {
         ("{command: 'true', max_ms: 3}", "max_ms means nothing for command"),
         ("{http: 'http://h', method: POST}", "expected GET or HEAD"),
         ("{http: 'http://h', method: head, contains: x}", "an answer to HEAD has no body"),
+        ("{http: 'http://h', status: -200}", "-200 is no status of HTTP"),
+        ("{http: 'http://h', name: \"a\\u202eb\"}", "a target's name has 1 to 80 characters"),
         ("{http: 'http://h', status: 99}", "statuses from 100 to 599"),
         ("{http: 'http://h', status: []}", "statuses from 100 to 599"),
         ("{http: 'http://h', status: 99999}", "99999 is no status of HTTP"),
@@ -102,4 +104,18 @@ fn what_makes_no_sense_is_told_with_its_place() {
     assert!(error(twice).contains("targets[2]: there are two targets tcp.x"), "{}", error(twice));
     // Of different kinds they are not the same.
     assert_eq!(abouts("      - {tcp: 'h:1', name: x}\n      - {http: 'http://h', name: x}\n").len(), 2);
+}
+
+#[test]
+fn a_record_shows_a_command_without_its_arguments() {
+    for (words, shown) in [
+        (vec!["/usr/lib/check", "--password=secret", "-a", "u:secret"], "/usr/lib/check"),
+        (vec!["/opt/a=b/check", "secret"], "/opt/a=b/check"),
+        (vec!["TOKEN=secret check -v"], "check"),
+        (vec!["TOKEN=secret"], ""),
+    ] {
+        let words = words.into_iter().map(str::to_owned).collect();
+        let command = pso_common::config::CommandLine::program(words).expect("a program");
+        assert_eq!(program(&command), shown);
+    }
 }
