@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use pso_tests::tool::{Outcome, Tool, built_binary};
 use regex::Regex;
 
-use crate::health::Parts;
+use super::Parts;
 
 /// Every number and state that there is, some of them bad.
 fn troubled(name: &str) -> Parts {
