@@ -19,7 +19,6 @@
 //! { pso-health; pso-pgstats advice; pso-logscan --since 24h logs; } | pso-alert
 //! ```
 
-mod address;
 mod answer;
 mod check;
 mod checks;

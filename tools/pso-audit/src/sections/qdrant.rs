@@ -1,9 +1,10 @@
 //! Qdrant: whether it asks for a key.
 
+use pso_common::net::Address;
 use pso_common::qdrant::{QdrantClient, QdrantError, QdrantSettings};
 use pso_common::{Secret, Severity};
 
-use super::ports::{Exposure, at_port, is_this_machine, listening, of_url, sent_in_clear};
+use super::ports::{Exposure, at_port, is_this_machine, listening, sent_in_clear};
 use super::{Context, Section};
 use crate::finding::{Finding, Found};
 
@@ -64,7 +65,7 @@ enum OpenTo {
 }
 
 fn exposure(url: &str, timeout: std::time::Duration) -> OpenTo {
-    let Some(place) = of_url(url) else { return OpenTo::Here("not seen".to_owned()) };
+    let Some(place) = Address::of_url(url) else { return OpenTo::Here("not seen".to_owned()) };
     if !is_this_machine(&place.host, timeout) {
         return OpenTo::Outside("another machine".to_owned());
     }

@@ -19,7 +19,7 @@ use self::settings::Expected;
 pub(crate) use self::settings::{PortsSection, PortsSettings};
 pub(crate) use self::sockets::{Exposure, Socket, listening};
 use self::target::Target;
-pub(crate) use self::target::{is_this_machine, of_url, sent_in_clear};
+pub(crate) use self::target::{is_this_machine, sent_in_clear};
 use super::{Context, Section};
 use crate::finding::Found;
 
@@ -58,7 +58,7 @@ impl Section for Ports {
                 Answer::Closed if !of_port.is_empty() => None,
                 Answer::Closed => continue,
                 Answer::Unknown(reason) => {
-                    found.unknown(format!("{} at {}: {reason}", target.what, target.place.shown()));
+                    found.unknown(format!("{} at {}: {reason}", target.what, target.place));
                     continue;
                 }
             };

@@ -6,8 +6,8 @@ use pso_common::http::{HttpClient, HttpError, HttpSettings};
 use pso_common::net::{self, NetError};
 use pso_common::tls::{Peer, StartTls, TlsFault, Trust, peer};
 
-use super::settings::Place;
 use super::target::{Speaks, Target};
+use pso_common::net::Address;
 
 /// How a port answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -90,10 +90,10 @@ enum Http {
     No,
 }
 
-fn http(place: &Place, timeout: Duration) -> Http {
+fn http(place: &Address, timeout: Duration) -> Http {
     let settings =
         HttpSettings { connect_timeout: timeout, timeout, max_body_bytes: 64 << 10, ..HttpSettings::default() };
-    let url = format!("http://{}/", place.shown());
+    let url = format!("http://{place}/");
     match HttpClient::new(&settings).request("GET", url).send() {
         Ok(answer) => status(answer.status, answer.header("location")),
         Err(HttpError::TooLarge(_)) => Http::Spoken,

@@ -27,7 +27,7 @@ pub(super) struct Open<'a> {
 /// Each open port, with to whom it is open. Loopback only is as it should be.
 pub(super) fn open(open: &Open<'_>) -> Vec<Finding> {
     let exposure = Exposure::of(open.sockets);
-    let place = open.target.place.shown();
+    let place = open.target.place.to_string();
     let to_whom = match &exposure {
         Some(exposure) => exposure.shown(),
         None if open.here => {
@@ -130,8 +130,8 @@ mod tests {
     use pso_common::tls::Roots;
 
     use super::*;
-    use crate::sections::ports::settings::Place;
     use crate::sections::ports::target::Speaks;
+    use pso_common::net::Address;
 
     fn sockets(addresses: &[&str]) -> Vec<Socket> {
         let socket =
@@ -140,7 +140,7 @@ mod tests {
     }
 
     fn judged(here: bool, addresses: &[&str], spoken: &Spoken) -> Vec<(Severity, String)> {
-        let place = Place { host: "h".to_owned(), port: 1 };
+        let place = Address { host: "h".to_owned(), port: 1 };
         let target = Target { what: "it", place, speaks: Speaks::Anything, roots: Roots::Mozilla };
         let sockets = sockets(addresses);
         let seen = Open { target: &target, spoken: Some(spoken), sockets: &sockets, here, owners: &Owners::default() };

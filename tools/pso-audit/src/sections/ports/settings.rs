@@ -3,6 +3,7 @@
 use std::net::{IpAddr, SocketAddr};
 
 use pso_common::config::{Config, ConfigValue, ListField};
+use pso_common::net::Address;
 use serde::Deserialize;
 
 /// `maintenance.audit.ports`.
@@ -17,7 +18,7 @@ pub(crate) struct PortsSection {
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PortsSettings {
     /// Ports to look at beside those of the service, PostgreSQL and Qdrant.
-    pub(super) check: Vec<Place>,
+    pub(super) check: Vec<Checked>,
     /// Who may listen on this machine beside those.
     pub(super) expected: Vec<Expected>,
 }
@@ -43,36 +44,21 @@ impl PortsSettings {
     }
 }
 
-/// A port of a host.
+/// A port to look at; one without a host is this machine's.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Place {
-    pub(crate) host: String,
-    pub(crate) port: u16,
-}
+pub(super) struct Checked(pub(super) Address);
 
-impl Place {
-    /// `HOST:PORT`, with brackets around an IPv6 address.
-    pub(crate) fn shown(&self) -> String {
-        let Self { host, port } = self;
-        if host.contains(':') { format!("[{host}]:{port}") } else { format!("{host}:{port}") }
-    }
-}
-
-impl ConfigValue for Place {
+impl ConfigValue for Checked {
     const EXPECTED: &'static str = "a port of this machine, or HOST:PORT";
 
     fn parse(text: &str) -> Option<Self> {
         let text = text.trim();
-        let (host, port) = text.rsplit_once(':').unwrap_or(("localhost", text));
-        let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-        // An IPv6 address without brackets has no port that could be told from it.
-        let host = bare.or_else(|| (!host.contains(':')).then_some(host))?;
-        let port = port.parse().ok().filter(|port| *port > 0)?;
-        (!host.is_empty() && !host.contains(char::is_whitespace)).then(|| Self { host: host.to_owned(), port })
+        let bare = text.bytes().all(|byte| byte.is_ascii_digit());
+        Address::parse(&if bare { format!("localhost:{text}") } else { text.to_owned() }).map(Self)
     }
 
     fn show(&self) -> String {
-        self.shown()
+        self.0.to_string()
     }
 }
 
@@ -113,7 +99,7 @@ mod tests {
 
     #[test]
     fn places_are_ports_of_hosts() {
-        let shown = |text: &str| Place::parse(text).map(|place| place.shown());
+        let shown = |text: &str| Checked::parse(text).map(|checked| checked.show());
         for (text, expected) in [
             ("9000", "localhost:9000"),
             ("db:5432", "db:5432"),

@@ -4,9 +4,9 @@ use std::net::{IpAddr, UdpSocket};
 use std::path::Path;
 use std::time::Duration;
 
+use pso_common::net::Address;
 use pso_common::tls::Roots;
 
-use super::settings::Place;
 use crate::settings::Settings;
 
 /// Qdrant's port for gRPC; the tools do not use it, so nothing of the configuration names it.
@@ -27,7 +27,7 @@ pub(super) const SERVICE: &str = "planning-sync-server";
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
     pub(super) what: &'static str,
-    pub(super) place: Place,
+    pub(super) place: Address,
     pub(super) speaks: Speaks,
     /// By which the tools themselves judge its certificate.
     pub(super) roots: Roots,
@@ -36,7 +36,7 @@ pub(super) struct Target {
 /// All of them, each once.
 pub(super) fn all(settings: &Settings) -> Vec<Target> {
     let mut targets: Vec<Target> = Vec::new();
-    let mut add = |what, place: Option<Place>, speaks, ca_file: Option<&Path>| {
+    let mut add = |what, place: Option<Address>, speaks, ca_file: Option<&Path>| {
         let Some(place) = place else { return };
         if !targets.iter().any(|target| target.place == place) {
             let roots = ca_file.map_or(Roots::System, Roots::named);
@@ -44,41 +44,24 @@ pub(super) fn all(settings: &Settings) -> Vec<Target> {
         }
     };
     let (service, postgres, qdrant) = (&settings.service, &settings.postgres, &settings.qdrant);
-    add(SERVICE, of_url(&service.url), Speaks::Anything, service.ca_file.as_deref());
+    add(SERVICE, Address::of_url(&service.url), Speaks::Anything, service.ca_file.as_deref());
     // A socket's folder: the server may listen on TCP all the same.
     let host = if postgres.host.starts_with('/') { "localhost".to_owned() } else { postgres.host.clone() };
-    let place = Place { host, port: postgres.port };
+    let place = Address { host, port: postgres.port };
     add("PostgreSQL", Some(place), Speaks::Postgres, postgres.sslrootcert.as_deref());
-    let place = of_url(&qdrant.url);
-    let grpc = place.clone().map(|place| Place { port: QDRANT_GRPC, ..place });
+    let place = Address::of_url(&qdrant.url);
+    let grpc = place.clone().map(|place| Address { port: QDRANT_GRPC, ..place });
     add("Qdrant", place, Speaks::Anything, qdrant.ca_file.as_deref());
     add("Qdrant's gRPC", grpc, Speaks::Anything, qdrant.ca_file.as_deref());
     for place in &settings.audit_ports.check {
-        add("a port that maintenance.audit.ports.check names", Some(place.clone()), Speaks::Anything, None);
+        add("a port that maintenance.audit.ports.check names", Some(place.0.clone()), Speaks::Anything, None);
     }
     targets
 }
 
-/// Host and port of a URL.
-pub(crate) fn of_url(url: &str) -> Option<Place> {
-    let (scheme, rest) = url.split_once("://")?;
-    let authority = rest.split(['/', '?', '#']).next()?;
-    let authority = authority.rsplit('@').next()?;
-    let default = if scheme == "https" { 443 } else { 80 };
-    let (host, port) = match authority.strip_prefix('[') {
-        Some(v6) => {
-            let (host, after) = v6.split_once(']')?;
-            (host, after.strip_prefix(':'))
-        }
-        None => authority.split_once(':').map_or((authority, None), |(host, port)| (host, Some(port))),
-    };
-    let port = port.map_or(Some(default), |port| port.parse().ok())?;
-    (!host.is_empty()).then(|| Place { host: host.to_owned(), port })
-}
-
 /// Whether what is sent to a URL can be read on the way: no TLS, and more than this machine's loopback.
 pub(crate) fn sent_in_clear(url: &str) -> bool {
-    url.starts_with("http://") && of_url(url).is_none_or(|place| !is_loopback(&place.host))
+    url.starts_with("http://") && Address::of_url(url).is_none_or(|place| !is_loopback(&place.host))
 }
 
 fn is_loopback(host: &str) -> bool {
@@ -99,20 +82,6 @@ fn is_own(address: IpAddr) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn urls_name_a_host_and_a_port() {
-        let shown = |url: &str| of_url(url).map(|place| place.shown());
-        for (url, expected) in [
-            ("http://localhost:8080", "localhost:8080"),
-            ("https://u:p@h/x?y", "h:443"),
-            ("http://[::1]:6333/a", "[::1]:6333"),
-            ("http://h", "h:80"),
-        ] {
-            assert_eq!(shown(url).as_deref(), Some(expected), "{url}");
-        }
-        assert_eq!((shown("localhost:1"), shown("http://:1"), shown("http://h:x")), (None, None, None));
-    }
 
     #[test]
     fn only_loopback_and_tls_keep_what_is_sent() {

@@ -8,8 +8,8 @@ use pso_common::postgres::{PgSettings, SslMode};
 use pso_common::qdrant::QdrantSettings;
 use pso_common::tls::{Roots, StartTls, TlsFault};
 
-use crate::address::Address;
 use crate::checks::targets::SecurePort;
+use pso_common::net::Address;
 
 /// One TLS port.
 #[derive(Clone, Debug, PartialEq, Eq)]

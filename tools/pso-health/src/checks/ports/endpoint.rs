@@ -7,7 +7,7 @@ use std::time::Duration;
 use pso_common::net;
 use pso_common::record::Layer;
 
-use crate::address::Address;
+use pso_common::net::Address;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Endpoint {

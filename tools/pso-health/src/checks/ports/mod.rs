@@ -11,11 +11,11 @@ use pso_common::io::elapsed_ms;
 use pso_common::record::{HealthCheckRecord, Labels};
 
 use self::endpoint::{Closed, Endpoint};
-use crate::address::Address;
 use crate::check::{Check, Context};
 use crate::finding::{Finding, Findings};
 use crate::limits;
 use crate::settings::Settings;
+use pso_common::net::Address;
 
 /// Qdrant's REST port where nobody has chosen another, and its gRPC port beside it, which may be switched off.
 const QDRANT_REST: u16 = 6333;

@@ -17,9 +17,9 @@ use super::command::CommandTarget;
 use super::http::HttpTarget;
 use super::tcp::TcpTarget;
 use super::withheld::Withheld;
-use crate::address::Address;
 use crate::answer::shown_url;
 use crate::check::Check;
+use pso_common::net::Address;
 
 /// A longer answer is no answer to a probe.
 const LONGEST_ANSWER: u64 = 1 << 20;

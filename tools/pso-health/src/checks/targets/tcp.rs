@@ -10,9 +10,9 @@ use pso_common::record::{HealthCheckRecord, Labels, Layer};
 use pso_common::tls::{StartTls, Trust, peer};
 
 use super::spec::Common;
-use crate::address::Address;
 use crate::check::{Check, Context};
 use crate::finding::{Finding, Findings};
+use pso_common::net::Address;
 
 pub(super) struct TcpTarget {
     pub(super) common: Common,

@@ -64,7 +64,7 @@ fn tls_ports_are_known() {
     // There is no such file.
     assert!(targets.is_err());
     let targets = resolve("      - http: https://a.example/x\n      - {http: 'http://b.example'}\n").expect("valid");
-    let address = crate::address::Address { host: "a.example".to_owned(), port: 443 };
+    let address = pso_common::net::Address { host: "a.example".to_owned(), port: 443 };
     assert_eq!(targets.secure, [SecurePort { owner: "http.a.example:443".to_owned(), address, ca_file: None }]);
 }
 

@@ -3,11 +3,15 @@
 //! The time-out covers looking the name up and trying all its addresses. An address that refuses or is dead does not
 //! hide another one that answers.
 
+mod address;
+
 use std::fmt;
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpStream, ToSocketAddrs as _};
 use std::sync::mpsc::{self, RecvTimeoutError};
 use std::time::{Duration, Instant};
+
+pub use address::Address;
 
 /// As many addresses of a name are tried at most.
 const MAX_ADDRESSES: usize = 16;

@@ -2,16 +2,19 @@
 
 use std::fmt;
 
+/// A port of a host.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Address {
+pub struct Address {
     /// A name, or an address without brackets.
-    pub(crate) host: String,
-    pub(crate) port: u16,
+    pub host: String,
+    /// The port, not 0.
+    pub port: u16,
 }
 
 impl Address {
     /// Where an `http` or `https` URL leads.
-    pub(crate) fn of_url(url: &str) -> Option<Self> {
+    #[must_use]
+    pub fn of_url(url: &str) -> Option<Self> {
         let (scheme, rest) = url.split_once("://")?;
         let usual = match scheme {
             "http" => 80,
@@ -24,7 +27,8 @@ impl Address {
     }
 
     /// `HOST:PORT`, `[IPv6]:PORT`.
-    pub(crate) fn parse(text: &str) -> Option<Self> {
+    #[must_use]
+    pub fn parse(text: &str) -> Option<Self> {
         Self::split(text.trim(), None)
     }
 
