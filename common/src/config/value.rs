@@ -103,8 +103,14 @@ impl ConfigValue for Duration {
     }
 
     fn show(&self) -> String {
-        // As people write it: "14d", where it would be "14days".
-        humantime::format_duration(*self).to_string().replace("days", "d").replace("day", "d")
+        // As people write it: "90d", where it would be "2months 29days 2h 52m 48s".
+        let days = self.as_secs() / 86_400;
+        let rest = *self - Self::from_secs(days * 86_400);
+        match (days, rest.is_zero()) {
+            (0, _) => humantime::format_duration(rest).to_string(),
+            (days, true) => format!("{days}d"),
+            (days, false) => format!("{days}d {}", humantime::format_duration(rest)),
+        }
     }
 }
 
@@ -177,8 +183,8 @@ mod tests {
         assert_eq!(Duration::parse("90"), Some(Duration::from_secs(90)));
         assert_eq!(Duration::parse("24h"), Some(Duration::from_secs(86_400)));
         assert_eq!(Duration::parse("soon"), None);
-        let shown = ["36h", "14d", "90s"].map(|text| Duration::parse(text).map(|span| span.show()));
-        assert_eq!(shown, ["1d 12h", "14d", "1m 30s"].map(|text| Some(text.to_owned())));
+        let shown = ["36h", "14d", "90s", "90d", "0s"].map(|text| Duration::parse(text).map(|span| span.show()));
+        assert_eq!(shown, ["1d 12h", "14d", "1m 30s", "90d", "0s"].map(|text| Some(text.to_owned())));
         assert_eq!(Percent::parse("85%"), Some(Percent(85.0)));
         assert_eq!(Percent::parse("101"), None);
         assert_eq!(f64::parse("NaN"), None);
