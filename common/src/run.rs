@@ -1,18 +1,21 @@
 //! A run: from `run.start` to `run.end`, and from there to an exit code.
 
+mod process;
+
 use std::fmt;
 use std::io::{Read as _, Write};
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::time::Instant;
 
 use anyhow::Context as _;
-use clap::{Args, Parser};
+use clap::Args;
 
 use crate::config::Config;
 use crate::io::{Cancel, Env, Interruptible, Io, elapsed_ms};
-use crate::output::{Emitter, Format, Stamp, StdoutClosed, Terminal, printable};
+use crate::output::{Emitter, Format, Stamp, StdoutClosed, Terminal};
 use crate::record::{AnyRecord, ConfigSettingRecord, Kind, RunEndRecord, RunStartRecord, Severity, Timestamp, schema};
+
+pub use self::process::main;
 
 /// What the frame of a run must know of its tool.
 #[derive(Clone, Copy, Debug)]
@@ -72,58 +75,6 @@ pub fn exit_code(result: &anyhow::Result<Severity>) -> u8 {
         Err(error) if error.downcast_ref::<Attempted>().is_some() => 2,
         Err(_) => 3,
     }
-}
-
-/// The whole `main` of a tool: flags, signals, run, the one error message, exit code.
-pub fn main<C: Parser>(tool: &Tool, run: impl FnOnce(C, &mut Io) -> anyhow::Result<Severity>) -> ExitCode {
-    let mut io = Io::from_process();
-    let cli = match C::try_parse() {
-        Ok(cli) => cli,
-        Err(error) => {
-            // A closed pipe behind `--help | head` is nobody's problem.
-            let _ = error.print();
-            if !error.use_stderr() {
-                return ExitCode::SUCCESS;
-            }
-            if !io.stdout_is_terminal {
-                let _ = session(tool, &CommonArgs::default(), &mut io, |_| Err(usage(&error)));
-            }
-            // clap's own code for usage errors is 2, which in Nagios's terms would say "critical".
-            return ExitCode::from(3);
-        }
-    };
-    if let Err(error) = io.cancel.install() {
-        let _ = writeln!(io.stderr, "{}: signals will not be handled: {error}", tool.name);
-    }
-    let result = run(cli, &mut io);
-    if let Err(error) = &result {
-        // One line, whatever names of tables and files are in it.
-        let _ = writeln!(io.stderr, "{}: {}", tool.name, printable(&format!("{error:#}")));
-    }
-    let _ = io.stdout.flush();
-    let _ = io.stderr.flush();
-    hang_up();
-    ExitCode::from(exit_code(&result))
-}
-
-/// Lets go of stdout and stderr. A thread that hangs within the system, on a disk whose server is gone, can keep the whole
-/// process from ending; whoever reads our output must not wait with it.
-#[cfg(unix)]
-fn hang_up() {
-    if let Ok(null) = std::fs::File::options().write(true).open("/dev/null") {
-        let _ = rustix::stdio::dup2_stdout(&null);
-        let _ = rustix::stdio::dup2_stderr(&null);
-    }
-}
-
-#[cfg(not(unix))]
-const fn hang_up() {}
-
-/// A usage error as the `run.end` record has it: a pipe's reader must learn that the tool did not run.
-fn usage(error: &clap::Error) -> anyhow::Error {
-    let text = error.to_string();
-    let first = text.lines().next().unwrap_or_default();
-    anyhow::anyhow!("usage: {}; see --help", first.trim_start_matches("error: "))
 }
 
 /// Runs `work` between `run.start` and `run.end` and returns the worst severity that it wrote.
@@ -407,116 +358,4 @@ impl Run<'_> {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::io;
-    use std::sync::{Arc, Mutex};
-
-    use super::*;
-    use crate::record::{AnyRecord, HealthCheckRecord};
-
-    const TOOL: Tool = Tool { name: "pso-test", version: "1", kinds: &["health.check"] };
-
-    /// What was written, or a reader that has gone.
-    #[derive(Clone, Default)]
-    struct Sink(Arc<Mutex<Vec<u8>>>, bool);
-
-    impl Write for Sink {
-        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-            if self.1 {
-                return Err(io::ErrorKind::BrokenPipe.into());
-            }
-            self.0.lock().expect("not poisoned").extend_from_slice(bytes);
-            Ok(bytes.len())
-        }
-
-        fn flush(&mut self) -> io::Result<()> {
-            Ok(())
-        }
-    }
-
-    fn text(sink: &Sink) -> String {
-        String::from_utf8(sink.0.lock().expect("not poisoned").clone()).expect("UTF-8")
-    }
-
-    fn check(run: &mut Run<'_>, severity: Severity) -> anyhow::Result<()> {
-        run.emit(severity, "db", "", HealthCheckRecord::default())
-    }
-
-    #[test]
-    fn progress_stands_in_one_line_and_only_on_a_terminal() {
-        for (terminal, expected) in [
-            (true, "pso-test: 1 B\n\u{1b}[A\u{1b}[2Kpso-test: 2 B\npso-test: stop\npso-test: 3 B\n"),
-            (false, "pso-test: stop\n"),
-        ] {
-            let err = Sink::default();
-            let mut io = Io::for_test("", io::sink(), err.clone());
-            io.stderr_is_terminal = terminal;
-            let result = session(&TOOL, &CommonArgs::default(), &mut io, |run| {
-                run.progress_again("1 B");
-                run.progress_again("2 B");
-                run.warn("stop");
-                run.progress_again("3 B");
-                Ok(())
-            });
-            assert!(result.is_ok());
-            assert_eq!(text(&err), expected);
-        }
-    }
-
-    #[test]
-    fn a_failed_run_looks_failed_in_every_format() {
-        for (format, expected) in [
-            (Format::Jsonl, r#""severity":"unknown","name":"pso-test","message":"read x: gone""#),
-            (Format::Nagios, "PSO-TEST UNKNOWN - pso-test: read x: gone\n"),
-            (Format::Openmetrics, "pso_worst_severity{tool=\"pso-test\"} 5\n"),
-            (Format::Table, "unknown   pso-test"),
-        ] {
-            let out = Sink::default();
-            let mut io = Io::for_test("", out.clone(), io::sink());
-            let args = CommonArgs { format, ..CommonArgs::default() };
-            let result = session(&TOOL, &args, &mut io, |run| {
-                check(run, Severity::Ok)?;
-                Err(anyhow::anyhow!("gone").context("read x"))
-            });
-            assert_eq!(exit_code(&result), 3);
-            assert!(text(&out).contains(expected), "{format:?}: {}", text(&out));
-        }
-    }
-
-    #[test]
-    fn what_was_attempted_and_undone_ends_in_2() {
-        let mut io = Io::for_test("", io::sink(), io::sink());
-        let failed = |_: &mut Run<'_>| Err(anyhow::anyhow!("cut").context(Attempted("nothing was changed")));
-        let result = session(&TOOL, &CommonArgs::default(), &mut io, failed);
-        assert_eq!(exit_code(&result), 2);
-    }
-
-    #[test]
-    fn a_reader_that_has_gone_ends_the_run_quietly_and_the_copy_has_its_end() {
-        let folder = tempfile::tempdir().expect("a folder");
-        let copy = folder.path().join("records.jsonl");
-        let args = CommonArgs { records: Some(copy.clone()), ..CommonArgs::default() };
-        let errors = Sink::default();
-        let mut io = Io::for_test("", Sink(Arc::default(), true), errors.clone());
-        let result = session(&TOOL, &args, &mut io, |run| check(run, Severity::High));
-        assert_eq!((exit_code(&result), text(&errors)), (0, String::new()), "stopped before anything was found");
-        let copy = std::fs::read_to_string(copy).expect("written");
-        let kinds: Vec<String> =
-            copy.lines().map(|line| AnyRecord::parse(line).expect("a record").header.kind).collect();
-        assert_eq!(kinds, ["run.start", "health.check", "run.end"]);
-    }
-
-    #[test]
-    fn a_run_that_must_finish_does_so_without_a_reader() {
-        let errors = Sink::default();
-        let mut io = Io::for_test("", Sink(Arc::default(), true), errors.clone());
-        let mut finished = false;
-        let result = session(&TOOL, &CommonArgs::default(), &mut io, |run| {
-            run.must_finish();
-            check(run, Severity::Warning)?;
-            finished = true;
-            Ok(())
-        });
-        assert_eq!((exit_code(&result), finished, text(&errors)), (1, true, String::new()));
-    }
-}
+mod tests;

@@ -1,7 +1,5 @@
 //! How the tools connect: TLS to PostgreSQL as `sslmode` has it, and leaving a server in good order.
 
-use std::fs;
-use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::time::Duration;
 
 use pso_tests::certificates::{Certificates, Kind};
@@ -14,25 +12,6 @@ const LIMIT: Duration = Duration::from_secs(30);
 
 fn tool(database: &Database) -> Tool {
     Tool::new("pso-pgstats").expect("built").args(["settings"]).envs(database.env())
-}
-
-/// Gives the running server that certificate.
-fn install(server: &TempPg, certificates: &Certificates) {
-    for (name, from) in [("tls.crt", certificates.certificate_file()), ("tls.key", certificates.key_file())] {
-        let to = server.data_folder().join(name);
-        fs::copy(from, &to).expect("copied");
-        fs::set_permissions(&to, fs::Permissions::from_mode(0o600)).expect("closed");
-        chown(&to, server.runs_as(), None).expect("given to the server");
-    }
-    let mut admin = server.admin("postgres").expect("connected");
-    for sql in [
-        "ALTER SYSTEM SET ssl_cert_file = 'tls.crt'",
-        "ALTER SYSTEM SET ssl_key_file = 'tls.key'",
-        "ALTER SYSTEM SET ssl = on",
-        "SELECT pg_reload_conf()",
-    ] {
-        admin.batch_execute(sql).expect("set");
-    }
 }
 
 #[test]
@@ -49,7 +28,7 @@ fn the_servers_certificate_is_checked_and_what_is_wrong_with_it_said() {
         (Kind::Expired, "prefer", None),
     ] {
         let certificates = Certificates::new(kind).expect("certificates");
-        install(&server, &certificates);
+        server.speak_tls(&certificates).expect("certificate in place");
         let run = || -> Outcome {
             let root = certificates.ca_file().display().to_string();
             tool(&database).env("PGSSLMODE", mode).env("PGSSLROOTCERT", root).run().expect("ends")

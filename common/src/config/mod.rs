@@ -56,7 +56,7 @@ pub use pick::{Effective, Pick};
 pub use section::ToolSection;
 pub use service::ServiceSettings;
 pub(crate) use value::Url;
-pub use value::{ConfigValue, Percent};
+pub use value::{ConfigValue, Percent, flag_value};
 
 /// A scalar of the file with its line, as text: it is interpolated and parsed when it is picked.
 pub type Field = Option<Spanned<String>>;

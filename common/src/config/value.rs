@@ -18,6 +18,14 @@ pub trait ConfigValue: Sized {
     fn show(&self) -> String;
 }
 
+/// A flag's text as such a value: a parser for clap, which puts the flag's name before the message.
+///
+/// # Errors
+/// What was expected.
+pub fn flag_value<T: ConfigValue>(text: &str) -> Result<T, String> {
+    T::parse(text).ok_or_else(|| format!("expected {}", T::EXPECTED))
+}
+
 macro_rules! value_from_str {
     ($($type:ty: $expected:literal,)*) => {$(
         impl ConfigValue for $type {

@@ -5,14 +5,20 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use rustls::client::WebPkiServerVerifier;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
+use rustls::client::danger::ServerCertVerified;
+use rustls::crypto::ring;
+use rustls::{CertificateError, ClientConfig, Error, RootCertStore};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
 use super::settings::{PgSettings, SslMode};
-use crate::tls::Roots;
+use crate::tls::{Judged, Roots};
+
+/// Whether the certificate must be for the host: `verify-full`, and not `verify-ca`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum NameCheck {
+    Yes,
+    No,
+}
 
 /// The connector for the settings' `sslmode`.
 pub(super) fn connector(settings: &PgSettings) -> anyhow::Result<MakeRustlsConnect> {
@@ -23,12 +29,19 @@ pub(super) fn connector(settings: &PgSettings) -> anyhow::Result<MakeRustlsConne
         (SslMode::VerifyCa, _) | (SslMode::Require, Some(_)) => Some(NameCheck::No),
         _ => None,
     };
-    let verifier: Arc<dyn ServerCertVerifier> = match strict {
-        None => Arc::new(Unchecked { provider: Arc::clone(&provider) }),
-        Some(name) => {
+    let verifier = match strict {
+        // `prefer` and `require`: the line is encrypted, whoever is at its other end.
+        None => Judged::verifier(&provider, |_| Ok(ServerCertVerified::assertion())),
+        Some(check) => {
             let roots = Arc::new(roots(root)?);
-            let inner = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build()?;
-            Arc::new(Chain { inner, name })
+            let strict = WebPkiServerVerifier::builder_with_provider(roots, Arc::clone(&provider)).build()?;
+            Judged::verifier(&provider, move |shown| match shown.by(&*strict) {
+                // The chain is checked before the name, so only the name is wrong here.
+                Err(Error::InvalidCertificate(
+                    CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
+                )) if check == NameCheck::No => Ok(ServerCertVerified::assertion()),
+                result => result,
+            })
         }
     };
     let config = ClientConfig::builder_with_provider(provider)
@@ -42,100 +55,4 @@ pub(super) fn connector(settings: &PgSettings) -> anyhow::Result<MakeRustlsConne
 fn roots(path: Option<&Path>) -> anyhow::Result<RootCertStore> {
     let roots = path.map_or(Roots::System, Roots::named);
     roots.store().context("there is no root certificate to check the server with; check PGSSLROOTCERT")
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum NameCheck {
-    Yes,
-    No,
-}
-
-/// `verify-full`, and `verify-ca`, which leaves the host name alone.
-#[derive(Debug)]
-struct Chain {
-    inner: Arc<WebPkiServerVerifier>,
-    name: NameCheck,
-}
-
-impl ServerCertVerifier for Chain {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let result = self.inner.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now);
-        match result {
-            // The chain is checked before the name, so only the name is wrong here.
-            Err(Error::InvalidCertificate(
-                CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
-            )) if self.name == NameCheck::No => Ok(ServerCertVerified::assertion()),
-            result => result,
-        }
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.inner.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.inner.supported_verify_schemes()
-    }
-}
-
-/// `prefer` and `require`: the line is encrypted, whoever is at its other end.
-#[derive(Debug)]
-struct Unchecked {
-    provider: Arc<CryptoProvider>,
-}
-
-impl ServerCertVerifier for Unchecked {
-    fn verify_server_cert(
-        &self,
-        _end_entity: &CertificateDer<'_>,
-        _intermediates: &[CertificateDer<'_>],
-        _server_name: &ServerName<'_>,
-        _ocsp_response: &[u8],
-        _now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, cert, dss, &self.provider.signature_verification_algorithms)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.provider.signature_verification_algorithms.supported_schemes()
-    }
 }

@@ -5,6 +5,7 @@
 
 mod certificate;
 mod fault;
+mod judged;
 mod peer;
 mod roots;
 #[cfg(test)]
@@ -12,5 +13,7 @@ pub(crate) mod test_end;
 
 pub use certificate::Certificate;
 pub use fault::TlsFault;
+#[cfg(feature = "postgres")]
+pub(crate) use judged::Judged;
 pub use peer::{Peer, StartTls, peer};
 pub use roots::{Roots, Trust};

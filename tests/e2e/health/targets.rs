@@ -1,10 +1,12 @@
 //! pso-health's targets: URLs, ports and commands from the configuration and from a pipe, and each way in which one can fail.
 
+mod commands;
+mod piped;
+
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
-use std::process::Command;
 use std::time::{Duration, Instant};
 
 use pso_tests::Reply;
@@ -316,150 +318,6 @@ fn secrets_reach_the_server_and_nobody_else() {
         with(&args).assert_no_secret(&[token, key]);
     }
     assert!(with(&["--list"]).text().contains("GET http://***@127.0.0.1:"));
-}
-
-#[test]
-fn a_command_is_judged_as_a_nagios_plugin() {
-    let outcome = run(&[
-        json!({"command": "echo 'CRIT | used=99%;80;95'; exit 2", "name": "critical"}),
-        json!({"command": "echo 'used=99%;80;95 is no number here'", "name": "quiet"}),
-        json!({"command": "echo '|used=99%;80;95'", "name": "calm"}),
-        json!({"command": "echo dunno; exit 3", "name": "unknown"}),
-        json!({"command": "exit 77", "name": "odd"}),
-        json!({"command": ["/no/such/plugin"], "name": "missing"}),
-        json!({"command": "kill -SEGV $$", "name": "crash"}),
-        json!({"command": "read line && echo \"got $line\" || echo 'nothing on stdin'", "name": "stdin"}),
-        json!({"command": "head -c 300000 /dev/zero | tr '\\0' x", "name": "long"}),
-        json!({"command": "sleep 600 & sleep 600", "name": "slow", "timeout": "500ms"}),
-    ]);
-    outcome.assert_code(3).assert_quiet();
-    let expected = [
-        ("command.critical", "critical"),
-        ("command.critical.used", "critical"),
-        ("command.quiet", "ok"),
-        ("command.calm", "ok"),
-        // The program says that all is well.
-        ("command.calm.used", "ok"),
-        ("command.unknown", "unknown"),
-        ("command.odd", "unknown"),
-        ("command.missing", "unknown"),
-        ("command.crash", "unknown"),
-        ("command.stdin", "ok"),
-        ("command.long", "ok"),
-        ("command.slow", "unknown"),
-    ];
-    assert_eq!(pairs(&found(&outcome)), expected, "{outcome}");
-    let message = |name: &str| outcome.record("health.check", name)["message"].as_str().expect("a text").to_owned();
-    assert!(message("command.missing").starts_with("/no/such/plugin cannot be started"), "{outcome}");
-    assert!(message("command.crash").starts_with("ended by signal 11"), "{outcome}");
-    assert!(message("command.odd").starts_with("exit code 77"), "{outcome}");
-    assert_eq!(message("command.stdin"), "nothing on stdin");
-    assert!(message("command.long").chars().count() < 600, "{outcome}");
-    assert!(message("command.slow").starts_with("not done within 500ms"), "{outcome}");
-}
-
-/// Whether a process is there that is not a zombie.
-fn lives(pid: &str) -> bool {
-    let state = Command::new("ps").args(["-o", "stat=", "-p", pid]).output().expect("ps").stdout;
-    !String::from_utf8_lossy(&state).trim().is_empty() && !state.starts_with(b"Z")
-}
-
-#[test]
-fn a_command_ends_with_the_run() {
-    let folder = deployment(&[json!({"command": "echo $$ > pid; sleep 600 & echo $! >> pid; wait", "name": "slow"})]);
-    let file = folder.path().join("pid");
-    let mut running = tool(folder.path()).args(["--timeout", "5m"]).spawn().expect("started");
-    let pids = wait::until("the command to run", LIMIT, || {
-        let pids: Vec<String> = fs::read_to_string(&file).ok()?.lines().map(str::to_owned).collect();
-        (pids.len() == 2).then_some(pids)
-    });
-    let pids = pids.expect("running");
-    running.signal("TERM").expect("sent");
-    running.finish().expect("ends").assert_code(3);
-    for pid in pids {
-        wait::until("the command to end", LIMIT, || (!lives(&pid)).then_some(())).expect("ended");
-    }
-}
-
-fn record(name: &str, fields: &Value) -> String {
-    let mut record = json!({
-        "schema": 1, "kind": "health.target", "at": "2026-11-22T09:00:00Z", "tool": "inventory", "host": "h",
-        "severity": "ok", "name": name, "message": "",
-    });
-    for (key, value) in fields.as_object().expect("fields") {
-        record[key] = value.clone();
-    }
-    record.to_string()
-}
-
-#[test]
-fn targets_come_through_a_pipe() {
-    let service = Service::start().expect("a port");
-    let url = format!("{}/health", service.url());
-    let other = r#"{"schema":1,"kind":"x.y","at":"2026-11-22T09:00:00Z","tool":"t","host":"h","severity":"critical","name":"n","message":"m","odd":1.50}"#;
-    let lines = [
-        other.to_owned(),
-        record("one", &json!({"http": url, "json": {"status": "healthy"}, "status": [200, 203], "timeout_ms": 3000})),
-        "not a record".to_owned(),
-        record("two", &json!({"tcp": format!("127.0.0.1:{}", service.port()), "retries": 1})),
-        record("three", &json!({"tcp": "nowhere"})),
-        record("one", &json!({"http": url})),
-        record("cmd", &json!({"command": ["echo", "hello"]})),
-        record("bad", &json!({"http": 5})),
-    ];
-    // As Windows PowerShell's `>` writes it.
-    let text = format!("\u{feff}{}\r\n", lines.join("\r\n"));
-    let utf16: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
-    let folder = deployment(&[json!({"http": url, "name": "own"})]);
-    for (input, allowed) in [(text.clone().into_bytes(), false), (utf16, true)] {
-        let tool = tool(folder.path()).arg("-").args(allowed.then_some("--allow-commands")).stdin(input);
-        let outcome = tool.run().expect("ends");
-        outcome.assert_code(3);
-        let said: Vec<&str> = outcome.stderr.lines().collect();
-        assert_eq!(said.len(), 4, "{outcome}");
-        for (line, text) in [
-            (0, "line 3 of the input is not a record"),
-            (1, "line 8 of the input is no health.target"),
-            (2, "line 5 of the input is no target: tcp: expected HOST:PORT"),
-            (3, "line 6 of the input is no target: there are two targets http.one"),
-        ] {
-            assert!(said[line].contains(text), "{outcome}");
-        }
-        let records: Vec<&str> = outcome.text().lines().collect();
-        assert_eq!(records[1], other, "passed on as it came");
-        let checks: Vec<_> = outcome
-            .records_of_kind("health.check")
-            .iter()
-            .map(|record| (record["name"].clone(), record["severity"].clone()))
-            .collect();
-        let command = if allowed { "ok" } else { "unknown" };
-        let expected = [("http.own", "ok"), ("http.one", "ok"), ("tcp.two", "ok"), ("command.cmd", command)];
-        assert_eq!(checks, expected.map(|(name, severity)| (json!(name), json!(severity))), "{outcome}");
-        assert_eq!(outcome.records_of_kind("health.target").len(), 6, "all are passed on, the malformed one as well");
-        let said = outcome.record("health.check", "command.cmd")["message"].clone();
-        let expected = if allowed { "hello" } else { "--allow-commands" };
-        assert!(said.as_str().is_some_and(|text| text.contains(expected)), "{said}");
-    }
-    // With rounds it is read once, and the targets stay.
-    let outcome = tool(folder.path())
-        .args(["-", "--every", "100ms", "--count", "2"])
-        .stdin(record("one", &json!({"http": url})))
-        .run()
-        .expect("ends");
-    outcome.assert_code(0).assert_quiet();
-    assert_eq!(outcome.records_of_kind("health.check").len(), 4, "{outcome}");
-}
-
-#[test]
-fn without_the_dash_stdin_is_not_touched() {
-    let service = Service::start().expect("a port");
-    let folder = deployment(&[json!({"http": format!("{}/health", service.url()), "name": "own"})]);
-    // A pipe that stays open and full of things that would be told.
-    let outcome = tool(folder.path()).stdin("not a record\n".repeat(100_000)).run().expect("ends");
-    outcome.assert_code(0).assert_quiet();
-    assert_eq!(outcome.records_of_kind("health.check").len(), 1, "{outcome}");
-    let usage = tool(folder.path()).arg("--allow-commands").run().expect("ends");
-    usage.assert_code(3);
 }
 
 #[test]

@@ -3,7 +3,6 @@
 use std::fs;
 use std::io::Write as _;
 use std::net::TcpListener;
-use std::os::unix::fs::{PermissionsExt as _, chown};
 use std::time::Duration;
 
 use pso_tests::Reply;
@@ -173,25 +172,6 @@ fn qdrant_is_asked_over_tls_with_an_authority_of_its_own() {
     assert_eq!(outcome.record("health.check", "qdrant")["layer"], "tls", "{outcome}");
 }
 
-/// Gives the running server that certificate.
-fn install(server: &TempPg, certificates: &Certificates) {
-    for (name, from) in [("tls.crt", certificates.certificate_file()), ("tls.key", certificates.key_file())] {
-        let to = server.data_folder().join(name);
-        fs::copy(from, &to).expect("copied");
-        fs::set_permissions(&to, fs::Permissions::from_mode(0o600)).expect("closed");
-        chown(&to, server.runs_as(), None).expect("given to the server");
-    }
-    let mut admin = server.admin("postgres").expect("connected");
-    for sql in [
-        "ALTER SYSTEM SET ssl_cert_file = 'tls.crt'",
-        "ALTER SYSTEM SET ssl_key_file = 'tls.key'",
-        "ALTER SYSTEM SET ssl = on",
-        "SELECT pg_reload_conf()",
-    ] {
-        admin.batch_execute(sql).expect("set");
-    }
-}
-
 #[test]
 fn postgresqls_certificate_is_looked_at_as_its_sslmode_demands() {
     let server = TempPg::start_new().expect("PostgreSQL");
@@ -219,7 +199,7 @@ fn postgresqls_certificate_is_looked_at_as_its_sslmode_demands() {
         (Kind::Expired, "prefer", 2, "not checked by the connection: the certificate"),
     ] {
         let certificates = Certificates::new(kind).expect("certificates");
-        install(&server, &certificates);
+        server.speak_tls(&certificates).expect("certificate in place");
         let root = (mode != "prefer").then_some(&certificates);
         // The server reads its new certificate a moment after it was told to.
         let outcome = wait::until(&format!("{kind:?} with {mode}"), LIMIT, || {

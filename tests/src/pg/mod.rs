@@ -8,6 +8,7 @@ mod database;
 mod install;
 mod shared;
 mod standby;
+mod tls;
 mod tree;
 mod versions;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::Parser;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use pso_common::CommonArgs;
-use pso_common::config::ConfigValue as _;
+use pso_common::config::flag_value;
 use pso_common::postgres::PgArgs;
 
 use crate::sections::{SECTIONS, Selected};
@@ -45,7 +45,7 @@ pub struct Cli {
     pub(crate) list: bool,
 
     /// How long each section may take, such as 30s or 5m [env: PSO_AUDIT_TIMEOUT] [default: 1m]
-    #[arg(long, value_name = "SPAN", value_parser = span)]
+    #[arg(long, value_name = "SPAN", value_parser = flag_value::<Duration>)]
     pub(crate) timeout: Option<Duration>,
 
     /// Show only what is new or gone since the earlier run whose JSON lines are in FILE (`-`: stdin)
@@ -69,9 +69,5 @@ pub struct Cli {
 
 fn selected() -> impl TypedValueParser<Value = Selected> {
     PossibleValuesParser::new(SECTIONS.iter().map(|section| section.name()))
-        .try_map(|name| Selected::parse(&name).ok_or(Selected::EXPECTED))
-}
-
-fn span(text: &str) -> Result<Duration, String> {
-    Duration::parse(text).ok_or_else(|| format!("expected {}", Duration::EXPECTED))
+        .try_map(|name| flag_value::<Selected>(&name))
 }

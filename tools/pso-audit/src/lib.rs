@@ -24,6 +24,7 @@ mod look;
 mod sections;
 mod settings;
 mod shell;
+mod unread;
 
 use pso_common::record::{AuditFindingRecord, AuditSectionRecord, Kind as _};
 use pso_common::{Io, Severity, Tool};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::Parser;
 use pso_common::CommonArgs;
-use pso_common::config::ConfigValue as _;
+use pso_common::config::flag_value;
 use pso_common::postgres::PgArgs;
 
 const AFTER_HELP: &str = "\
@@ -51,7 +51,7 @@ pub struct Cli {
     pub(crate) list: bool,
 
     /// How long each check may take, such as 500ms or 10s [env: PSO_HEALTH_TIMEOUT] [default: 10s; 8s with --format nagios]
-    #[arg(long, value_name = "SPAN", value_parser = span)]
+    #[arg(long, value_name = "SPAN", value_parser = flag_value::<Duration>)]
     pub(crate) timeout: Option<Duration>,
 
     /// How often a check whose probe fails is tried again, after a growing pause [env: PSO_HEALTH_RETRIES] [default: 0]
@@ -63,7 +63,7 @@ pub struct Cli {
     pub(crate) jobs: Option<usize>,
 
     /// Run the checks every SPAN, such as 5m, until a signal comes [env: PSO_HEALTH_EVERY]
-    #[arg(long, value_name = "SPAN", value_parser = span)]
+    #[arg(long, value_name = "SPAN", value_parser = flag_value::<Duration>)]
     pub(crate) every: Option<Duration>,
 
     /// With --every: stop after N rounds
@@ -92,10 +92,6 @@ pub struct Cli {
 
     #[command(flatten)]
     pub(crate) common: CommonArgs,
-}
-
-fn span(text: &str) -> Result<Duration, String> {
-    Duration::parse(text).ok_or_else(|| format!("expected {}", Duration::EXPECTED))
 }
 
 #[cfg(test)]

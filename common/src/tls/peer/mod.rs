@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustls::client::ResolvesClientCert;
-use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls::client::danger::{ServerCertVerified, ServerCertVerifier};
+use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::sign::CertifiedKey;
-use rustls::{ClientConfig, ClientConnection, DigitallySignedStruct, Error, ProtocolVersion, SignatureScheme};
+use rustls::{ClientConfig, ClientConnection, ProtocolVersion, SignatureScheme};
 
 use super::certificate::Certificate;
 use super::fault::TlsFault;
+use super::judged::Judged;
 use super::roots::Trust;
 use crate::net::Timed;
 
@@ -67,13 +68,13 @@ pub fn peer(
     let name = ServerName::try_from(bare)
         .map_err(|_| TlsFault::Other(format!("no certificate can be for the name {bare:?}")))?
         .to_owned();
-    let witness = Arc::new(Witness { trust: trust.clone(), seen: Mutex::new(None) });
+    let seen = Arc::new(Mutex::new(None));
     let asked = Arc::new(Asked::default());
     let config = ClientConfig::builder_with_provider(Arc::clone(&trust.provider))
         .with_safe_default_protocol_versions()
         .map_err(|error| TlsFault::from(&error))?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::clone(&witness) as Arc<dyn ServerCertVerifier>)
+        .with_custom_certificate_verifier(witness(trust, &seen))
         .with_client_cert_resolver(Arc::clone(&asked) as Arc<dyn ResolvesClientCert>);
     let mut connection = ClientConnection::new(Arc::new(config), name).map_err(|error| TlsFault::from(&error))?;
 
@@ -93,7 +94,7 @@ pub fn peer(
     // The verdict stands; a farewell that does not arrive changes nothing.
     let _ = connection.write_tls(&mut timed);
 
-    let seen = witness.seen.lock().unwrap_or_else(PoisonError::into_inner).take();
+    let seen = seen.lock().unwrap_or_else(PoisonError::into_inner).take();
     let Some(Seen { chain, verdict }) = seen else {
         return Err(result.err().unwrap_or(TlsFault::Handshake("the other end shows no certificate".to_owned())));
     };
@@ -161,54 +162,16 @@ struct Seen {
     verdict: Result<(), TlsFault>,
 }
 
-/// Accepts every chain, and remembers it together with what a strict verifier says of it.
-#[derive(Debug)]
-struct Witness {
-    trust: Trust,
-    seen: Mutex<Option<Seen>>,
-}
-
-impl ServerCertVerifier for Witness {
-    fn verify_server_cert(
-        &self,
-        end_entity: &CertificateDer<'_>,
-        intermediates: &[CertificateDer<'_>],
-        server_name: &ServerName<'_>,
-        ocsp_response: &[u8],
-        now: UnixTime,
-    ) -> Result<ServerCertVerified, Error> {
-        let verifier = &self.trust.verifier;
-        let verdict = verifier
-            .verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now)
-            .map(|_| ())
-            .map_err(|error| TlsFault::from(&error));
-        let chain = std::iter::once(end_entity).chain(intermediates).take(MAX_CHAIN);
+/// Accepts every chain, and keeps it together with what a strict verifier says of it.
+fn witness(trust: &Trust, seen: &Arc<Mutex<Option<Seen>>>) -> Arc<dyn ServerCertVerifier> {
+    let (strict, seen) = (Arc::clone(&trust.verifier), Arc::clone(seen));
+    Judged::verifier(&trust.provider, move |shown| {
+        let verdict = shown.by(&*strict).map(|_| ()).map_err(|error| TlsFault::from(&error));
+        let chain = std::iter::once(shown.certificate).chain(shown.intermediates).take(MAX_CHAIN);
         let chain = chain.map(|certificate| certificate.clone().into_owned()).collect();
-        *self.seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Seen { chain, verdict });
+        *seen.lock().unwrap_or_else(PoisonError::into_inner) = Some(Seen { chain, verdict });
         Ok(ServerCertVerified::assertion())
-    }
-
-    fn verify_tls12_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.trust.verifier.verify_tls12_signature(message, cert, dss)
-    }
-
-    fn verify_tls13_signature(
-        &self,
-        message: &[u8],
-        cert: &CertificateDer<'_>,
-        dss: &DigitallySignedStruct,
-    ) -> Result<HandshakeSignatureValid, Error> {
-        self.trust.verifier.verify_tls13_signature(message, cert, dss)
-    }
-
-    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.trust.verifier.supported_verify_schemes()
-    }
+    })
 }
 
 /// Has no certificate to show, and remembers that one was asked for.

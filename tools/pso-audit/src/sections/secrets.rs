@@ -23,11 +23,9 @@ use crate::finding::{Finding, Found};
 use crate::sections::files::{Role, cause, is_deployment};
 use crate::sections::{Context, Section};
 use crate::shell::{shown, without_dot};
+use crate::unread::Unread;
 use known::Known;
 use tell::Teller;
-
-/// As many paths that could not be read are named; the others are counted.
-const MAX_NAMED: u64 = 5;
 
 /// Archives: they hold everything, and packed or encrypted.
 const NOT_READ: [&str; 7] = ["zip", "age", "dump", "snapshot", "tar", "sha256", "keep"];
@@ -75,7 +73,7 @@ impl Section for Secrets {
             bytes: 0,
             links: 0,
             skipped: 0,
-            unread: 0,
+            unread: Unread::default(),
             found,
         };
         for (start, role) in starts {
@@ -151,7 +149,7 @@ struct Search<'a> {
     bytes: u64,
     links: u64,
     skipped: u64,
-    unread: u64,
+    unread: Unread,
     found: &'a mut Found,
 }
 
@@ -176,7 +174,7 @@ impl Search<'_> {
                 Ok(entry) => entry,
                 Err(error) => {
                     let at = error.path().unwrap_or(path).to_path_buf();
-                    self.unread(&at, &cause(error));
+                    self.unread.add(self.found, &at, &cause(error));
                     continue;
                 }
             };
@@ -228,7 +226,7 @@ impl Search<'_> {
                 !scanned.is_cut
             }
             Err(error) => {
-                self.unread(path, &error);
+                self.unread.add(self.found, path, &error);
                 true
             }
         }
@@ -241,21 +239,8 @@ impl Search<'_> {
         ));
     }
 
-    fn unread(&mut self, path: &Path, error: &std::io::Error) {
-        // Logs rotate and backups are pruned meanwhile.
-        if error.kind() == std::io::ErrorKind::NotFound {
-            return;
-        }
-        self.unread += 1;
-        if self.unread <= MAX_NAMED {
-            self.found.unknown(format!("{}: {error}", shown(path)));
-        }
-    }
-
     fn end(self) {
-        if self.unread > MAX_NAMED {
-            self.found.unknown(format!("{} more files could not be read", self.unread - MAX_NAMED));
-        }
+        self.unread.end(self.found, "files could not be read");
         self.found.note(format!("{} of text read", pso_common::output::bytes(self.bytes)));
         if self.skipped > 0 {
             self.found.note(format!("{} files that are no text were not read", self.skipped));

@@ -14,9 +14,7 @@ use crate::access::Access;
 use crate::finding::Found;
 use crate::sections::{Context, secrets};
 use crate::shell::{shown, without_dot};
-
-/// As many paths that could not be looked at are named; the others are counted.
-const MAX_NAMED: u64 = 5;
+use crate::unread::Unread;
 
 /// As many links are told; the others are counted.
 const MAX_LINKS: u64 = 200;
@@ -59,7 +57,7 @@ pub(super) fn look(context: &Context, found: &mut Found) -> anyhow::Result<()> {
         patterns: secrets::Patterns::new()?,
         groups: Groups::default(),
         seen: BTreeSet::new(),
-        unread: 0,
+        unread: Unread::default(),
         links: 0,
         inside: real,
         access: &mut access,
@@ -99,7 +97,7 @@ struct Walk<'a> {
     groups: Groups,
     /// Starts that were walked, without links.
     seen: BTreeSet<PathBuf>,
-    unread: u64,
+    unread: Unread,
     links: u64,
     /// All starts, without links: a link into one of them stays inside.
     inside: Vec<PathBuf>,
@@ -116,7 +114,7 @@ impl Walk<'_> {
             // What is not there is not open.
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return true,
             Err(error) => {
-                self.unread(path, &error);
+                self.unread.add(self.found, path, &error);
                 return true;
             }
         }
@@ -124,7 +122,7 @@ impl Walk<'_> {
             Ok(real) => real,
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return true,
             Err(error) => {
-                self.unread(path, &error);
+                self.unread.add(self.found, path, &error);
                 return true;
             }
         };
@@ -158,12 +156,12 @@ impl Walk<'_> {
                         Ok(metadata) => {
                             self.entry(without_dot(entry.path()), &to_real(entry.path(), path), &metadata, role);
                         }
-                        Err(error) => self.unread(entry.path(), &error),
+                        Err(error) => self.unread.add(self.found, entry.path(), &error),
                     }
                 }
                 Err(error) => {
                     let at = error.path().unwrap_or(path).to_path_buf();
-                    self.unread(&at, &cause(error));
+                    self.unread.add(self.found, &at, &cause(error));
                 }
             }
         }
@@ -200,7 +198,7 @@ impl Walk<'_> {
                     self.found.push(finding);
                 }
             }
-            Err(error) => self.unread(path, &error),
+            Err(error) => self.unread.add(self.found, path, &error),
         }
     }
 
@@ -219,26 +217,13 @@ impl Walk<'_> {
         for folder in &above {
             match std::fs::symlink_metadata(folder) {
                 Ok(metadata) => self.entry(folder, folder, &metadata, Role::Above),
-                Err(error) => self.unread(folder, &error),
+                Err(error) => self.unread.add(self.found, folder, &error),
             }
         }
     }
 
-    fn unread(&mut self, path: &Path, error: &std::io::Error) {
-        // Logs rotate and backups are pruned meanwhile.
-        if error.kind() == std::io::ErrorKind::NotFound {
-            return;
-        }
-        self.unread += 1;
-        if self.unread <= MAX_NAMED {
-            self.found.unknown(format!("{}: {error}", shown(path)));
-        }
-    }
-
     fn end(self) {
-        if self.unread > MAX_NAMED {
-            self.found.unknown(format!("{} more paths could not be looked at", self.unread - MAX_NAMED));
-        }
+        self.unread.end(self.found, "paths could not be looked at");
         if self.links > MAX_LINKS {
             self.found.unknown(format!("{} more links lead out of the deployment or nowhere", self.links - MAX_LINKS));
         }
