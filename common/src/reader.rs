@@ -57,6 +57,12 @@ impl<R: Read> RecordReader<R> {
         self.line
     }
 
+    /// Whether the next line has been read already, so that asking for it does not wait.
+    #[must_use]
+    pub fn is_ready(&self) -> bool {
+        self.pending.contains(&b'\n') || memchr::memchr(b'\n', self.input.buffer()).is_some()
+    }
+
     /// The next line that is not blank; `None` at the end.
     ///
     /// # Errors

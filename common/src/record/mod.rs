@@ -26,7 +26,10 @@ use schemars::JsonSchema;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-pub use alert::{AlertDeliveryRecord, AlertNoticeRecord, DeliveryState, IncidentState};
+pub use alert::{
+    AlertChannelRecord, AlertDeliveryRecord, AlertNoticeRecord, AlertSilenceRecord, DeliveryState, IncidentState,
+    Telling,
+};
 pub use any::AnyRecord;
 pub use audit::{AuditChange, AuditFindingRecord, AuditSectionRecord};
 pub use backup::{BackupArchiveRecord, BackupComponentRecord, Component, Decision};

@@ -70,6 +70,8 @@ const OTHERS: &[KindInfo] = &[
     KindInfo::of::<super::AuditSectionRecord>(),
     KindInfo::of::<super::AlertNoticeRecord>(),
     KindInfo::of::<super::AlertDeliveryRecord>(),
+    KindInfo::of::<super::AlertSilenceRecord>(),
+    KindInfo::of::<super::AlertChannelRecord>(),
 ];
 
 /// The kind of this name, if the tools write it.

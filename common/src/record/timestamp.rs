@@ -39,6 +39,28 @@ impl Timestamp {
         Self(self.0.checked_sub(span).unwrap_or(earliest))
     }
 
+    /// The moment `span` later; the end of year 9999 if that lies before it.
+    #[must_use]
+    pub fn plus(self, span: Duration) -> Self {
+        let latest = time::PrimitiveDateTime::new(time::Date::MAX, time::Time::MIDNIGHT).assume_utc();
+        let span = time::Duration::try_from(span).unwrap_or(time::Duration::MAX);
+        Self(self.0.checked_add(span).unwrap_or(latest))
+    }
+
+    /// Milliseconds since 1970, as databases keep it.
+    #[must_use]
+    pub fn unix_millis(self) -> i64 {
+        i64::try_from(self.0.unix_timestamp_nanos() / 1_000_000).unwrap_or(i64::MAX)
+    }
+
+    /// The moment so many milliseconds after 1970; the nearest that can be held if that is far off.
+    #[must_use]
+    pub fn from_unix_millis(millis: i64) -> Self {
+        let nanos = i128::from(millis) * 1_000_000;
+        let nearest = if millis < 0 { time::Date::MIN } else { time::Date::MAX };
+        Self(OffsetDateTime::from_unix_timestamp_nanos(nanos).unwrap_or_else(|_| nearest.midnight().assume_utc()))
+    }
+
     /// How long before `later` this moment was; zero if it was not.
     #[must_use]
     pub fn until(self, later: Self) -> Duration {

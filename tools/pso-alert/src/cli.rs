@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand};
 use pso_common::config::ConfigValue;
-use pso_common::{CommonArgs, Severity};
+use pso_common::{CommonArgs, Severity, Timestamp};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -14,6 +14,9 @@ Examples:
   pso-backup | pso-alert --exit-zero
   pso-alert send --severity High --message \"Disk replaced\" --label host=db1
   pso-alert check config/alerts.yaml
+  pso-alert silence add --match host=db1 --for 2h --comment \"new disk\"
+  pso-alert try --rules config/alerts.yaml < last-week.jsonl
+  pso-alert status --format table
 
 Limits: a record that its tool has judged (it has a limit, or a severity other than ok) is taken at its word. The
 thresholds of config/alerts.yaml, then CPU 80 %, memory 90 %, disk 85 %, error rate 5 %, sync duration 60 s, response
@@ -21,11 +24,11 @@ time 2000 ms and 50 errors in the logs, are for records that come without a judg
 
 Exit codes:
   0  all well, or told (send)
-  1  a record is a warning
+  1  a record is a warning, or a channel will be tried again later
   2  a record is high or critical, or a channel could not be told
-  3  input that is no record, a bad configuration, or a channel that cannot be used as configured
+  3  input that is no record, a bad configuration, a channel that cannot be used as configured, or a state file that cannot be used
 
-Nothing is remembered between runs: each run tells what is bad now.";
+What was told is remembered in the state file: the same trouble is told again after `repeat` only (4h), and its end once.";
 
 /// Turn records on stdin into few, timely notices, and deliver them to the channels of config/alerts.yaml
 #[derive(Clone, Debug, Parser)]
@@ -58,6 +61,14 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "SPAN", value_parser = span)]
     pub(crate) delivery_deadline: Option<Duration>,
 
+    /// What is remembered from run to run [env: PSO_ALERT_STATE] [default: .pso-alert/state.db]
+    #[arg(long, global = true, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+
+    /// A name for this pipe: what a finished run of a tool no longer mentions is over only where the same pipe reported it [env: PSO_ALERT_SOURCE] [default: stdin]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) source: Option<String>,
+
     #[command(flatten)]
     pub(crate) common: CommonArgs,
 }
@@ -72,6 +83,70 @@ pub(crate) enum Command {
         /// The file [default: the one that would be used]
         file: Option<PathBuf>,
     },
+    /// Show what the records on stdin would fire, and when; nobody is told and nothing is remembered
+    Try {
+        /// Rules and policy to try [default: the alerts.yaml that would be used]
+        #[arg(long, value_name = "FILE")]
+        rules: Option<PathBuf>,
+    },
+    /// Send one marked test notice and say what the other end answered
+    Test {
+        /// The channel [default: every enabled one]
+        channel: Option<String>,
+    },
+    /// Deliver what waits in the outbox, and let time act: for cron
+    Flush,
+    /// Show incidents, silences and channels as records
+    Status,
+    /// Times in which nobody is told of some incidents
+    #[command(subcommand)]
+    Silence(SilenceCommand),
+}
+
+/// What to do with silences.
+#[derive(Clone, Debug, Subcommand)]
+pub(crate) enum SilenceCommand {
+    /// Make one
+    Add(SilenceArgs),
+    /// List those that hold or will hold
+    List {
+        /// Those that are over too
+        #[arg(long)]
+        all: bool,
+    },
+    /// End one now
+    Expire {
+        /// Its id, as `list` shows it
+        id: String,
+    },
+}
+
+/// A new silence.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct SilenceArgs {
+    /// What it covers: a label, or rule, severity, host, tool, name or kind; `*` fits anything. May be repeated: all must fit
+    #[arg(long = "match", value_name = "KEY=PATTERN", value_parser = label, required = true)]
+    pub(crate) matchers: Vec<(String, String)>,
+
+    /// How long it holds
+    #[arg(long = "for", value_name = "SPAN", value_parser = span, required_unless_present = "until", conflicts_with = "until")]
+    pub(crate) hold: Option<Duration>,
+
+    /// When it ends (RFC 3339)
+    #[arg(long, value_name = "TIME")]
+    pub(crate) until: Option<Timestamp>,
+
+    /// When it begins (RFC 3339) [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) from: Option<Timestamp>,
+
+    /// Why
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(crate) comment: String,
+
+    /// Who [default: the user's name]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) by: Option<String>,
 }
 
 /// One notice by hand.
@@ -98,10 +173,10 @@ impl Cli {
 
     /// Flags of the main task mean nothing to a subcommand; clap would take them in silence.
     pub(crate) fn refuse_misplaced_flags(&self) -> anyhow::Result<()> {
-        let judging = self.passes() || self.exit_zero || self.min_severity.is_some();
+        let judging = self.passes() || self.exit_zero || self.min_severity.is_some() || self.source.is_some();
         anyhow::ensure!(
             self.command.is_none() || !judging,
-            "`-`, --tee, --min-severity and --exit-zero are for judging records; leave them out before a subcommand"
+            "`-`, --tee, --min-severity, --source and --exit-zero are for judging records; leave them out before a subcommand"
         );
         Ok(())
     }

@@ -19,20 +19,25 @@
 //! ```
 
 mod alerts_file;
+mod batch;
 mod channel;
-mod check;
 mod cli;
-mod deliver;
-mod incidents;
+mod command;
+mod delivery;
+mod evaluate;
+mod finding;
+mod inbox;
+mod incident;
 mod notice;
+mod policy;
 mod rules;
-mod send;
 mod settings;
+mod store;
 mod stream;
 mod tell;
 mod text;
 
-use pso_common::record::{AlertDeliveryRecord, AlertNoticeRecord, Kind};
+use pso_common::record::{AlertChannelRecord, AlertDeliveryRecord, AlertNoticeRecord, AlertSilenceRecord, Kind};
 use pso_common::run::session;
 use pso_common::{Io, Severity, Tool};
 
@@ -43,7 +48,7 @@ use cli::Command;
 pub const TOOL: Tool = Tool {
     name: "pso-alert",
     version: env!("CARGO_PKG_VERSION"),
-    kinds: &[AlertNoticeRecord::KIND, AlertDeliveryRecord::KIND],
+    kinds: &[AlertNoticeRecord::KIND, AlertDeliveryRecord::KIND, AlertSilenceRecord::KIND, AlertChannelRecord::KIND],
 };
 
 /// Judges the records on stdin, or does what a subcommand says.
@@ -56,8 +61,13 @@ pub fn run(cli: Cli, io: &mut Io) -> anyhow::Result<Severity> {
         cli.refuse_misplaced_flags()?;
         match &cli.command {
             None => stream::run(run, &cli),
-            Some(Command::Send(message)) => send::run(run, &cli, message),
-            Some(Command::Check { file }) => check::run(run, &cli, file.as_deref()),
+            Some(Command::Send(message)) => command::send::run(run, &cli, message),
+            Some(Command::Check { file }) => command::check::run(run, &cli, file.as_deref()),
+            Some(Command::Try { rules }) => command::try_rules::run(run, &cli, rules.as_deref()),
+            Some(Command::Test { channel }) => command::test::run(run, &cli, channel.as_deref()),
+            Some(Command::Flush) => command::flush::run(run, &cli),
+            Some(Command::Status) => command::status::run(run, &cli),
+            Some(Command::Silence(command)) => command::silence::run(run, &cli, command),
         }
     })
 }

@@ -20,8 +20,12 @@ pub(crate) struct Settings {
     pub(crate) alerts: Alerts,
     /// Records without a rule of their own become notices from here up.
     pub(crate) min_severity: Severity,
-    /// How long one channel may take in all.
+    /// How long delivering may take at the end of a run; what is left then waits for the next one.
     pub(crate) deadline: Duration,
+    /// What is remembered from run to run.
+    pub(crate) state: PathBuf,
+    /// The name of this pipe.
+    pub(crate) source: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -30,6 +34,8 @@ struct AlertSection {
     file: Field,
     min_severity: Field,
     delivery_deadline: Field,
+    state: Field,
+    source: Field,
 }
 
 impl ToolSection for AlertSection {
@@ -65,8 +71,22 @@ impl Settings {
             .env("PSO_ALERT_MIN_SEVERITY")
             .file(&section.min_severity)
             .or(Severity::High)?;
+        let pick = || config.pick::<PathBuf>("maintenance.alert.state");
+        let from_flag = cli.state.is_some();
+        let state = pick().flag(cli.state.clone()).env("PSO_ALERT_STATE").file(&section.state).optional()?;
+        let state = match state {
+            Some(state) if from_flag => state,
+            Some(state) => paths.join(&state),
+            None => pick().or(paths.root.join(".pso-alert/state.db"))?,
+        };
+        let source = config
+            .pick("maintenance.alert.source")
+            .flag(cli.source.clone())
+            .env("PSO_ALERT_SOURCE")
+            .file(&section.source)
+            .or("stdin".to_owned())?;
         let alerts = alerts_file::load(&file, is_named, config.env())?;
-        Ok(Self { file, alerts, min_severity, deadline })
+        Ok(Self { file, alerts, min_severity, deadline, state, source })
     }
 
     /// With `--print-config`: writes the values of both files and says that the run is done.
@@ -90,11 +110,6 @@ impl Settings {
     /// Says on stderr what of the alerts file cannot be used. A problem makes the run `unknown`: with it somebody will
     /// not be told.
     pub(crate) fn warn(&self, run: &mut Run<'_>) {
-        if let Some(place) = &self.alerts.email {
-            run.warn(format_args!(
-                "{place}: alerts.email is enabled, and email comes later: nobody is told by mail yet"
-            ));
-        }
         for problem in &self.alerts.problems {
             run.warn(format_args!("{} will not be told: {}", problem.channel, problem.reason));
             run.note(Severity::Unknown);

@@ -1,21 +1,26 @@
-//! The main task: records in, incidents found, people told.
+//! The main task: records in, incidents judged, people told.
 
-use std::io::Read;
+use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use pso_common::reader::{Line, RecordReader};
+use pso_common::reader::Line;
 use pso_common::record::{AnyRecord, HealthRoundRecord, Kind as _};
 use pso_common::{Run, Severity};
 
+use crate::batch::Batch;
 use crate::cli::Cli;
-use crate::incidents::Incidents;
-use crate::notice::Notice;
+use crate::evaluate::evaluate;
+use crate::finding::{Finding, Subject};
+use crate::inbox::{Inbox, Item};
 use crate::rules::Rules;
 use crate::settings::Settings;
-use crate::tell::tell;
+use crate::tell::Teller;
 
 /// Lines that are no records and are reported one by one.
 const MAX_REPORTED: u64 = 10;
+
+/// What was found waits for more of the same input no longer than this: a pipe may have no end.
+const EVALUATE_EVERY: Duration = Duration::from_secs(10);
 
 pub(crate) fn run(run: &mut Run<'_>, cli: &Cli) -> anyhow::Result<()> {
     let settings = Settings::resolve(cli, None, run.config())?;
@@ -27,29 +32,30 @@ pub(crate) fn run(run: &mut Run<'_>, cli: &Cli) -> anyhow::Result<()> {
     if run.is_interactive() {
         run.warn("reading records from the terminal; end them with Ctrl-D, or see --help");
     }
-    let input = run.take_stdin();
+    let inbox = Inbox::default();
+    inbox.read(run.take_stdin());
+    let teller = Teller::start(run, &settings, &inbox, !cli.exit_zero)?;
     let mut judging = Judging {
         rules: Rules::new(settings.alerts.thresholds, settings.min_severity),
-        incidents: Incidents::default(),
+        batch: Batch::new(teller.known()?),
+        settings: &settings,
+        teller,
         pass: cli.passes(),
         counts: !cli.exit_zero,
         records: 0,
         malformed: 0,
         first_malformed: String::new(),
     };
-    let read = judging.read(run, input, &settings);
-    let counts = judging.counts;
-    let notices = judging.finish(run, read.is_ok());
-    // What is known is told even when the rest could not be read; a signal, though, means to stop.
-    run.cancel().check().context("notices were not delivered")?;
-    tell(run, &settings, &notices, counts)?;
-    read
+    let read = judging.read(run, &inbox);
+    judging.finish(run, &inbox, read)
 }
 
 /// One input being judged. Its records are not kept.
-struct Judging {
+struct Judging<'s> {
     rules: Rules,
-    incidents: Incidents,
+    batch: Batch,
+    settings: &'s Settings,
+    teller: Teller<'s>,
     pass: bool,
     counts: bool,
     records: u64,
@@ -57,22 +63,24 @@ struct Judging {
     first_malformed: String,
 }
 
-impl Judging {
-    fn read(&mut self, run: &mut Run<'_>, input: impl Read, settings: &Settings) -> anyhow::Result<()> {
-        let mut reader = RecordReader::new(input);
+impl Judging<'_> {
+    /// Judges the input to its end.
+    fn read(&mut self, run: &mut Run<'_>, inbox: &Inbox) -> anyhow::Result<()> {
+        let mut next = Instant::now() + EVALUATE_EVERY;
         loop {
             run.cancel().check()?;
-            match reader.next_line().context("read records from stdin")? {
-                None => return Ok(()),
-                Some(Line::Record(record)) => {
-                    self.judge(run, &record)?;
-                    // The input of a run that goes on has no end to wait for.
-                    if record.header.kind == HealthRoundRecord::KIND {
-                        let incidents = std::mem::take(&mut self.incidents);
-                        tell(run, settings, &incidents.into_notices(run.now()), self.counts)?;
-                    }
+            for item in inbox.take(next.saturating_duration_since(Instant::now())) {
+                match item {
+                    Item::Line(Line::Record(record)) => self.judge(run, &record)?,
+                    Item::Line(Line::Malformed(line)) => self.report(run, &line.to_string()),
+                    Item::End(end) => return end.context("read records from stdin"),
+                    Item::Event(event) => self.teller.write(run, event)?,
+                    Item::Delivered => {}
                 }
-                Some(Line::Malformed(line)) => self.report(run, &line.to_string()),
+            }
+            if Instant::now() >= next {
+                self.evaluate(run)?;
+                next = Instant::now() + EVALUATE_EVERY;
             }
         }
     }
@@ -82,12 +90,12 @@ impl Judging {
         if self.pass {
             run.pass(record)?;
         }
-        match self.rules.judge(record) {
-            Ok(verdict) => {
+        self.batch.passed(record.header.at);
+        match self.rules.judge(record, &mut self.batch) {
+            Ok(severity) => {
                 if self.counts {
-                    run.note(verdict.severity);
+                    run.note(severity);
                 }
-                verdict.notice.into_iter().for_each(|notice| self.incidents.add(notice));
             }
             Err(error) => {
                 let header = &record.header;
@@ -95,9 +103,23 @@ impl Judging {
                 self.report(run, &what);
                 // Its header can be read, and may be all that somebody has to say.
                 let verdict = self.rules.by_severity(record);
-                verdict.notice.into_iter().for_each(|notice| self.incidents.add(notice));
+                verdict.findings.into_iter().for_each(|finding| self.batch.add(finding));
             }
         }
+        // The input of a run that goes on has no end to wait for.
+        if record.header.kind == HealthRoundRecord::KIND {
+            self.evaluate(run)?;
+        }
+        Ok(())
+    }
+
+    /// Judges what has come so far, and lets time act.
+    fn evaluate(&mut self, run: &mut Run<'_>) -> anyhow::Result<()> {
+        let mut batch = std::mem::take(&mut self.batch);
+        batch.close(&self.settings.source, run.now());
+        let evaluated = evaluate(self.teller.store(), &batch, &self.settings.source, &self.settings.alerts, run.now())?;
+        self.teller.tell(run, &evaluated.changes)?;
+        self.batch = Batch::new(evaluated.known);
         Ok(())
     }
 
@@ -114,26 +136,39 @@ impl Judging {
         }
     }
 
-    /// All notices, with those that only the end of the input gives; a run without its end says something only when the
-    /// input was read `to_its_end`.
-    fn finish(mut self, run: &mut Run<'_>, to_its_end: bool) -> Vec<Notice> {
+    /// Judges what only the end of the input shows, and delivers.
+    fn finish(mut self, run: &mut Run<'_>, inbox: &Inbox, read: anyhow::Result<()>) -> anyhow::Result<()> {
         let now = run.now();
         if self.malformed > MAX_REPORTED {
             run.warn(format_args!("{} more such lines, not shown", self.malformed - MAX_REPORTED));
         }
+        let subject = Subject::input(&self.settings.source);
+        let input =
+            |rule: &'static str, severity, message: &str| Finding::about(subject.clone(), rule, severity, message, now);
+        let mut findings = Vec::new();
         if self.malformed > 0 {
             let message = format!("part of the input is no record; the first such: {}", self.first_malformed);
-            let mut notice = Notice::of_input("input.malformed", Severity::Unknown, &message, now);
-            notice.count = self.malformed;
-            self.incidents.add(notice);
+            let mut finding = input("input.malformed", Severity::Unknown, &message);
+            finding.count = self.malformed;
+            findings.push(finding);
         }
-        if to_its_end {
-            self.rules.at_end().into_iter().for_each(|notice| self.incidents.add(notice));
+        // What the end shows was only seen when it was read to its end.
+        if read.is_ok() {
+            self.rules.at_end(&mut self.batch);
             if self.records == 0 && self.malformed == 0 {
                 let message = "no records came in: what should have written them did not run";
-                self.incidents.add(Notice::of_input("input.empty", Severity::High, message, now));
+                findings.push(input("input.empty", Severity::High, message));
             }
+            self.batch.saw(&subject, now, findings);
+        } else {
+            findings.into_iter().for_each(|finding| self.batch.add(finding));
         }
-        self.incidents.into_notices(now)
+        if self.counts {
+            run.note(self.batch.worst());
+        }
+        // What is known is told even when the rest could not be read; a signal, though, means to stop.
+        self.evaluate(run)?;
+        self.teller.finish(run, inbox)?;
+        read
     }
 }

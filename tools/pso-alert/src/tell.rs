@@ -1,63 +1,149 @@
-//! Notices written as records and delivered to the channels.
+//! What was judged, written as records and handed to the channels.
 
-use pso_common::io::host_name;
-use pso_common::record::{AlertDeliveryRecord, DeliveryState};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pso_common::record::{AlertDeliveryRecord, DeliveryState, IncidentState};
 use pso_common::{Run, Severity};
 
-use crate::channel::Digest;
-use crate::deliver::{Event, deliver};
-use crate::notice::Notice;
+use crate::batch::Known;
+use crate::delivery::{Event, OnEvent, Postman};
+use crate::inbox::{Inbox, Item};
+use crate::incident::Change;
+use crate::notice::Because;
 use crate::settings::Settings;
+use crate::store::{self, Store};
 
-/// Writes the notices, which are sorted, tells the channels, and writes what came of it. `counts` says whether the
-/// notices' severity is that of the run; a channel that was not told always counts.
-pub(crate) fn tell(run: &mut Run<'_>, settings: &Settings, notices: &[Notice], counts: bool) -> anyhow::Result<()> {
-    for notice in notices {
-        notice.write(run, counts)?;
-    }
-    settings.warn(run);
-    let alerts = &settings.alerts;
-    let total = notices.len() as u64;
-    for problem in &alerts.problems {
-        let event = Event::not_attempted(problem.channel, problem.reason.clone());
-        // Not "high": nothing was tried, the configuration must be put right first.
-        write(run, Severity::Unknown, total, event)?;
-    }
-    if notices.is_empty() {
-        return Ok(());
-    }
-    if alerts.stdout {
-        write(run, Severity::Ok, total, Event::written("stdout"))?;
-    }
-    if alerts.channels.is_empty() {
-        if !alerts.stdout && alerts.problems.is_empty() {
-            let file = settings.file.display();
-            let why = if settings.file.exists() { "enables no channel" } else { "does not exist" };
-            run.warn(format_args!("nobody was told: {file} {why}; the notices are on stdout only"));
-        }
-        return Ok(());
-    }
-    let digest = Digest::new(host_name(), run.now(), notices);
-    let cancel = run.cancel().clone();
-    deliver(&alerts.channels, &digest, settings.deadline, &cancel, |event| {
-        let severity = match event.state {
-            DeliveryState::Sent => Severity::Ok,
-            DeliveryState::Retrying => Severity::Info,
-            DeliveryState::Failed | DeliveryState::Expired => {
-                run.warn(format_args!("{} was not told: {}", event.channel, event.message));
-                Severity::High
-            }
-        };
-        write(run, severity, total, event)
-    })
+/// Writes records of incidents and deliveries, and has the channels told in the background.
+pub(crate) struct Teller<'s> {
+    settings: &'s Settings,
+    store: Store,
+    postman: Option<Postman>,
+    /// Whether what incidents say counts for the exit code.
+    counts: bool,
 }
 
-fn write(run: &mut Run<'_>, severity: Severity, notices: u64, event: Event) -> anyhow::Result<()> {
+impl<'s> Teller<'s> {
+    /// Opens the state and starts the channels' threads; what they do comes back through `inbox`.
+    pub(crate) fn start(
+        run: &mut Run<'_>,
+        settings: &'s Settings,
+        inbox: &Inbox,
+        counts: bool,
+    ) -> anyhow::Result<Self> {
+        let store = open(run, settings)?;
+        let inbox = inbox.clone();
+        let on_event: OnEvent = Arc::new(move |event| inbox.push(Item::Event(event)));
+        let postman = Postman::start(&settings.alerts.channels, &store, run.cancel(), &on_event);
+        Ok(Self { settings, store, postman: Some(postman), counts })
+    }
+
+    pub(crate) const fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The subjects of what is not over.
+    pub(crate) fn known(&self) -> anyhow::Result<Known> {
+        self.store.read(|connection| Ok(store::load(connection, std::iter::empty())?.known()))
+    }
+
+    /// Writes what an evaluation gave, and wakes the channels.
+    pub(crate) fn tell(&mut self, run: &mut Run<'_>, changes: &[Change]) -> anyhow::Result<()> {
+        for Change { incident, telling, because } in changes {
+            let options = self.settings.alerts.policy.of(&incident.rule);
+            let notice = incident.notice(because.unwrap_or(Because::Again), options.runbook.as_deref());
+            let record = notice.record(*telling);
+            let (name, message) = (notice.rule, notice.message);
+            match incident.state {
+                IncidentState::Resolved => run.emit(Severity::Ok, name, format!("resolved: {message}"), record)?,
+                IncidentState::Pending => run.emit_uncounted(incident.severity, name, message, record)?,
+                _ if self.counts => run.emit(incident.severity, name, message, record)?,
+                _ => run.emit_uncounted(incident.severity, name, message, record)?,
+            }
+        }
+        if let Some(postman) = &self.postman {
+            postman.wake();
+        }
+        Ok(())
+    }
+
+    /// Writes what came of an attempt.
+    pub(crate) fn write(&self, run: &mut Run<'_>, event: Event) -> anyhow::Result<()> {
+        write(run, event)
+    }
+
+    /// Delivers what is due, and says what could not be.
+    pub(crate) fn finish(mut self, run: &mut Run<'_>, inbox: &Inbox) -> anyhow::Result<()> {
+        let deadline = Instant::now() + self.settings.deadline;
+        if let Some(postman) = self.postman.take() {
+            let done = inbox.clone();
+            std::thread::spawn(move || {
+                postman.finish(deadline);
+                done.push(Item::Delivered);
+            });
+        }
+        let mut delivered = false;
+        while !delivered {
+            for item in inbox.take(Duration::from_secs(1)) {
+                match item {
+                    Item::Event(event) => write(run, event)?,
+                    Item::Delivered => delivered = true,
+                    // The input is not read any more.
+                    Item::Line(_) | Item::End(_) => {}
+                }
+            }
+        }
+        self.say_who_is_not_told(run)
+    }
+
+    /// Channels that cannot be used, and notices that reach nobody.
+    fn say_who_is_not_told(&self, run: &mut Run<'_>) -> anyhow::Result<()> {
+        self.settings.warn(run);
+        let alerts = &self.settings.alerts;
+        for problem in &alerts.problems {
+            // Not "high": nothing was tried, the configuration must be put right first.
+            write_as(run, Severity::Unknown, Event::not_attempted(&problem.channel, 0, problem.reason.clone()))?;
+        }
+        if alerts.channels.is_empty() && alerts.problems.is_empty() {
+            let file = self.settings.file.display();
+            let why = if self.settings.file.exists() { "enables no channel" } else { "does not exist" };
+            run.warn(format_args!("nobody is told: {file} {why}; the notices are on stdout only"));
+        }
+        Ok(())
+    }
+}
+
+/// The state file, or what is left when it cannot be used: a state in memory, and the loud word that it is so.
+fn open(run: &mut Run<'_>, settings: &Settings) -> anyhow::Result<Store> {
+    match Store::open(&settings.state) {
+        Ok(store) => Ok(store),
+        Err(error) => {
+            run.warn(format_args!("{error:#}; going on without it: nothing is remembered from run to run"));
+            run.note(Severity::Unknown);
+            Store::in_memory()
+        }
+    }
+}
+
+fn write(run: &mut Run<'_>, event: Event) -> anyhow::Result<()> {
+    let severity = match event.state {
+        DeliveryState::Sent => Severity::Ok,
+        DeliveryState::Retrying => Severity::Info,
+        DeliveryState::Failed | DeliveryState::Expired => {
+            run.warn(format_args!("{} was not told: {}", event.channel, event.message));
+            Severity::High
+        }
+    };
+    write_as(run, severity, event)
+}
+
+fn write_as(run: &mut Run<'_>, severity: Severity, event: Event) -> anyhow::Result<()> {
     let body = AlertDeliveryRecord {
-        channel: event.channel.to_owned(),
+        channel: event.channel.clone(),
         state: event.state,
         attempt: event.attempt,
-        notices,
+        notices: event.notices,
+        key: event.key,
         status: event.status,
         elapsed_ms: event.elapsed_ms,
     };

@@ -1,9 +1,11 @@
 //! Discord's webhooks: <https://discord.com/developers/docs/resources/webhook#execute-webhook>.
 
+use std::time::Duration;
+
 use pso_common::{Severity, Timestamp};
 use serde::Serialize;
 
-use super::{Digest, more, shout, sign, times};
+use super::{Channel, Digest, Outcome, Post, more, shout, sign, times};
 use crate::notice::Notice;
 use crate::text::{fit, units, without_mentions};
 
@@ -19,9 +21,33 @@ const MAX_LINE: usize = 600;
 /// Discord refuses content beyond 2,000 characters.
 const MAX_CONTENT: usize = 2_000;
 
+/// A webhook.
+#[derive(Debug)]
+pub(crate) struct Discord {
+    pub(crate) post: Post,
+}
+
+impl Channel for Discord {
+    fn kind(&self) -> &'static str {
+        "discord"
+    }
+
+    fn capacity(&self) -> usize {
+        MAX_NOTICES
+    }
+
+    fn fingerprint(&self) -> String {
+        self.post.fingerprint()
+    }
+
+    fn send(&self, digest: &Digest<'_>, timeout: Duration) -> Outcome {
+        self.post.json(&message(digest), timeout)
+    }
+}
+
 /// What a webhook takes.
 #[derive(Debug, Serialize)]
-pub(crate) struct Message {
+pub(super) struct Message {
     content: String,
     embeds: [Embed; 1],
     allowed_mentions: AllowedMentions,

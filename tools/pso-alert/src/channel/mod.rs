@@ -1,78 +1,105 @@
-//! The ends that people read. A channel turns a run's notices into one message; how it is sent is not its business.
+//! The ends that people and programs read. A channel turns notices into one message and makes one attempt to hand it over; when,
+//! how often and what happens if it fails is `delivery`'s business.
 
 mod discord;
+mod post;
 mod slack;
 mod webhook;
 
-use pso_common::{Secret, Severity, Timestamp};
-use serde::Serialize;
+use std::fmt;
+use std::time::Duration;
 
+use pso_common::{Severity, Timestamp};
+
+use crate::finding::rank;
 use crate::notice::Notice;
 
-/// A channel that can be told. The URL of a webhook is all one needs to post there, so all of it is secret.
+pub(crate) use discord::Discord;
+pub(crate) use post::Post;
+pub(crate) use slack::Slack;
+pub(crate) use webhook::Webhook;
+
+/// A way to tell people or programs.
+pub(crate) trait Channel: Send + Sync + fmt::Debug {
+    /// Its type, as the configuration has it.
+    fn kind(&self) -> &'static str;
+
+    /// Notices that one message can hold.
+    fn capacity(&self) -> usize;
+
+    /// Whether people read it: then a flood of notices is told as a summary.
+    fn is_for_people(&self) -> bool {
+        true
+    }
+
+    /// The least time between two messages.
+    fn pace(&self) -> Duration {
+        Duration::ZERO
+    }
+
+    /// Differs when the configuration differs: what could not be used yesterday may be usable today.
+    fn fingerprint(&self) -> String;
+
+    /// Makes one attempt, which takes no longer than `timeout`.
+    fn send(&self, digest: &Digest<'_>, timeout: Duration) -> Outcome;
+}
+
+/// A channel under its name.
 #[derive(Debug)]
-pub(crate) enum Channel {
-    Slack { url: Secret, channel: Option<String> },
-    Discord { url: Secret },
-    Webhook { url: Secret },
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) channel: Box<dyn Channel>,
 }
 
-impl Channel {
-    /// Its name in records.
-    pub(crate) const fn name(&self) -> &'static str {
-        match self {
-            Self::Slack { .. } => "slack",
-            Self::Discord { .. } => "discord",
-            Self::Webhook { .. } => "webhook",
-        }
-    }
-
-    /// Where it is told.
-    pub(crate) const fn url(&self) -> &Secret {
-        match self {
-            Self::Slack { url, .. } | Self::Discord { url } | Self::Webhook { url } => url,
-        }
-    }
-
-    /// The body of the one message.
-    pub(crate) fn message<'a>(&'a self, digest: &'a Digest<'_>) -> Message<'a> {
-        match self {
-            Self::Slack { channel, .. } => Message::Slack(slack::message(digest, channel.as_deref())),
-            Self::Discord { .. } => Message::Discord(discord::message(digest)),
-            Self::Webhook { .. } => Message::Webhook(webhook::message(digest)),
-        }
-    }
+/// How an attempt ended.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Outcome {
+    /// The other end took it.
+    Sent {
+        status: Option<u16>,
+        /// What it said, in one short line.
+        said: String,
+        /// It wants no other message before this time has passed.
+        pause: Duration,
+    },
+    /// Worth another attempt, not before the given time has passed.
+    Again { status: Option<u16>, after: Duration, reason: String },
+    /// This message will never be taken; another one may.
+    Refused { status: Option<u16>, reason: String },
+    /// No message will be taken while the channel is configured as it is.
+    Unusable { status: Option<u16>, reason: String },
 }
 
-/// What is posted.
-#[derive(Debug, Serialize)]
-#[serde(untagged)]
-pub(crate) enum Message<'a> {
-    Slack(slack::Message<'a>),
-    Discord(discord::Message),
-    Webhook(webhook::Message<'a>),
-}
-
-/// The notices of one run, worst first, as all channels tell them.
+/// What one message tells.
 #[derive(Debug)]
 pub(crate) struct Digest<'a> {
-    host: String,
-    at: Timestamp,
-    notices: &'a [Notice],
+    /// The same for each attempt, so that the other end can tell a second copy from a second message.
+    pub(crate) key: &'a str,
+    pub(crate) host: &'a str,
+    pub(crate) at: Timestamp,
+    /// Worst first, and in their order within an incident.
+    pub(crate) notices: &'a [Notice],
+    /// Notices that are not in `notices`: how many, and of what.
+    pub(crate) rest: Option<&'a Rest>,
 }
 
-impl<'a> Digest<'a> {
-    pub(crate) fn new(host: String, at: Timestamp, notices: &'a [Notice]) -> Self {
-        Self { host, at, notices }
-    }
+/// What a summary leaves out.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Rest {
+    pub(crate) notices: u64,
+    /// Rules, and how many notices each has among them; the most frequent first.
+    pub(crate) rules: Vec<(String, u64)>,
+}
 
+impl Digest<'_> {
     fn worst(&self) -> Severity {
-        self.notices.first().map_or(Severity::Ok, |notice| notice.severity)
+        let open = self.notices.iter().filter(|notice| !notice.is_end());
+        open.map(|notice| notice.severity).max_by_key(|severity| rank(*severity)).unwrap_or(Severity::Ok)
     }
 
     /// One line that holds nothing from a record.
     fn headline(&self) -> String {
-        let (sign, worst, host) = (sign(self.worst()), self.worst(), &self.host);
+        let (sign, worst, host) = (sign(self.worst()), self.worst(), self.host);
         match self.notices.len() {
             1 => format!("{sign} {worst} on {host}"),
             count => format!("{sign} {count} notices on {host}, the worst {worst}"),

@@ -1,8 +1,10 @@
 //! Slack's incoming webhooks: <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>.
 
+use std::time::Duration;
+
 use serde::Serialize;
 
-use super::{Digest, more, shout, sign, times};
+use super::{Channel, Digest, Outcome, Post, more, shout, sign, times};
 use crate::notice::Notice;
 use crate::text::{fit, without_mentions};
 
@@ -18,9 +20,40 @@ const MAX_HEADER: usize = 150;
 /// The text that notifications show.
 const MAX_TEXT: usize = 400;
 
+/// An incoming webhook.
+#[derive(Debug)]
+pub(crate) struct Slack {
+    pub(crate) post: Post,
+    /// Only webhooks of the old kind look at it.
+    pub(crate) channel: Option<String>,
+}
+
+impl Channel for Slack {
+    fn kind(&self) -> &'static str {
+        "slack"
+    }
+
+    fn capacity(&self) -> usize {
+        MAX_NOTICES
+    }
+
+    // "1 per second": <https://docs.slack.dev/apis/web-api/rate-limits>.
+    fn pace(&self) -> Duration {
+        Duration::from_secs(1)
+    }
+
+    fn fingerprint(&self) -> String {
+        self.post.fingerprint()
+    }
+
+    fn send(&self, digest: &Digest<'_>, timeout: Duration) -> Outcome {
+        self.post.json(&message(digest, self.channel.as_deref()), timeout)
+    }
+}
+
 /// What an incoming webhook takes.
 #[derive(Debug, Serialize)]
-pub(crate) struct Message<'a> {
+pub(super) struct Message<'a> {
     /// What notifications show in place of the blocks.
     text: String,
     blocks: Vec<Block>,

@@ -1,10 +1,11 @@
 //! What each channel gets, written out by hand, and what a hostile record can do to it: nothing.
 
-use pso_common::record::Labels;
-
+use pso_common::record::{IncidentState, Labels};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::*;
+use crate::notice::Because;
 use crate::text::units;
 
 fn at() -> Timestamp {
@@ -14,18 +15,23 @@ fn at() -> Timestamp {
 fn notice(severity: Severity, message: &str, count: u64) -> Notice {
     Notice {
         incident: "rule/h/t/n".to_owned(),
-        rule: "rule",
+        episode: 1,
+        rule: "rule".to_owned(),
+        state: IncidentState::Firing,
+        because: Because::Fired,
         severity,
         message: message.to_owned(),
         count,
         labels: Labels::from([("host".to_owned(), "h".to_owned())]),
         first_at: at(),
         last_at: at(),
+        ended_at: None,
+        runbook: None,
     }
 }
 
 fn digest(notices: &[Notice]) -> Digest<'_> {
-    Digest::new("web-1".to_owned(), at(), notices)
+    Digest { key: "k", host: "web-1", at: at(), notices, rest: None }
 }
 
 /// The message as the other end reads it, and in the order in which it is written.
@@ -64,7 +70,7 @@ fn discord_golden() {
 
 #[test]
 fn webhook_golden() {
-    let expected = r#"{"schema":1,"tool":"pso-alert","host":"web-1","at":"2026-11-22T09:00:00.000Z","severity":"high","notices":[{"severity":"high","message":"a < b","incident":"rule/h/t/n","rule":"rule","state":"firing","count":2,"first_at":"2026-11-22T09:00:00.000Z","last_at":"2026-11-22T09:00:00.000Z","labels":{"host":"h"}}],"more":0}"#;
+    let expected = r#"{"schema":1,"tool":"pso-alert","host":"web-1","at":"2026-11-22T09:00:00.000Z","severity":"high","notices":[{"severity":"high","message":"a < b","incident":"rule/h/t/n","rule":"rule","state":"firing","count":2,"first_at":"2026-11-22T09:00:00.000Z","last_at":"2026-11-22T09:00:00.000Z","episode":1,"told":"now","labels":{"host":"h"}}],"more":0}"#;
     assert_eq!(webhook(&[notice(Severity::High, "a < b", 2)]).to_string(), expected);
 }
 
@@ -107,7 +113,8 @@ fn every_size_stays_within_the_channels_limits() {
             within_discords_limits(&discord(&notices));
         }
     }
-    let long_host = Digest { host: "h".repeat(5_000), ..digest(&[]) };
+    let host = "h".repeat(5_000);
+    let long_host = Digest { host: &host, ..digest(&[]) };
     let slack = read(&slack::message(&long_host, None));
     assert!(units(slack["blocks"][0]["text"]["text"].as_str().expect("text")) <= 150);
     assert_eq!(slack.get("channel"), None);

@@ -7,18 +7,48 @@
 //!  "more": 0}
 //! ```
 
-use pso_common::record::{AlertNoticeRecord, SCHEMA};
+use std::time::Duration;
+
+use pso_common::record::{AlertNoticeRecord, SCHEMA, Telling};
 use pso_common::{Severity, Timestamp};
 use serde::Serialize;
 
-use super::Digest;
+use super::{Channel, Digest, Outcome, Post};
 
 /// Notices in one message; the others are counted in `more`.
 const MAX_NOTICES: usize = 500;
 
+/// A webhook of any program.
+#[derive(Debug)]
+pub(crate) struct Webhook {
+    pub(crate) post: Post,
+}
+
+impl Channel for Webhook {
+    fn kind(&self) -> &'static str {
+        "webhook"
+    }
+
+    fn capacity(&self) -> usize {
+        MAX_NOTICES
+    }
+
+    fn is_for_people(&self) -> bool {
+        false
+    }
+
+    fn fingerprint(&self) -> String {
+        self.post.fingerprint()
+    }
+
+    fn send(&self, digest: &Digest<'_>, timeout: Duration) -> Outcome {
+        self.post.json(&message(digest), timeout)
+    }
+}
+
 /// What is posted.
 #[derive(Debug, Serialize)]
-pub(crate) struct Message<'a> {
+pub(super) struct Message<'a> {
     schema: u32,
     tool: &'static str,
     host: &'a str,
@@ -42,12 +72,12 @@ pub(super) fn message<'a>(digest: &'a Digest<'_>) -> Message<'a> {
         .notices
         .iter()
         .take(MAX_NOTICES)
-        .map(|notice| Item { severity: notice.severity, message: &notice.message, notice: notice.record() })
+        .map(|notice| Item { severity: notice.severity, message: &notice.message, notice: notice.record(Telling::Now) })
         .collect();
     Message {
         schema: SCHEMA,
         tool: crate::TOOL.name,
-        host: &digest.host,
+        host: digest.host,
         at: digest.at,
         severity: digest.worst(),
         notices,

@@ -4,7 +4,7 @@ use pso_common::Severity;
 use pso_common::record::{Header, HealthCheckRecord};
 
 use super::Verdict;
-use crate::notice::Notice;
+use crate::finding::Finding;
 
 /// The service's own health is `service`, and `service.<part>` for what it says of its parts.
 const SERVICE: &str = "service";
@@ -23,5 +23,5 @@ pub(super) fn judge(header: &Header, record: &HealthCheckRecord) -> Option<Verdi
         (message, _) => format!(": {message}"),
     };
     let message = format!("System health check failed: {}{reason}", header.name);
-    Some(Verdict::tell(Notice::of(header, "health.check", severity, &message, record.labels.clone())))
+    Some(Verdict::tell(Finding::of(header, "health.check", severity, &message, record.labels.clone())))
 }

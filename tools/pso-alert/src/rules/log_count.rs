@@ -4,7 +4,7 @@ use pso_common::Severity;
 use pso_common::record::{Header, Labels, LogCountRecord};
 
 use super::Verdict;
-use crate::notice::Notice;
+use crate::finding::Finding;
 
 /// The specification's `analyze-logs.ps1`: more than 50 errors of all types together. For counts that nobody has judged.
 const MAX_ERRORS: u64 = 50;
@@ -26,5 +26,5 @@ pub(super) fn judge(header: &Header, record: &LogCountRecord) -> Option<Verdict>
         return Some(Verdict::silent(severity));
     }
     let message = format!("High error count detected: {} errors in the logs", record.count);
-    Some(Verdict::tell(Notice::of(header, "log.errors", severity, &message, Labels::new())))
+    Some(Verdict::tell(Finding::of(header, "log.errors", severity, &message, Labels::new())))
 }

@@ -4,7 +4,7 @@ use pso_common::Severity;
 use pso_common::record::{Header, Labels, LogTemplateRecord};
 
 use super::Verdict;
-use crate::notice::Notice;
+use crate::finding::Finding;
 
 /// Fires on a template that `pso-logscan` knows to be new and calls a warning at least; all others are silent, however
 /// often they occur.
@@ -17,7 +17,7 @@ pub(super) fn judge(header: &Header, record: &LogTemplateRecord) -> Option<Verdi
     }
     let labels = Labels::from([("template_id".to_owned(), record.template_id.clone())]);
     let message = format!("New error in the logs, {} so far: {}", times(record.count), record.example);
-    Some(Verdict::tell(Notice::of(header, "log.new", header.severity, &message, labels)))
+    Some(Verdict::tell(Finding::of(header, "log.new", header.severity, &message, labels)))
 }
 
 fn times(count: u64) -> String {

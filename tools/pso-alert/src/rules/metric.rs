@@ -5,7 +5,7 @@ use pso_common::Severity;
 use pso_common::record::{Header, HealthMetricRecord};
 
 use super::{Thresholds, Verdict};
-use crate::notice::Notice;
+use crate::finding::Finding;
 
 /// One of the specification's six thresholds: its severity and words are those of `monitoring-daemon.ps1`.
 struct Metric {
@@ -43,7 +43,7 @@ pub(super) fn judge(header: &Header, record: &HealthMetricRecord, thresholds: &T
     let place = record.labels.values().next().map_or_else(String::new, |label| format!(" of {label}"));
     let limit = limit.map_or_else(String::new, |limit| format!(" (limit {})", shown(limit, metric.unit)));
     let message = format!("{}{place}: {}{limit}", metric.says, shown(record.value, metric.unit));
-    Some(Verdict::tell(Notice::of(header, metric.name, severity, &message, record.labels.clone())))
+    Some(Verdict::tell(Finding::of(header, metric.name, severity, &message, record.labels.clone())))
 }
 
 /// A record with a limit, or with a severity other than `ok`, was judged by who measured: `pso-health` knows limits that

@@ -1,4 +1,4 @@
-//! What becomes a notice. The rules are the specification's; each has a name that records and messages carry.
+//! What a record means. The rules are the specification's; each has a name that records and messages carry.
 //!
 //! | rule | fires on |
 //! |---|---|
@@ -22,7 +22,8 @@ use pso_common::record::{
 };
 use serde::Deserialize;
 
-use crate::notice::Notice;
+use crate::batch::Batch;
+use crate::finding::{Finding, Subject};
 use runs::Runs;
 
 /// The limits of `config/alerts.yaml`, for numbers that come without one; absent ones are the specification's.
@@ -47,17 +48,17 @@ pub(crate) struct Thresholds {
 pub(crate) struct Verdict {
     /// How bad it is for the exit code: what the record says, unless nobody judged it before a threshold of ours did.
     pub(crate) severity: Severity,
-    /// What people should know of it.
-    pub(crate) notice: Option<Notice>,
+    /// What is wrong with what it speaks of.
+    pub(crate) findings: Vec<Finding>,
 }
 
 impl Verdict {
     const fn silent(severity: Severity) -> Self {
-        Self { severity, notice: None }
+        Self { severity, findings: Vec::new() }
     }
 
-    fn tell(notice: Notice) -> Self {
-        Self { severity: notice.severity, notice: Some(notice) }
+    fn tell(finding: Finding) -> Self {
+        Self { severity: finding.severity, findings: vec![finding] }
     }
 }
 
@@ -73,11 +74,29 @@ impl Rules {
         Self { thresholds, min_severity, runs: Runs::default() }
     }
 
-    /// Judges one record.
+    /// Judges one record: what is wrong, and what is well again, goes into the batch. Returns how bad it is for the exit code.
     ///
     /// # Errors
     /// When it lacks the fields of the kind that it says it is.
-    pub(crate) fn judge(&mut self, record: &AnyRecord) -> Result<Verdict, serde_json::Error> {
+    pub(crate) fn judge(&mut self, record: &AnyRecord, batch: &mut Batch) -> Result<Severity, serde_json::Error> {
+        let Verdict { severity, findings } = self.verdict(record)?;
+        if !findings.is_empty() || batch.is_listening() {
+            let header = &record.header;
+            let subject = match header.kind.as_str() {
+                RunStartRecord::KIND => return Ok(severity),
+                RunEndRecord::KIND => Subject::run(header),
+                _ => match findings.first() {
+                    Some(finding) => finding.subject.clone(),
+                    None => Subject::of(header, &own_labels(record)),
+                },
+            };
+            batch.saw(&subject, header.at, findings);
+        }
+        Ok(severity)
+    }
+
+    /// What is wrong by one record.
+    fn verdict(&mut self, record: &AnyRecord) -> Result<Verdict, serde_json::Error> {
         let header = &record.header;
         if header.severity >= Severity::High {
             self.runs.explained(header);
@@ -102,8 +121,8 @@ impl Rules {
     }
 
     /// What only the end of the input shows.
-    pub(crate) fn at_end(self) -> Vec<Notice> {
-        self.runs.unfinished()
+    pub(crate) fn at_end(&mut self, batch: &mut Batch) {
+        std::mem::take(&mut self.runs).unfinished().into_iter().for_each(|finding| batch.add(finding));
     }
 
     /// Judges a record by its header alone.
@@ -116,9 +135,12 @@ impl Rules {
             "" => format!("{} reports {} {}", header.tool, header.kind, header.name),
             message => format!("{}: {message}", header.name),
         };
-        let labels = record.fields::<OwnLabels>().map(|own| own.labels).unwrap_or_default();
-        Verdict::tell(Notice::of(header, "record.severity", header.severity, &message, labels))
+        Verdict::tell(Finding::of(header, "record.severity", header.severity, &message, own_labels(record)))
     }
+}
+
+fn own_labels(record: &AnyRecord) -> Labels {
+    record.fields::<OwnLabels>().map(|own| own.labels).unwrap_or_default()
 }
 
 /// Labels that a record of any kind may have.

@@ -3,10 +3,10 @@
 use std::collections::{HashMap, HashSet};
 
 use pso_common::Severity;
-use pso_common::record::{Header, Kind as _, Labels, RunEndRecord, RunStartRecord};
+use pso_common::record::{Header, Kind as _, RunEndRecord, RunStartRecord};
 
 use super::Verdict;
-use crate::notice::Notice;
+use crate::finding::{Condition, Finding, Subject};
 use crate::text::one_line;
 
 /// Runs that are followed at a time, and tools whose trouble is remembered: enough for any real pipe, little enough
@@ -23,14 +23,14 @@ type ToolKey = (String, String);
 #[derive(Default)]
 pub(super) struct Runs {
     open: HashMap<(ToolKey, u32), Open>,
-    /// Who wrote records that are high or worse: the exit code of such a tool needs no notice of its own.
+    /// Who wrote records that are high or worse: the exit code of such a tool needs no finding of its own.
     explained: HashSet<ToolKey>,
     lost: u64,
 }
 
 /// Starts of one process id without their ends, and what to tell if they never come.
 struct Open {
-    notice: Notice,
+    finding: Finding,
     times: u32,
 }
 
@@ -44,8 +44,10 @@ impl Runs {
                 "{} began at {} and never ended: it was killed or cut off (pid {} on {})",
                 key.0.1, header.at, record.pid, key.0.0
             );
-            let notice = Notice::of(header, "run.unfinished", Severity::Critical, &message, Labels::new());
-            self.open.insert(key, Open { notice, times: 1 });
+            let about = Subject::run(header);
+            let finding = Finding::about(about, "run.unfinished", Severity::High, &message, header.at);
+            let finding = Finding { condition: Condition::Unfinished, ..finding };
+            self.open.insert(key, Open { finding, times: 1 });
         } else {
             self.lost = self.lost.saturating_add(1);
         }
@@ -75,23 +77,24 @@ impl Runs {
             None => format!("{} ended with exit code {} and no record that says why", header.tool, record.exit_code),
         };
         let severity = header.severity.max(Severity::High);
-        Verdict::tell(Notice::of(header, "run.failed", severity, &message, Labels::new()))
+        Verdict::tell(Finding::about(Subject::run(header), "run.failed", severity, &message, header.at))
     }
 
-    pub(super) fn unfinished(self) -> Vec<Notice> {
-        let tell = |open: Open| Notice { count: open.times.into(), ..open.notice };
-        let mut notices: Vec<Notice> = self.open.into_values().map(tell).collect();
-        notices.sort_by(|a, b| a.first_at.cmp(&b.first_at).then_with(|| a.message.cmp(&b.message)));
-        if let (true, Some(last)) = (self.lost > 0, notices.last()) {
+    pub(super) fn unfinished(self) -> Vec<Finding> {
+        let tell = |open: Open| Finding { count: open.times.into(), ..open.finding };
+        let mut findings: Vec<Finding> = self.open.into_values().map(tell).collect();
+        findings.sort_by(|a, b| a.first_at.cmp(&b.first_at).then_with(|| a.message.cmp(&b.message)));
+        if let (true, Some(last)) = (self.lost > 0, findings.last()) {
             let message = format!(
                 "{} more runs began than the {MAX_RUNS} that can be followed; whether they ended is not known",
                 self.lost
             );
-            let mut rest = Notice::of_input("run.unfinished", Severity::Unknown, &message, last.last_at);
+            let about = Subject { name: "runs".to_owned(), ..Subject::input("") };
+            let mut rest = Finding::about(about, "run.unfinished", Severity::Unknown, &message, last.last_at);
             rest.count = self.lost;
-            notices.push(rest);
+            findings.push(rest);
         }
-        notices
+        findings
     }
 }
 

@@ -14,11 +14,12 @@ fn rules(thresholds: Thresholds) -> Rules {
 }
 
 /// Severity for the exit code, and rule, severity and message of the notice.
-type Said = (Severity, Option<(&'static str, Severity, String)>);
+type Said = (Severity, Option<(String, Severity, String)>);
 
 fn judge(rules: &mut Rules, record: &AnyRecord) -> Said {
-    let verdict = rules.judge(record).expect("a whole record");
-    (verdict.severity, verdict.notice.map(|notice| (notice.rule, notice.severity, notice.message)))
+    let verdict = rules.verdict(record).expect("a whole record");
+    let found = verdict.findings.into_iter().next();
+    (verdict.severity, found.map(|found| (found.rule.to_string(), found.severity, found.message)))
 }
 
 fn metric(name: &str, value: f64, unit: &str, more: &str) -> AnyRecord {
@@ -38,7 +39,7 @@ fn metrics_beyond_a_threshold_fire_with_the_specifications_words() {
     for (name, value, unit, severity, message) in cases {
         let (exit, notice) = judge(&mut rules(Thresholds::default()), &metric(name, value, unit, ""));
         let (rule, told, said) = notice.expect(name);
-        assert_eq!((rule, exit, told, said.as_str()), (name, severity, severity, message));
+        assert_eq!((rule.as_str(), exit, told, said.as_str()), (name, severity, severity, message));
     }
     let at_the_limit = judge(&mut rules(Thresholds::default()), &metric("cpu_usage", 80.0, "percent", ""));
     assert_eq!(at_the_limit, (Severity::Ok, None));
@@ -82,7 +83,7 @@ fn labels_tell_two_disks_apart() {
     let mut rules = rules(Thresholds::default());
     let key = |rules: &mut Rules, mount: &str| {
         let record = metric("disk_usage", 99.0, "percent", &format!(r#","labels":{{"mount":"{mount}"}}"#));
-        rules.judge(&record).expect("whole").notice.expect("fires")
+        rules.verdict(&record).expect("whole").findings.pop().expect("fires")
     };
     let (root, data) = (key(&mut rules, "/"), key(&mut rules, "/data"));
     assert_eq!(root.incident, "disk_usage/h/pso-x/disk_usage,mount=/");
@@ -97,7 +98,10 @@ fn a_service_that_is_not_healthy_is_critical() {
     assert_eq!(check("service", "info"), (Severity::Info, None));
     let (severity, notice) = check("service.sync_engine", "warning");
     let expected = "System health check failed: service.sync_engine: it says so".to_owned();
-    assert_eq!((severity, notice), (Severity::Critical, Some(("health.check", Severity::Critical, expected))));
+    assert_eq!(
+        (severity, notice),
+        (Severity::Critical, Some(("health.check".to_owned(), Severity::Critical, expected)))
+    );
     assert_eq!(check("qdrant.collection.plans", "warning").0, Severity::Warning);
     assert_eq!(check("services", "high").0, Severity::High);
     assert_eq!(check("service", "unknown").0, Severity::Unknown);
@@ -110,7 +114,7 @@ fn as_many_errors_as_the_scan_calls_high_are_told() {
     assert_eq!(count("warning", r#","class":"error","count":50"#), (Severity::Warning, None));
     let told = |count: u64| {
         let message = format!("High error count detected: {count} errors in the logs");
-        (Severity::High, Some(("log.errors", Severity::High, message)))
+        (Severity::High, Some(("log.errors".to_owned(), Severity::High, message)))
     };
     // Judged by a limit of 100, and by one of 5.
     assert_eq!(count("info", r#","class":"error","count":99"#), (Severity::Info, None));
@@ -138,7 +142,7 @@ fn an_error_that_was_never_seen_before_is_told() {
         judge(&mut rules, &record("log.template", "8d4d", severity, &fields))
     };
     let told = (Severity::Warning, "New error in the logs, 2 times so far: ERROR DiskOnFire sda1".to_owned());
-    assert_eq!(template("warning", true), (told.0, Some(("log.new", told.0, told.1))));
+    assert_eq!(template("warning", true), (told.0, Some(("log.new".to_owned(), told.0, told.1))));
     assert_eq!(template("info", true), (Severity::Info, None));
     assert_eq!(template("info", false), (Severity::Info, None));
 }
@@ -151,7 +155,7 @@ fn anything_else_fires_from_the_minimal_severity_up() {
     for severity in ["high", "critical", "unknown"] {
         let (_, notice) = judge(&mut judged, &record("later.kind", "n", severity, ""));
         let (rule, _, message) = notice.expect(severity);
-        assert_eq!((rule, message.as_str()), ("record.severity", "n: it says so"));
+        assert_eq!((rule.as_str(), message.as_str()), ("record.severity", "n: it says so"));
     }
     let mut strict = Rules::new(Thresholds::default(), Severity::Warning);
     assert!(judge(&mut strict, &advice).1.is_some());
@@ -161,7 +165,7 @@ fn anything_else_fires_from_the_minimal_severity_up() {
 
 #[test]
 fn a_record_without_its_kinds_fields_is_an_error() {
-    assert!(rules(Thresholds::default()).judge(&record("health.metric", "cpu_usage", "ok", "")).is_err());
+    assert!(rules(Thresholds::default()).verdict(&record("health.metric", "cpu_usage", "ok", "")).is_err());
 }
 
 fn start(pid: u32) -> AnyRecord {
@@ -175,17 +179,17 @@ fn end(pid: u32, severity: &str, code: u8, error: &str) -> AnyRecord {
 }
 
 #[test]
-fn a_start_without_its_end_is_critical() {
+fn a_start_without_its_end_is_told() {
     let mut rules = rules(Thresholds::default());
     for record in [start(1), start(2), end(1, "ok", 0, ""), start(1), end(1, "ok", 0, "")] {
         assert_eq!(judge(&mut rules, &record), (Severity::Ok, None));
     }
-    let notices = rules.at_end();
-    assert_eq!(notices.len(), 1);
-    assert_eq!((notices[0].rule, notices[0].severity), ("run.unfinished", Severity::Critical));
-    assert_eq!(notices[0].incident, "run.unfinished/h/pso-x/pso-x");
+    let findings = std::mem::take(&mut rules.runs).unfinished();
+    assert_eq!(findings.len(), 1);
+    assert_eq!((&*findings[0].rule, findings[0].severity), ("run.unfinished", Severity::High));
+    assert_eq!(findings[0].incident, "run.unfinished/h/pso-x/pso-x");
     assert_eq!(
-        notices[0].message,
+        findings[0].message,
         "pso-x began at 2026-11-22T09:00:00.000Z and never ended: it was killed or cut off (pid 2 on h)"
     );
 }
@@ -195,7 +199,7 @@ fn a_tool_that_failed_is_named_with_its_error() {
     let mut rules = rules(Thresholds::default());
     let (severity, notice) = judge(&mut rules, &end(1, "unknown", 3, "no such host"));
     let expected = "pso-x failed: no such host".to_owned();
-    assert_eq!((severity, notice), (Severity::Unknown, Some(("run.failed", Severity::Unknown, expected))));
+    assert_eq!((severity, notice), (Severity::Unknown, Some(("run.failed".to_owned(), Severity::Unknown, expected))));
     let (_, notice) = judge(&mut rules, &end(1, "high", 2, ""));
     assert_eq!(notice.expect("told").2, "pso-x ended with exit code 2 and no record that says why");
     // A record has said why, and is told itself.
@@ -209,7 +213,7 @@ fn more_runs_than_can_be_followed_are_said() {
     for pid in 0..10_003 {
         judge(&mut rules, &start(pid));
     }
-    let notices = rules.at_end();
-    let last = notices.last().expect("notices");
-    assert_eq!((notices.len(), last.count, last.severity), (10_001, 3, Severity::Unknown));
+    let findings = std::mem::take(&mut rules.runs).unfinished();
+    let last = findings.last().expect("findings");
+    assert_eq!((findings.len(), last.count, last.severity), (10_001, 3, Severity::Unknown));
 }

@@ -6,6 +6,7 @@
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
+use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
 use pso_common::Secret;
@@ -13,7 +14,8 @@ use pso_common::config::{Config, Effective, Field, ListField};
 use pso_common::io::Env;
 use serde::Deserialize;
 
-use crate::channel::Channel;
+use crate::channel::{Channel, Discord, Named, Post, Slack, Webhook};
+use crate::policy::Policy;
 use crate::rules::Thresholds;
 
 /// A file larger than this is a mistake (bytes).
@@ -23,14 +25,11 @@ const MAX_FILE_BYTES: u64 = 1 << 20;
 #[derive(Debug, Default)]
 pub(crate) struct Alerts {
     /// Channels that can be told.
-    pub(crate) channels: Vec<Channel>,
+    pub(crate) channels: Vec<Arc<Named>>,
     /// Channels that are enabled and cannot be used as they are configured.
     pub(crate) problems: Vec<Problem>,
-    /// Notices are meant for stdout, where they are written in any case.
-    pub(crate) stdout: bool,
-    /// Where email is enabled: that channel does not exist yet.
-    pub(crate) email: Option<String>,
     pub(crate) thresholds: Thresholds,
+    pub(crate) policy: Policy,
     /// Every value in effect, for `--print-config` and `check`.
     pub(crate) effective: Vec<Effective>,
 }
@@ -38,7 +37,7 @@ pub(crate) struct Alerts {
 /// Why an enabled channel cannot be used.
 #[derive(Debug)]
 pub(crate) struct Problem {
-    pub(crate) channel: &'static str,
+    pub(crate) channel: String,
     pub(crate) reason: String,
 }
 
@@ -140,38 +139,30 @@ pub(crate) fn parse(path: &Path, text: &str, env: &Env) -> anyhow::Result<Alerts
     let thresholds = thresholds(&config, &file.thresholds.unwrap_or_default())?;
     let sections = file.alerts.unwrap_or_default();
     let mut alerts = Alerts { thresholds, ..Alerts::default() };
-    let mut add = |channel: &'static str, found: anyhow::Result<Option<Channel>>| match found {
-        Ok(found) => alerts.channels.extend(found),
-        Err(error) => alerts.problems.push(Problem { channel, reason: format!("{error:#}") }),
+    let mut add = |name: &str, found: anyhow::Result<Option<Box<dyn Channel>>>| match found {
+        Ok(found) => alerts.channels.extend(found.map(|channel| Arc::new(Named { name: name.to_owned(), channel }))),
+        Err(error) => alerts.problems.push(Problem { channel: name.to_owned(), reason: format!("{error:#}") }),
     };
     if let Some(slack) = &sections.slack {
         add("slack", slack_channel(&config, slack));
     }
     if let Some(discord) = &sections.discord {
         let url = webhook(&config, "alerts.discord", &discord.enabled, "webhook_url", &discord.webhook_url);
-        add("discord", url.map(|url| url.map(|url| Channel::Discord { url })));
+        add("discord", url.map(|url| url.map(|url| Box::new(Discord { post: Post::new(url) }) as Box<dyn Channel>)));
     }
     if let Some(webhook_section) = &sections.webhook {
         let url = webhook(&config, "alerts.webhook", &webhook_section.enabled, "url", &webhook_section.url);
-        add("webhook", url.map(|url| url.map(|url| Channel::Webhook { url })));
-    }
-    if let Some(stdout) = &sections.stdout {
-        alerts.stdout = enabled(&config, "alerts.stdout", &stdout.enabled)?;
-    }
-    if let Some(email) = &sections.email
-        && enabled(&config, "alerts.email", &email.enabled)?
-    {
-        alerts.email = Some(place(&config, &email.enabled));
+        add("webhook", url.map(|url| url.map(|url| Box::new(Webhook { post: Post::new(url) }) as Box<dyn Channel>)));
     }
     alerts.effective = config.effective();
     Ok(alerts)
 }
 
-fn slack_channel(config: &Config, section: &SlackSection) -> anyhow::Result<Option<Channel>> {
+fn slack_channel(config: &Config, section: &SlackSection) -> anyhow::Result<Option<Box<dyn Channel>>> {
     let url = webhook(config, "alerts.slack", &section.enabled, "webhook_url", &section.webhook_url)?;
     let Some(url) = url else { return Ok(None) };
     let channel: Option<String> = config.pick("alerts.slack.channel").file(&section.channel).optional()?;
-    Ok(Some(Channel::Slack { url, channel }))
+    Ok(Some(Box::new(Slack { post: Post::new(url), channel })))
 }
 
 /// The URL of a webhook if it is enabled. Only then are its variables looked up.
@@ -228,7 +219,7 @@ fn place(config: &Config, field: &Field) -> String {
 mod tests {
     use super::*;
 
-    const SPECIFICATION: &str = include_str!("specification.yaml");
+    const SPECIFICATION: &str = include_str!("../specification.yaml");
 
     fn parsed(text: &str, variables: &[(&str, &str)]) -> anyhow::Result<Alerts> {
         let mut env = Env::default();
@@ -246,10 +237,9 @@ mod tests {
     fn the_specifications_file_is_read_as_it_stands() {
         let alerts =
             parsed(SPECIFICATION, &[("SLACK_WEBHOOK", "https://hooks.slack.com/services/T/B/x")]).expect("valid");
-        let [Channel::Slack { channel, .. }] = alerts.channels.as_slice() else { panic!("{alerts:?}") };
-        assert_eq!(channel.as_deref(), Some("#planning-sync-alerts"));
-        assert!(alerts.problems.is_empty() && !alerts.stdout);
-        assert_eq!(alerts.email.as_deref(), Some("config/alerts.yaml:5"));
+        let [slack] = alerts.channels.as_slice() else { panic!("{alerts:?}") };
+        assert_eq!((slack.name.as_str(), slack.channel.kind()), ("slack", "slack"));
+        assert!(alerts.problems.is_empty());
         let expected = Thresholds {
             error_rate: Some(5.0),
             sync_duration: Some(60.0),

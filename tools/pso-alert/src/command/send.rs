@@ -1,12 +1,15 @@
 //! `pso-alert send`: one notice by hand, the specification's `send-alert.ps1`.
 
 use anyhow::ensure;
-use pso_common::{Run, Severity};
+use pso_common::Run;
+use pso_common::record::Telling;
 
 use crate::cli::{Cli, SendArgs};
+use crate::evaluate::post;
+use crate::inbox::Inbox;
 use crate::notice::Notice;
 use crate::settings::Settings;
-use crate::tell::tell;
+use crate::tell::Teller;
 
 pub(crate) fn run(run: &mut Run<'_>, cli: &Cli, args: &SendArgs) -> anyhow::Result<()> {
     let settings = Settings::resolve(cli, None, run.config())?;
@@ -17,9 +20,14 @@ pub(crate) fn run(run: &mut Run<'_>, cli: &Cli, args: &SendArgs) -> anyhow::Resu
     run.must_finish();
     let labels = args.labels.iter().cloned().collect();
     let notice = Notice::by_hand(args.severity, &args.message, labels, run.now());
-    if settings.alerts.channels.is_empty() && !settings.alerts.stdout {
-        run.note(Severity::Warning);
+    if settings.alerts.channels.is_empty() {
+        run.note(pso_common::Severity::Warning);
     }
+    let inbox = Inbox::default();
+    let mut teller = Teller::start(run, &settings, &inbox, false)?;
+    teller.store().transaction(|transaction| post(transaction, &settings.alerts, &notice, run.now()))?;
     // The exit code says whether people were told, not what they were told.
-    tell(run, &settings, &[notice], false)
+    run.emit_uncounted(notice.severity, notice.rule.clone(), notice.message.clone(), notice.record(Telling::Now))?;
+    teller.tell(run, &[])?;
+    teller.finish(run, &inbox)
 }

@@ -4,7 +4,6 @@ use std::path::Path;
 
 use pso_common::Run;
 
-use crate::channel::Channel;
 use crate::cli::Cli;
 use crate::settings::Settings;
 
@@ -21,7 +20,7 @@ pub(crate) fn run(run: &mut Run<'_>, cli: &Cli, file: Option<&Path>) -> anyhow::
     settings.print_alerts(run)?;
     settings.warn(run);
     let alerts = &settings.alerts;
-    let names: Vec<&str> = alerts.channels.iter().map(Channel::name).chain(alerts.stdout.then_some("stdout")).collect();
+    let names: Vec<&str> = alerts.channels.iter().map(|channel| channel.name.as_str()).collect();
     let told = if names.is_empty() { "no channel".to_owned() } else { names.join(", ") };
     let verdict = if alerts.problems.is_empty() { "is valid" } else { "has channels that cannot be used" };
     run.warn(format_args!("{} {verdict}; notices go to {told}", settings.file.display()));
