@@ -78,4 +78,4 @@ step() {
     step pso-pgstats
     step pso-backup create --keep-days "$days"
     step pso-backup verify latest
-} | pso-alert --tee --format "$format" ${records:+--records "$records"}
+} | pso-alert --tee --source daily-maintenance --format "$format" ${records:+--records "$records"}

@@ -87,7 +87,7 @@ case $1 in
 test)
     # Without it one can still test all the rest.
     "$here/pg-versions.sh" newest || echo 'the tests that need it will fail' >&2
-    "$here/promtool.sh" || echo 'the tests that need it will fail' >&2
+    "$here/prometheus.sh" || echo 'the tests that need it will fail' >&2
     ;;
 test-pg-matrix)
     "$here/pg-versions.sh" all

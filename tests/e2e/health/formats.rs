@@ -85,10 +85,10 @@ fn nagios_hears_of_what_is_down_before_what_is_not_known() {
     assert!(outcome.text().starts_with("PSO-HEALTH UNKNOWN - disk.path: no/such: "), "{outcome}");
 }
 
-/// On the PATH, or where `tests/promtool.sh` puts it: beside the built tools' folder.
+/// On the PATH, or where `tests/prometheus.sh` puts it: beside the built tools' folder.
 fn promtool() -> PathBuf {
     let fetched =
-        built_binary("pso-health").expect("built").ancestors().nth(2).map(|target| target.join("promtool/promtool"));
+        built_binary("pso-health").expect("built").ancestors().nth(2).map(|target| target.join("prometheus/promtool"));
     fetched.filter(|path| path.is_file()).unwrap_or_else(|| "promtool".into())
 }
 
@@ -99,7 +99,7 @@ fn promtool_accepts_the_metrics() {
     outcome.assert_code(2).assert_quiet();
     let check = |text: &[u8]| {
         let checked = Tool::program(promtool()).args(["check", "metrics"]).stdin(text).run();
-        let checked = checked.expect("promtool, which tests/promtool.sh fetches");
+        let checked = checked.expect("promtool, which tests/prometheus.sh fetches");
         assert_eq!((checked.code, checked.text(), checked.stderr.as_str()), (Some(0), "", ""), "{checked}\n{outcome}");
     };
     check(&outcome.stdout);

@@ -12,24 +12,24 @@ use serde_json::{Value, json};
 use tempfile::TempDir;
 
 /// The specification's file, word for word.
-const SPECIFICATION: &str = include_str!("../../tools/pso-alert/src/specification.yaml");
+pub(super) const SPECIFICATION: &str = include_str!("../../../tools/pso-alert/src/specification.yaml");
 
 /// Parts of the URLs that are secrets.
-const SECRETS: [&str; 2] = ["s3cr3tSlackToken", "s3cr3tDiscordToken"];
+pub(super) const SECRETS: [&str; 2] = ["s3cr3tSlackToken", "s3cr3tDiscordToken"];
 
 /// A deployment's folder with this `config/alerts.yaml`.
-fn deployment(alerts: &str) -> TempDir {
+pub(super) fn deployment(alerts: &str) -> TempDir {
     let folder = tempfile::tempdir().expect("a folder");
     fs::create_dir(folder.path().join("config")).expect("created");
     fs::write(folder.path().join("config/alerts.yaml"), alerts).expect("written");
     folder
 }
 
-fn alert(folder: &Path) -> Tool {
+pub(super) fn alert(folder: &Path) -> Tool {
     Tool::new("pso-alert").expect("built").folder(folder)
 }
 
-fn record(kind: &str, name: &str, severity: &str, more: &Value) -> String {
+pub(super) fn record(kind: &str, name: &str, severity: &str, more: &Value) -> String {
     let mut record = json!({
         "schema": 1, "kind": kind, "at": "2026-11-22T09:00:00.000Z", "tool": "pso-health", "host": "web-1",
         "severity": severity, "name": name, "message": "it says so"
@@ -38,30 +38,30 @@ fn record(kind: &str, name: &str, severity: &str, more: &Value) -> String {
     format!("{record}\n")
 }
 
-fn start() -> String {
+pub(super) fn start() -> String {
     record("run.start", "pso-health", "ok", &json!({"version": "0.1.0", "pid": 7}))
 }
 
-fn end(severity: &str, code: u8) -> String {
+pub(super) fn end(severity: &str, code: u8) -> String {
     let more = json!({"pid": 7, "records": 2, "elapsed_ms": 1, "exit_code": code});
     record("run.end", "pso-health", severity, &more)
 }
 
-fn cpu(value: f64) -> String {
+pub(super) fn cpu(value: f64) -> String {
     record("health.metric", "cpu_usage", "ok", &json!({"value": value, "unit": "percent", "elapsed_ms": 1}))
 }
 
-fn down() -> String {
+pub(super) fn down() -> String {
     record("health.check", "service", "critical", &json!({"status": "unhealthy", "elapsed_ms": 1}))
 }
 
 /// A whole run with one thing wrong.
-fn trouble() -> String {
+pub(super) fn trouble() -> String {
     [start(), down(), end("critical", 2)].concat()
 }
 
 /// Channel, state, attempt and status of each delivery, in the order written.
-fn deliveries(outcome: &Outcome) -> Vec<(String, String, u64, Option<u64>)> {
+pub(super) fn deliveries(outcome: &Outcome) -> Vec<(String, String, u64, Option<u64>)> {
     let text = |value: &Value| value.as_str().expect("a text").to_owned();
     let of = |record: &Value| {
         (
@@ -74,7 +74,7 @@ fn deliveries(outcome: &Outcome) -> Vec<(String, String, u64, Option<u64>)> {
     outcome.records_of_kind("alert.delivery").iter().map(of).collect()
 }
 
-fn rules(outcome: &Outcome) -> Vec<String> {
+pub(super) fn rules(outcome: &Outcome) -> Vec<String> {
     outcome
         .records_of_kind("alert.notice")
         .iter()
@@ -211,7 +211,7 @@ fn discord_and_a_webhook_get_the_same_notices() {
     }
 }
 
-fn both(slack: &WebhookSink, discord: &WebhookSink) -> TempDir {
+pub(super) fn both(slack: &WebhookSink, discord: &WebhookSink) -> TempDir {
     deployment(&format!(
         "alerts:\n  slack: {{enabled: true, webhook_url: \"{}\"}}\n  discord: {{enabled: true, webhook_url: \"{}\"}}\n",
         slack.slack_url(),
