@@ -176,3 +176,34 @@ fn webhooks_misbehave_as_planned() {
     assert_eq!(sink.wait_for(5, Duration::from_secs(1)).unwrap().len(), 5);
     assert!(sink.wait_for(6, Duration::from_millis(50)).is_err());
 }
+
+#[test]
+fn slack_takes_one_a_second_and_discord_five_in_two() {
+    let sink = WebhookSink::start().unwrap();
+    let send = |url: &str, body: &str| {
+        let mut request = agent(Duration::from_secs(5)).post(url).header("Content-Type", "application/json");
+        request = request.header("X-Test", "1");
+        request.send(body).unwrap()
+    };
+    let header = |answer: &ureq::http::Response<ureq::Body>, name: &str| {
+        answer.headers().get(name).map(|value| value.to_str().unwrap().to_owned())
+    };
+    for _ in 0..3 {
+        assert_eq!(send(&sink.slack_url(), r#"{"text":"x"}"#).status(), 200);
+    }
+    let refused = send(&sink.slack_url(), r#"{"text":"x"}"#);
+    assert_eq!((refused.status().as_u16(), header(&refused, "retry-after")), (429, Some("1".to_owned())));
+    for left in ["4", "3", "2", "1", "0"] {
+        let taken = send(&sink.discord_url(), r#"{"content":"x"}"#);
+        assert_eq!((taken.status().as_u16(), header(&taken, "x-ratelimit-remaining")), (204, Some(left.to_owned())));
+    }
+    let mut refused = send(&sink.discord_url(), r#"{"content":"x"}"#);
+    assert_eq!((refused.status().as_u16(), header(&refused, "retry-after")), (429, Some("2".to_owned())));
+    let wait = json_of(&refused.body_mut().read_to_string().unwrap())["retry_after"].as_f64().unwrap();
+    assert!(wait > 0.0 && wait <= 2.0, "{wait}");
+    assert_eq!((sink.accepted().len(), sink.limited(), sink.requests().len()), (8, 2, 10));
+    let taken = pso_tests::wait::until("a second to pass", Duration::from_secs(5), || {
+        (send(&sink.slack_url(), r#"{"text":"x"}"#).status() == 200).then_some(())
+    });
+    taken.unwrap();
+}

@@ -8,7 +8,9 @@
 //! | [`pg`] | [`pg::TempPg`]: a real PostgreSQL server; [`pg::Database`]: one database a test |
 //! | [`qdrant`] | [`qdrant::TempQdrant`]: a real Qdrant, or the project's stand-in; [`qdrant::QdrantClient`] |
 //! | [`service`] | [`service::Service`]: planning-sync-server's own face |
+//! | [`alertmanager`] | [`alertmanager::Alertmanager`]: Debian's `prometheus-alertmanager` |
 //! | [`webhook`] | [`webhook::WebhookSink`]: Slack, Discord and generic webhooks that record and misbehave |
+//! | [`smtp`] | [`smtp::SmtpSink`]: a mail server with TLS and login that keeps its mails and misbehaves |
 //! | [`tls_end`] | [`tls_end::TlsEnd`]: HTTPS with a good certificate, or one that is bad in a certain way |
 //! | [`certificates`] | [`certificates::Certificates`]: the same as files, for other servers |
 //! | [`proxy`] | [`proxy::TcpProxy`]: cuts, delays, corrupts and swallows |
@@ -20,6 +22,7 @@
 //! | [`schema`] | the record contract, to hold output against |
 //! | [`wait`] | polling with a deadline |
 
+pub mod alertmanager;
 pub mod certificates;
 pub mod dead_port;
 pub mod deployment;
@@ -31,6 +34,7 @@ pub mod proxy;
 pub mod qdrant;
 pub mod schema;
 pub mod service;
+pub mod smtp;
 mod supervised;
 pub mod tls_end;
 pub mod tool;

@@ -134,7 +134,7 @@ impl Drop for TlsEnd {
     }
 }
 
-fn config(certificates: &Certificates, options: Options) -> Result<ServerConfig> {
+pub(crate) fn config(certificates: &Certificates, options: Options) -> Result<ServerConfig> {
     let provider = Arc::new(ring::default_provider());
     let versions: &[_] = if options.only_tls12 { &[&TLS12] } else { &[&TLS13, &TLS12] };
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider)).with_protocol_versions(versions)?;

@@ -1,6 +1,8 @@
 //! Slack, Discord and generic webhooks: they record every request, refuse what the real ones refuse, and misbehave when told to.
 
-use std::collections::VecDeque;
+mod rates;
+
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -9,9 +11,27 @@ use serde_json::{Value, json};
 
 use crate::http_end::{HttpEnd, Reply, Seen, locked};
 
-/// The sink. Its paths decide whose rules hold: `/slack…`, `/discord…`; any other path takes any JSON. Dropping it closes its port.
+use rates::Bucket;
+
+/// Decides, per request (numbered from 0), what it is answered in place of what it deserves.
+type Decide = dyn Fn(u64, &Seen) -> Option<Reply> + Send + Sync;
+
+#[derive(Default)]
+struct State {
+    planned: VecDeque<Reply>,
+    decide: Option<Arc<Decide>>,
+    requests: u64,
+    /// Requests that were answered with a success.
+    accepted: Vec<Seen>,
+    /// How fast each path may be asked.
+    buckets: HashMap<String, Bucket>,
+    limited: u64,
+}
+
+/// The sink. Its paths decide whose rules hold: `/slack…`, `/discord…`, with their limits of size and rate; any other path takes
+/// anything. Dropping it closes its port.
 pub struct WebhookSink {
-    planned: Arc<Mutex<VecDeque<Reply>>>,
+    state: Arc<Mutex<State>>,
     end: HttpEnd,
 }
 
@@ -29,13 +49,23 @@ impl WebhookSink {
     /// # Errors
     /// When it cannot listen there.
     pub fn start_on(port: u16) -> Result<Self> {
-        let planned = Arc::new(Mutex::new(VecDeque::new()));
-        let queue = Arc::clone(&planned);
+        let state = Arc::new(Mutex::new(State::default()));
+        let shared = Arc::clone(&state);
         let handler = move |seen: &Seen| {
-            let next = locked(&queue).pop_front();
-            next.unwrap_or_else(|| accept_or_refuse(seen))
+            let (decide, number, planned) = {
+                let mut state = locked(&shared);
+                let number = state.requests;
+                state.requests += 1;
+                (state.decide.clone(), number, state.planned.pop_front())
+            };
+            let planned = planned.or_else(|| decide.and_then(|decide| decide(number, seen)));
+            let reply = planned.unwrap_or_else(|| deserved(seen, &mut locked(&shared)));
+            if reply.status / 100 == 2 && reply.after.is_some() {
+                locked(&shared).accepted.push(seen.clone());
+            }
+            reply
         };
-        Ok(Self { planned, end: HttpEnd::start(port, Arc::new(handler))? })
+        Ok(Self { state, end: HttpEnd::start(port, Arc::new(handler))? })
     }
 
     /// A Slack webhook's URL; the path is the secret, as in the real ones.
@@ -64,10 +94,34 @@ impl WebhookSink {
 
     /// Answers for the next requests, one each; after them well-formed requests are accepted again.
     pub fn plan(&self, replies: impl IntoIterator<Item = Reply>) {
-        locked(&self.planned).extend(replies);
+        locked(&self.state).planned.extend(replies);
     }
 
-    /// Every request so far.
+    /// What requests without a plan are answered, by their number from 0; `None` is what they deserve.
+    pub fn misbehave(&self, decide: impl Fn(u64, &Seen) -> Option<Reply> + Send + Sync + 'static) {
+        locked(&self.state).decide = Some(Arc::new(decide));
+    }
+
+    /// From now on requests are answered as they deserve.
+    pub fn behave(&self) {
+        let mut state = locked(&self.state);
+        state.decide = None;
+        state.planned.clear();
+    }
+
+    /// The requests that were answered with a success: what the other end has taken.
+    #[must_use]
+    pub fn accepted(&self) -> Vec<Seen> {
+        locked(&self.state).accepted.clone()
+    }
+
+    /// How many requests came faster than Slack or Discord take them.
+    #[must_use]
+    pub fn limited(&self) -> u64 {
+        locked(&self.state).limited
+    }
+
+    /// Every request so far, whatever it was answered.
     #[must_use]
     pub fn requests(&self) -> Vec<Seen> {
         self.end.seen()
@@ -75,6 +129,7 @@ impl WebhookSink {
 
     /// Forgets the requests so far.
     pub fn forget(&self) {
+        locked(&self.state).accepted.clear();
         self.end.forget();
     }
 
@@ -98,26 +153,52 @@ pub fn too_many(retry_after_s: u64) -> Reply {
 pub fn too_many_for_discord(retry_after_s: f64) -> Reply {
     let body = json!({"message": "You are being rate limited.", "retry_after": retry_after_s, "global": false});
     // Whole seconds in the header.
-    Reply::json(429, &body).header("Retry-After", &format!("{:.0}", retry_after_s.ceil()))
+    Reply::json(429, &body)
+        .header("Retry-After", &format!("{:.0}", retry_after_s.ceil()))
+        .header("X-RateLimit-Scope", "user")
 }
 
-fn accept_or_refuse(seen: &Seen) -> Reply {
+fn deserved(seen: &Seen, state: &mut State) -> Reply {
+    let path = seen.path.as_str();
+    let (is_slack, is_discord) = (path.starts_with("/slack"), path.starts_with("/discord"));
+    let typed = seen.header("Content-Type").is_some_and(|value| value.starts_with("application/json"));
+    if !is_slack && !is_discord {
+        let fits = !typed || seen.json().is_some();
+        return if fits { Reply::json(200, &json!({"ok": true})) } else { Reply::status(400) };
+    }
     if seen.method != "POST" {
         return Reply::new(405, "text/plain", "method_not_allowed");
     }
-    let typed = seen.header("Content-Type").is_some_and(|value| value.starts_with("application/json"));
-    let body = seen.json().filter(|body| typed && body.is_object());
-    let path = seen.path.as_str();
-    let Some(body) = body else {
+    let Some(body) = seen.json().filter(|body| typed && body.is_object()) else {
         return Reply::new(400, "text/plain", "invalid_payload");
     };
-    if path.starts_with("/slack") {
-        slack(&body).map_or_else(|| Reply::new(200, "text/html", "ok"), |fault| Reply::new(400, "text/html", fault))
-    } else if path.starts_with("/discord") {
-        discord(&body).map_or_else(|| Reply::status(204), |fault| Reply::json(400, &fault))
-    } else {
-        Reply::json(200, &json!({"ok": true}))
+    if is_slack && let Some(fault) = slack(&body) {
+        return Reply::new(400, "text/html", fault);
     }
+    if is_discord && let Some(fault) = discord(&body) {
+        return Reply::json(400, &fault);
+    }
+    let rule = if is_slack { rates::SLACK } else { rates::DISCORD };
+    let bucket = state.buckets.entry(path.to_owned()).or_insert_with(|| Bucket::new(rule));
+    let taken = bucket.take(seen.at);
+    let reset = bucket.reset_after(seen.at);
+    state.limited += u64::from(taken.is_err());
+    match (taken, is_slack) {
+        (Ok(_), true) => Reply::new(200, "text/html", "ok"),
+        // Whole seconds, rounded up.
+        (Err(wait), true) => too_many(wait.as_secs() + 1),
+        (Ok(left), false) => with_rates(Reply::status(204), left, reset),
+        (Err(wait), false) => with_rates(too_many_for_discord(wait.as_secs_f64()), 0, reset),
+    }
+}
+
+/// <https://discord.com/developers/docs/topics/rate-limits#header-format>
+fn with_rates(reply: Reply, left: u32, reset: Duration) -> Reply {
+    reply
+        .header("X-RateLimit-Limit", &rates::DISCORD.requests.to_string())
+        .header("X-RateLimit-Remaining", &left.to_string())
+        .header("X-RateLimit-Reset-After", &format!("{:.3}", reset.as_secs_f64()))
+        .header("X-RateLimit-Bucket", "a1b2c3")
 }
 
 /// Slack's limits: <https://docs.slack.dev/reference/block-kit/blocks>, and 40,000 characters of text.
@@ -166,9 +247,31 @@ fn discord(body: &Value) -> Option<Value> {
     if content.chars().count() > 2000 {
         return Some(json!({"content": ["Must be 2000 or fewer in length."]}));
     }
+    let fields = |embed: &Value| embed.get("fields").and_then(Value::as_array).cloned().unwrap_or_default();
     let fits = |embed: &Value| {
-        let fields = embed.get("fields").and_then(Value::as_array).map_or(0, Vec::len);
-        length(embed, "/title") <= 256 && length(embed, "/description") <= 4096 && fields <= 25
+        let fields = fields(embed);
+        let filled = |field: &Value| {
+            (1..=256).contains(&length(field, "/name")) && (1..=1024).contains(&length(field, "/value"))
+        };
+        length(embed, "/title") <= 256
+            && length(embed, "/description") <= 4096
+            && length(embed, "/footer/text") <= 2048
+            && length(embed, "/author/name") <= 256
+            && fields.len() <= 25
+            && fields.iter().all(filled)
     };
+    // All texts of all embeds together.
+    let all: usize = embeds
+        .iter()
+        .map(|embed| {
+            let of_fields: usize =
+                fields(embed).iter().map(|field| length(field, "/name") + length(field, "/value")).sum();
+            let own = ["/title", "/description", "/footer/text", "/author/name"];
+            own.iter().map(|pointer| length(embed, pointer)).sum::<usize>() + of_fields
+        })
+        .sum();
+    if all > 6000 {
+        return Some(json!({"embeds": ["Embed size exceeds maximum size of 6000"]}));
+    }
     (embeds.len() > 10 || !embeds.iter().all(fits)).then(|| json!({"embeds": ["0"]}))
 }

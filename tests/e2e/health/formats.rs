@@ -1,9 +1,8 @@
 //! What others make of `pso-health`: Nagios by the grammar of its plugin guidelines, Prometheus by `promtool`.
 
 use std::fs;
-use std::path::PathBuf;
 
-use pso_tests::tool::{Outcome, Tool, built_binary};
+use pso_tests::tool::{Outcome, Tool, prometheus_program};
 use regex::Regex;
 
 use super::Parts;
@@ -85,20 +84,14 @@ fn nagios_hears_of_what_is_down_before_what_is_not_known() {
     assert!(outcome.text().starts_with("PSO-HEALTH UNKNOWN - disk.path: no/such: "), "{outcome}");
 }
 
-/// On the PATH, or where `tests/prometheus.sh` puts it: beside the built tools' folder.
-fn promtool() -> PathBuf {
-    let fetched =
-        built_binary("pso-health").expect("built").ancestors().nth(2).map(|target| target.join("prometheus/promtool"));
-    fetched.filter(|path| path.is_file()).unwrap_or_else(|| "promtool".into())
-}
-
 #[test]
 fn promtool_accepts_the_metrics() {
     let parts = troubled("health_promtool");
     let outcome = parts.tool().args(["--format", "openmetrics"]).run().expect("ends");
     outcome.assert_code(2).assert_quiet();
+    let promtool = prometheus_program(&["promtool"]).expect("fetched");
     let check = |text: &[u8]| {
-        let checked = Tool::program(promtool()).args(["check", "metrics"]).stdin(text).run();
+        let checked = Tool::program(&promtool).args(["check", "metrics"]).stdin(text).run();
         let checked = checked.expect("promtool, which tests/prometheus.sh fetches");
         assert_eq!((checked.code, checked.text(), checked.stderr.as_str()), (Some(0), "", ""), "{checked}\n{outcome}");
     };

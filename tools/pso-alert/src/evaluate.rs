@@ -55,7 +55,7 @@ pub(crate) fn post(
     let options = alerts.policy.of(&notice.rule);
     let group = group(&alerts.policy, notice);
     for channel in &alerts.channels {
-        let wanted = options.channels.as_ref().is_none_or(|names| names.contains(&channel.name));
+        let wanted = options.channels.as_ref().is_none_or(|names| names.contains(&channel.name)) && channel.wants(notice);
         if wanted {
             let due_at = now.plus(options.group_wait);
             let expires_at = now.plus(alerts.policy.expire_after);

@@ -29,6 +29,7 @@ mod finding;
 mod inbox;
 mod incident;
 mod notice;
+mod pattern;
 mod policy;
 mod rules;
 mod settings;

@@ -85,7 +85,7 @@ impl Settings {
             .env("PSO_ALERT_SOURCE")
             .file(&section.source)
             .or("stdin".to_owned())?;
-        let alerts = alerts_file::load(&file, is_named, config.env())?;
+        let alerts = alerts_file::load(&file, is_named, config.env(), &paths.root)?;
         Ok(Self { file, alerts, min_severity, deadline, state, source })
     }
 

@@ -3,14 +3,15 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use pso_common::record::{AlertDeliveryRecord, DeliveryState, IncidentState};
+use pso_common::record::{AlertDeliveryRecord, DeliveryState, IncidentState, Telling};
 use pso_common::{Run, Severity};
 
 use crate::batch::Known;
 use crate::delivery::{Event, OnEvent, Postman};
+use crate::evaluate::post;
 use crate::inbox::{Inbox, Item};
 use crate::incident::Change;
-use crate::notice::Because;
+use crate::notice::{Because, Notice};
 use crate::settings::Settings;
 use crate::store::{self, Store};
 
@@ -21,6 +22,8 @@ pub(crate) struct Teller<'s> {
     postman: Option<Postman>,
     /// Whether what incidents say counts for the exit code.
     counts: bool,
+    /// Whether there was anything to tell.
+    wanted: bool,
 }
 
 impl<'s> Teller<'s> {
@@ -35,7 +38,7 @@ impl<'s> Teller<'s> {
         let inbox = inbox.clone();
         let on_event: OnEvent = Arc::new(move |event| inbox.push(Item::Event(event)));
         let postman = Postman::start(&settings.alerts.channels, &store, run.cancel(), &on_event);
-        Ok(Self { settings, store, postman: Some(postman), counts })
+        Ok(Self { settings, store, postman: Some(postman), counts, wanted: false })
     }
 
     pub(crate) const fn store(&self) -> &Store {
@@ -50,6 +53,7 @@ impl<'s> Teller<'s> {
     /// Writes what an evaluation gave, and wakes the channels.
     pub(crate) fn tell(&mut self, run: &mut Run<'_>, changes: &[Change]) -> anyhow::Result<()> {
         for Change { incident, telling, because } in changes {
+            self.wanted |= because.is_some();
             let options = self.settings.alerts.policy.of(&incident.rule);
             let notice = incident.notice(because.unwrap_or(Because::Again), options.runbook.as_deref());
             let record = notice.record(*telling);
@@ -65,6 +69,16 @@ impl<'s> Teller<'s> {
             postman.wake();
         }
         Ok(())
+    }
+
+    /// Puts a notice by hand into the outbox, and wakes the channels.
+    pub(crate) fn send(&mut self, run: &mut Run<'_>, notice: &Notice) -> anyhow::Result<()> {
+        self.wanted = true;
+        let now = run.now();
+        self.store.transaction(|transaction| post(transaction, &self.settings.alerts, notice, now))?;
+        // The exit code says whether people were told, not what they were told.
+        run.emit_uncounted(notice.severity, notice.rule.clone(), notice.message.clone(), notice.record(Telling::Now))?;
+        self.tell(run, &[])
     }
 
     /// Writes what came of an attempt.
@@ -104,7 +118,7 @@ impl<'s> Teller<'s> {
             // Not "high": nothing was tried, the configuration must be put right first.
             write_as(run, Severity::Unknown, Event::not_attempted(&problem.channel, 0, problem.reason.clone()))?;
         }
-        if alerts.channels.is_empty() && alerts.problems.is_empty() {
+        if self.wanted && alerts.channels.is_empty() && alerts.problems.is_empty() {
             let file = self.settings.file.display();
             let why = if self.settings.file.exists() { "enables no channel" } else { "does not exist" };
             run.warn(format_args!("nobody is told: {file} {why}; the notices are on stdout only"));

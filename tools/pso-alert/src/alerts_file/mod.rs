@@ -3,18 +3,19 @@
 //! A bad file is an error of the whole run. A channel that cannot be used as it is configured (a variable that is not
 //! set, no URL) is a problem of that channel alone: the others must still be told.
 
+mod channels;
+
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
-use pso_common::Secret;
-use pso_common::config::{Config, Effective, Field, ListField};
+use pso_common::config::{Config, Effective, Field};
 use pso_common::io::Env;
 use serde::Deserialize;
 
-use crate::channel::{Channel, Discord, Named, Post, Slack, Webhook};
+use crate::channel::Named;
 use crate::policy::Policy;
 use crate::rules::Thresholds;
 
@@ -28,6 +29,8 @@ pub(crate) struct Alerts {
     pub(crate) channels: Vec<Arc<Named>>,
     /// Channels that are enabled and cannot be used as they are configured.
     pub(crate) problems: Vec<Problem>,
+    /// Names of channels that are not enabled.
+    pub(crate) disabled: Vec<String>,
     pub(crate) thresholds: Thresholds,
     pub(crate) policy: Policy,
     /// Every value in effect, for `--print-config` and `check`.
@@ -44,63 +47,8 @@ pub(crate) struct Problem {
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct FileConfig {
-    alerts: Option<AlertsSection>,
+    alerts: Option<channels::Sections>,
     thresholds: Option<ThresholdsSection>,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct AlertsSection {
-    email: Option<EmailSection>,
-    slack: Option<SlackSection>,
-    discord: Option<DiscordSection>,
-    webhook: Option<WebhookSection>,
-    stdout: Option<StdoutSection>,
-}
-
-/// Known by its keys, so that the specification's file is read as it stands; only `enabled` is looked at.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct EmailSection {
-    enabled: Field,
-    #[serde(rename = "smtp_server")]
-    _smtp_server: Field,
-    #[serde(rename = "smtp_port")]
-    _smtp_port: Field,
-    #[serde(rename = "username")]
-    _username: Field,
-    #[serde(rename = "password")]
-    _password: Field,
-    #[serde(rename = "recipients")]
-    _recipients: ListField,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct SlackSection {
-    enabled: Field,
-    webhook_url: Field,
-    channel: Field,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct DiscordSection {
-    enabled: Field,
-    webhook_url: Field,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct WebhookSection {
-    enabled: Field,
-    url: Field,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct StdoutSection {
-    enabled: Field,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -114,105 +62,55 @@ struct ThresholdsSection {
     response_time: Field,
 }
 
-/// Reads the file. A missing one says nothing, unless somebody named it.
+/// Reads the file. A missing one says nothing, unless somebody named it. Relative paths in it are below `root`.
 ///
 /// # Errors
 /// When it cannot be read, is not YAML, has a key that it should not have, or a threshold that is no number; the
 /// message names file, line and key.
-pub(crate) fn load(path: &Path, named: bool, env: &Env) -> anyhow::Result<Alerts> {
+pub(crate) fn load(path: &Path, named: bool, env: &Env, root: &Path) -> anyhow::Result<Alerts> {
     let mut text = String::new();
     let read = File::open(path).and_then(|file| file.take(MAX_FILE_BYTES + 1).read_to_string(&mut text));
     match read {
         Ok(_) if text.len() as u64 > MAX_FILE_BYTES => {
             bail!("read {}: it is larger than {} MiB", path.display(), MAX_FILE_BYTES >> 20)
         }
-        Ok(_) => parse(path, &text, env),
+        Ok(_) => parse(path, &text, env, root),
         Err(error) if error.kind() == std::io::ErrorKind::NotFound && !named => Ok(Alerts::default()),
         Err(error) => Err(error).with_context(|| format!("read the alerts file {}", path.display())),
     }
 }
 
 /// Understands the file's text.
-pub(crate) fn parse(path: &Path, text: &str, env: &Env) -> anyhow::Result<Alerts> {
+pub(crate) fn parse(path: &Path, text: &str, env: &Env, root: &Path) -> anyhow::Result<Alerts> {
     let config = Config::from_text(path, text, env.clone())?;
     let file: FileConfig = config.read()?;
     let thresholds = thresholds(&config, &file.thresholds.unwrap_or_default())?;
-    let sections = file.alerts.unwrap_or_default();
-    let mut alerts = Alerts { thresholds, ..Alerts::default() };
-    let mut add = |name: &str, found: anyhow::Result<Option<Box<dyn Channel>>>| match found {
-        Ok(found) => alerts.channels.extend(found.map(|channel| Arc::new(Named { name: name.to_owned(), channel }))),
-        Err(error) => alerts.problems.push(Problem { channel: name.to_owned(), reason: format!("{error:#}") }),
-    };
-    if let Some(slack) = &sections.slack {
-        add("slack", slack_channel(&config, slack));
-    }
-    if let Some(discord) = &sections.discord {
-        let url = webhook(&config, "alerts.discord", &discord.enabled, "webhook_url", &discord.webhook_url);
-        add("discord", url.map(|url| url.map(|url| Box::new(Discord { post: Post::new(url) }) as Box<dyn Channel>)));
-    }
-    if let Some(webhook_section) = &sections.webhook {
-        let url = webhook(&config, "alerts.webhook", &webhook_section.enabled, "url", &webhook_section.url);
-        add("webhook", url.map(|url| url.map(|url| Box::new(Webhook { post: Post::new(url) }) as Box<dyn Channel>)));
-    }
-    alerts.effective = config.effective();
-    Ok(alerts)
-}
-
-fn slack_channel(config: &Config, section: &SlackSection) -> anyhow::Result<Option<Box<dyn Channel>>> {
-    let url = webhook(config, "alerts.slack", &section.enabled, "webhook_url", &section.webhook_url)?;
-    let Some(url) = url else { return Ok(None) };
-    let channel: Option<String> = config.pick("alerts.slack.channel").file(&section.channel).optional()?;
-    Ok(Some(Box::new(Slack { post: Post::new(url), channel })))
-}
-
-/// The URL of a webhook if it is enabled. Only then are its variables looked up.
-fn webhook(config: &Config, key: &str, on: &Field, url_key: &str, url: &Field) -> anyhow::Result<Option<Secret>> {
-    if !enabled(config, key, on)? {
-        return Ok(None);
-    }
-    let key = format!("{key}.{url_key}");
-    let Some(secret) = config.pick::<Secret>(key.clone()).file(url).optional()? else {
-        bail!("{}: {key} is missing; give the webhook's URL, or set enabled: false", place(config, on));
-    };
-    if !is_http_url(secret.expose()) {
-        bail!("{}: {key}: expected a URL that begins with https:// or http://", place(config, url));
-    }
-    Ok(Some(secret))
-}
-
-fn enabled(config: &Config, key: &str, field: &Field) -> anyhow::Result<bool> {
-    let on = config.pick(format!("{key}.enabled")).file(field).optional()?;
-    on.with_context(|| format!("{}: {key}.enabled is missing; say true or false", file_of(config)))
-}
-
-/// The value itself is a secret, so the check is here and the message does not show it.
-fn is_http_url(url: &str) -> bool {
-    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    host.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':']))
-        && url
-            .chars()
-            .all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}'))
-}
-
-fn thresholds(config: &Config, section: &ThresholdsSection) -> anyhow::Result<Thresholds> {
-    let pick = |name: &str, field: &Field| config.pick::<f64>(format!("thresholds.{name}")).file(field).optional();
-    Ok(Thresholds {
-        error_rate: pick("error_rate", &section.error_rate)?,
-        sync_duration: pick("sync_duration", &section.sync_duration)?,
-        cpu_usage: pick("cpu_usage", &section.cpu_usage)?,
-        memory_usage: pick("memory_usage", &section.memory_usage)?,
-        disk_usage: pick("disk_usage", &section.disk_usage)?,
-        response_time: pick("response_time", &section.response_time)?,
+    let found = file.alerts.unwrap_or_default().open(&config, root)?;
+    Ok(Alerts {
+        channels: found.channels.into_iter().map(Arc::new).collect(),
+        problems: found.problems,
+        disabled: found.disabled,
+        thresholds,
+        policy: Policy::default(),
+        effective: config.effective(),
     })
 }
 
-fn file_of(config: &Config) -> String {
-    config.path().map_or_else(String::new, |path| path.display().to_string())
-}
-
-fn place(config: &Config, field: &Field) -> String {
-    let line = field.as_ref().map_or(0, |field| field.referenced.line());
-    format!("{}:{line}", file_of(config))
+fn thresholds(config: &Config, section: &ThresholdsSection) -> anyhow::Result<Thresholds> {
+    let mut thresholds = Thresholds::default();
+    for (name, field) in [
+        ("error_rate", &section.error_rate),
+        ("sync_duration", &section.sync_duration),
+        ("cpu_usage", &section.cpu_usage),
+        ("memory_usage", &section.memory_usage),
+        ("disk_usage", &section.disk_usage),
+        ("response_time", &section.response_time),
+    ] {
+        if let Some(limit) = config.pick::<f64>(format!("thresholds.{name}")).file(field).optional()? {
+            thresholds.set(name, limit);
+        }
+    }
+    Ok(thresholds)
 }
 
 #[cfg(test)]
@@ -226,7 +124,7 @@ mod tests {
         for (name, value) in variables {
             env.set(name, value);
         }
-        parse(Path::new("config/alerts.yaml"), text, &env)
+        parse(Path::new("config/alerts.yaml"), text, &env, Path::new("."))
     }
 
     fn error(text: &str) -> String {
@@ -240,15 +138,7 @@ mod tests {
         let [slack] = alerts.channels.as_slice() else { panic!("{alerts:?}") };
         assert_eq!((slack.name.as_str(), slack.channel.kind()), ("slack", "slack"));
         assert!(alerts.problems.is_empty());
-        let expected = Thresholds {
-            error_rate: Some(5.0),
-            sync_duration: Some(60.0),
-            cpu_usage: Some(80.0),
-            memory_usage: Some(90.0),
-            disk_usage: Some(85.0),
-            response_time: Some(2000.0),
-        };
-        assert_eq!(alerts.thresholds, expected);
+        assert_eq!(alerts.thresholds.limits(), [80.0, 90.0, 85.0, 5.0, 60.0, 2000.0]);
         assert!(alerts.effective.iter().all(|value| !value.shown.contains("hooks.slack.com")));
     }
 
@@ -279,7 +169,7 @@ mod tests {
     #[test]
     fn what_does_not_belong_there_is_named_with_its_line() {
         assert!(
-            error("alerts:\n  slak:\n    enabled: true\n").starts_with("config/alerts.yaml:2: unknown field `slak`")
+            error("alerts:\n  slak:\n    enabled: true\n").starts_with("config/alerts.yaml:3: alerts.slak has no type, and its name is none; there are email, slack,")
         );
         assert!(
             error("thresholds:\n  cpu_usage: 80\n  cpu: 1\n").starts_with("config/alerts.yaml:3: unknown field `cpu`")

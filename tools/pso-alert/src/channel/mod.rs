@@ -4,6 +4,7 @@
 mod discord;
 mod post;
 mod slack;
+mod stdout;
 mod webhook;
 
 use std::fmt;
@@ -17,6 +18,7 @@ use crate::notice::Notice;
 pub(crate) use discord::Discord;
 pub(crate) use post::Post;
 pub(crate) use slack::Slack;
+pub(crate) use stdout::Stdout;
 pub(crate) use webhook::Webhook;
 
 /// A way to tell people or programs.
@@ -49,6 +51,17 @@ pub(crate) trait Channel: Send + Sync + fmt::Debug {
 pub(crate) struct Named {
     pub(crate) name: String,
     pub(crate) channel: Box<dyn Channel>,
+    /// It is not told what is less bad.
+    pub(crate) min_severity: Severity,
+    /// Whether it is told the end.
+    pub(crate) send_resolved: bool,
+}
+
+impl Named {
+    /// Whether it is to be told.
+    pub(crate) fn wants(&self, notice: &Notice) -> bool {
+        rank(notice.severity) >= rank(self.min_severity) && (self.send_resolved || !notice.is_end())
+    }
 }
 
 /// How an attempt ended.
@@ -61,6 +74,8 @@ pub(crate) enum Outcome {
         said: String,
         /// It wants no other message before this time has passed.
         pause: Duration,
+        /// What it did not take of it, though it took the message: a recipient of a mail, for instance.
+        complaint: Option<String>,
     },
     /// Worth another attempt, not before the given time has passed.
     Again { status: Option<u16>, after: Duration, reason: String },

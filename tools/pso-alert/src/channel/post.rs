@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use pso_common::Secret;
-use pso_common::http::{Answer, HttpClient, HttpError, HttpSettings};
+use pso_common::http::{Answer, HttpClient, HttpError, HttpRoots, HttpSettings};
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
@@ -18,11 +18,11 @@ pub(crate) struct Post {
 }
 
 impl Post {
-    /// To a URL.
-    pub(crate) fn new(url: Secret) -> Self {
-        let client =
-            HttpClient::new(&HttpSettings { max_body_bytes: 1 << 20, proxy_from_env: true, ..HttpSettings::default() });
-        Self { client, url }
+    /// To a URL, whose certificate must lead to one of `roots`.
+    pub(crate) fn new(url: Secret, roots: HttpRoots) -> Self {
+        let settings =
+            HttpSettings { max_body_bytes: 1 << 20, proxy_from_env: true, roots, ..HttpSettings::default() };
+        Self { client: HttpClient::new(&settings), url }
     }
 
     /// Posts `body` as JSON.
@@ -58,7 +58,7 @@ impl Post {
         let said = self.scrubbed(&String::from_utf8_lossy(&answer.body));
         let status = Some(answer.status);
         if answer.is_success() {
-            return Outcome::Sent { status, said, pause: Duration::ZERO };
+            return Outcome::Sent { status, said, pause: Duration::ZERO, complaint: None };
         }
         let code = answer.status;
         let reason =
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn what_the_other_end_says_is_shown_without_the_url() {
         let url = "https://hooks.slack.com/services/T000/B000/s3cr3tSlackToken";
-        let post = Post::new(Secret::new(url));
+        let post = Post::new(Secret::new(url), HttpRoots::default());
         let said = post.scrubbed("Cannot POST /services/T000/B000/s3cr3tSlackToken\n<pre>s3cr3tSlackToken</pre>");
         assert_eq!(said, "Cannot POST /*** <pre>***</pre>");
         assert!(post.scrubbed(&format!("{}{url}", "x".repeat(190))).len() <= 200);

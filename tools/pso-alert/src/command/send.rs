@@ -2,10 +2,8 @@
 
 use anyhow::ensure;
 use pso_common::Run;
-use pso_common::record::Telling;
 
 use crate::cli::{Cli, SendArgs};
-use crate::evaluate::post;
 use crate::inbox::Inbox;
 use crate::notice::Notice;
 use crate::settings::Settings;
@@ -25,9 +23,6 @@ pub(crate) fn run(run: &mut Run<'_>, cli: &Cli, args: &SendArgs) -> anyhow::Resu
     }
     let inbox = Inbox::default();
     let mut teller = Teller::start(run, &settings, &inbox, false)?;
-    teller.store().transaction(|transaction| post(transaction, &settings.alerts, &notice, run.now()))?;
-    // The exit code says whether people were told, not what they were told.
-    run.emit_uncounted(notice.severity, notice.rule.clone(), notice.message.clone(), notice.record(Telling::Now))?;
-    teller.tell(run, &[])?;
+    teller.send(run, &notice)?;
     teller.finish(run, &inbox)
 }

@@ -1,23 +1,23 @@
 //! Errors that were never seen before.
 
 use pso_common::Severity;
-use pso_common::record::{Header, Labels, LogTemplateRecord};
+use pso_common::record::{AnyRecord, LogTemplateRecord};
 
-use super::Verdict;
+use super::{Verdict, own_labels};
 use crate::finding::Finding;
 
 /// Fires on a template that `pso-logscan` knows to be new and calls a warning at least; all others are silent, however
-/// often they occur.
-pub(super) fn judge(header: &Header, record: &LogTemplateRecord) -> Option<Verdict> {
+/// often they occur. The record's name is the template's id, which tells one from another.
+pub(super) fn judge(record: &AnyRecord, template: &LogTemplateRecord) -> Option<Verdict> {
+    let header = &record.header;
     if header.severity == Severity::Unknown {
         return None;
     }
-    if !record.new || header.severity < Severity::Warning {
+    if !template.new || header.severity < Severity::Warning {
         return Some(Verdict::silent(header.severity));
     }
-    let labels = Labels::from([("template_id".to_owned(), record.template_id.clone())]);
-    let message = format!("New error in the logs, {} so far: {}", times(record.count), record.example);
-    Some(Verdict::tell(Finding::of(header, "log.new", header.severity, &message, labels)))
+    let message = format!("New error in the logs, {} so far: {}", times(template.count), template.example);
+    Some(Verdict::tell(Finding::of(header, "log.new", header.severity, &message, own_labels(record))))
 }
 
 fn times(count: u64) -> String {

@@ -14,6 +14,7 @@ mod log_count;
 mod log_template;
 mod metric;
 mod runs;
+mod thresholds;
 
 use pso_common::Severity;
 use pso_common::record::{
@@ -25,23 +26,7 @@ use serde::Deserialize;
 use crate::batch::Batch;
 use crate::finding::{Finding, Subject};
 use runs::Runs;
-
-/// The limits of `config/alerts.yaml`, for numbers that come without one; absent ones are the specification's.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(crate) struct Thresholds {
-    /// Percent.
-    pub(crate) error_rate: Option<f64>,
-    /// Seconds.
-    pub(crate) sync_duration: Option<f64>,
-    /// Percent.
-    pub(crate) cpu_usage: Option<f64>,
-    /// Percent.
-    pub(crate) memory_usage: Option<f64>,
-    /// Percent.
-    pub(crate) disk_usage: Option<f64>,
-    /// Milliseconds.
-    pub(crate) response_time: Option<f64>,
-}
+pub(crate) use thresholds::Thresholds;
 
 /// What the rules say of one record.
 #[derive(Debug, PartialEq)]

@@ -50,7 +50,7 @@ fn what_was_judged_is_not_judged_again() {
     let cpu = |severity: &str, more: &str| {
         record("health.metric", "cpu_usage", severity, &format!(r#","value":92,"unit":"percent","elapsed_ms":1{more}"#))
     };
-    let file = |cpu_usage| Thresholds { cpu_usage, ..Thresholds::default() };
+    let file = |limit: Option<f64>| limit.map_or_else(Thresholds::default, |limit| Thresholds::with("cpu_usage", limit));
     for threshold in [Some(60.0), Some(95.0), None] {
         let judged = |severity: &str, more: &str| {
             let (exit, notice) = judge(&mut rules(file(threshold)), &cpu(severity, more));

@@ -1,50 +1,65 @@
 //! The state file: SQLite, in write-ahead mode, readable to its owner only, and safe with several runs at once.
+//!
+//! A file that cannot be used must not keep anybody from being told. A damaged one is set aside and a new one begins; where
+//! that is not possible, or the disk is full, or another program locks it, the run goes on with a state in memory. Both can
+//! happen at any moment, and all who share the store go on with the other state; [`Store::take_troubles`] says it.
 
+mod channels;
+mod fault;
+mod file;
 mod incidents;
 mod outbox;
 
-use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
 
-use anyhow::Context as _;
 use pso_common::Timestamp;
-use rusqlite::{Connection, Transaction, TransactionBehavior};
+use rusqlite::types::Value;
+use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params_from_iter};
 
+pub(crate) use channels::{Standing, put_standing, standing};
+use fault::Fault;
 pub(crate) use incidents::{load, save};
-pub(crate) use outbox::{Row, add};
+pub(crate) use outbox::{
+    Message, Row, Waiting, add, backlog, begin_attempt, bind, close, expire, is_waiting, notice, remove, rewrite,
+    undelivered, waiting, waiting_channels,
+};
 
-const SCHEMA: &str = include_str!("schema.sql");
-
-/// The version of [`SCHEMA`], kept as `PRAGMA user_version`.
-const VERSION: i64 = 1;
-
-/// How long a run waits for another one's transaction.
-const BUSY: Duration = Duration::from_secs(5);
+/// Tables that a state in memory takes over from a file that it can still read. The outbox is not among them: what waits in
+/// the file is delivered from there, by the first run that can write it.
+const TAKEN_OVER: [&str; 5] = ["incidents", "silences", "heard", "clock", "channels"];
 
 /// The state, shared by the threads of a run. Other runs have their own.
 #[derive(Clone, Debug)]
-pub(crate) struct Store {
-    connection: Arc<Mutex<Connection>>,
-    /// Whether what is written is there after this run.
-    lasting: bool,
+pub(crate) struct Store(Arc<Mutex<Inner>>);
+
+#[derive(Debug)]
+struct Inner {
+    connection: Connection,
+    /// Absent when the state is in memory.
+    path: Option<PathBuf>,
+    /// Tells the file that is open from another one that has taken its name.
+    identity: Option<(u64, u64)>,
+    /// What happened to the file and was not told yet.
+    troubles: Vec<String>,
+    /// The last notice that is known to be on the disk.
+    synced: i64,
+    /// Whether the file's name is known to be on the disk.
+    named: bool,
 }
 
 impl Store {
-    /// Opens the state file, or makes it.
+    /// Opens the state file, or makes it. A damaged one is set aside.
     ///
     /// # Errors
     /// When it cannot be made, read or locked, or is no state file.
     pub(crate) fn open(path: &Path) -> anyhow::Result<Self> {
-        let context = || format!("open the state file {}", path.display());
-        if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-            fs::create_dir_all(folder).with_context(context)?;
-        }
-        private(path).with_context(context)?;
-        let connection = Connection::open(path).with_context(context)?;
-        connection.pragma_update(None, "journal_mode", "wal").with_context(context)?;
-        Self::prepared(connection, true).with_context(context)
+        let mut troubles = Vec::new();
+        let connection = file::open(path, &mut troubles)?;
+        let (identity, path) = (file::identity(path), Some(path.to_owned()));
+        let mut inner = Inner { connection, path, identity, troubles, synced: 0, named: false };
+        inner.synced = inner.last_notice().unwrap_or_default();
+        Ok(Self(Arc::new(Mutex::new(inner))))
     }
 
     /// State in memory: what is left when the file cannot be used.
@@ -52,60 +67,131 @@ impl Store {
     /// # Errors
     /// When there is no memory for it.
     pub(crate) fn in_memory() -> anyhow::Result<Self> {
-        Self::prepared(Connection::open_in_memory().context("make a state in memory")?, false)
-    }
-
-    fn prepared(mut connection: Connection, lasting: bool) -> anyhow::Result<Self> {
-        connection.busy_timeout(BUSY)?;
-        connection.pragma_update(None, "synchronous", "full")?;
-        let version: i64 = connection.pragma_query_value(None, "user_version", |row| row.get(0))?;
-        anyhow::ensure!(version <= VERSION, "it was made by a newer pso-alert; use that one, or another --state");
-        if version < VERSION {
-            let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-            // Another run may have made the tables while this one waited.
-            let version: i64 = transaction.pragma_query_value(None, "user_version", |row| row.get(0))?;
-            if version < VERSION {
-                transaction.execute_batch(SCHEMA)?;
-                transaction.pragma_update(None, "user_version", VERSION)?;
-            }
-            transaction.commit()?;
-        }
-        Ok(Self { connection: Arc::new(Mutex::new(connection)), lasting })
+        let connection = file::in_memory()?;
+        Ok(Self(Arc::new(Mutex::new(Inner {
+            connection,
+            path: None,
+            identity: None,
+            troubles: Vec::new(),
+            synced: 0,
+            named: false,
+        }))))
     }
 
     /// Whether what is written is there after this run.
-    pub(crate) const fn is_lasting(&self) -> bool {
-        self.lasting
+    pub(crate) fn is_lasting(&self) -> bool {
+        self.lock().path.is_some()
     }
 
-    /// Does `work` as a whole or not at all; no other run comes in between.
-    pub(crate) fn transaction<T>(&self, work: impl FnOnce(&Transaction<'_>) -> anyhow::Result<T>) -> anyhow::Result<T> {
-        let mut connection = self.lock();
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let result = work(&transaction)?;
-        transaction.commit()?;
-        Ok(result)
+    /// What happened to the file since this was asked last; people must know it.
+    pub(crate) fn take_troubles(&self) -> Vec<String> {
+        std::mem::take(&mut self.lock().troubles)
     }
 
-    /// Looks without changing anything.
-    pub(crate) fn read<T>(&self, look: impl FnOnce(&Connection) -> anyhow::Result<T>) -> anyhow::Result<T> {
-        look(&self.lock())
+    /// Does `work` as a whole or not at all; no other run comes in between. New notices in the outbox are on the disk when this
+    /// returns; of all else a power failure may take the last moments. `work` is done again when the state had to be
+    /// changed for another one.
+    pub(crate) fn transaction<T>(
+        &self,
+        mut work: impl FnMut(&Transaction<'_>) -> anyhow::Result<T>,
+    ) -> anyhow::Result<T> {
+        self.lock().insist(|inner| {
+            let transaction = inner.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let result = work(&transaction)?;
+            transaction.commit()?;
+            inner.sync();
+            Ok(result)
+        })
+    }
+
+    /// Looks without changing anything. `look` is called again when the state had to be changed for another one.
+    pub(crate) fn read<T>(&self, mut look: impl FnMut(&Connection) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        self.lock().insist(|inner| look(&inner.connection))
     }
 
     /// A transaction that was not committed is rolled back by its own end, so a panic leaves the connection whole.
-    fn lock(&self) -> MutexGuard<'_, Connection> {
-        self.connection.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Makes the file readable to its owner only before SQLite puts anything into it; its companions take its mode.
-fn private(path: &Path) -> std::io::Result<PathBuf> {
-    let mut options = fs::OpenOptions::new();
-    options.append(true).create(true);
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    options.open(path)?;
-    Ok(path.to_owned())
+impl Inner {
+    /// Tries with the file, with a new file where that one is damaged, and in memory.
+    fn insist<T>(&mut self, mut attempt: impl FnMut(&mut Self) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        let mut fresh = false;
+        loop {
+            let error = match attempt(self) {
+                Ok(result) => return Ok(result),
+                Err(error) => error,
+            };
+            let (Some(fault), Some(path)) = (Fault::of(&error), self.path.clone()) else { return Err(error) };
+            if fault == Fault::Damaged && !fresh && self.begin_anew(&path).is_ok() {
+                fresh = true;
+            } else {
+                self.degrade(&error)?;
+            }
+        }
+    }
+
+    /// Sets the damaged file aside and begins a new one.
+    fn begin_anew(&mut self, path: &Path) -> anyhow::Result<()> {
+        file::set_aside(path, self.identity, &mut self.troubles)?;
+        self.connection = file::open(path, &mut self.troubles)?;
+        self.identity = file::identity(path);
+        (self.synced, self.named) = (self.last_notice().unwrap_or_default(), false);
+        Ok(())
+    }
+
+    /// Goes on in memory.
+    fn degrade(&mut self, error: &anyhow::Error) -> anyhow::Result<()> {
+        let memory = file::in_memory()?;
+        for table in TAKEN_OVER {
+            // What cannot be read is not known any more; that is what memory is for.
+            let _ = copy(&self.connection, &memory, table);
+        }
+        let path = self.path.take().unwrap_or_default();
+        self.connection = memory;
+        self.troubles.push(format!(
+            "use the state file {}: {error:#}; going on without it: nothing is remembered from here on",
+            path.display()
+        ));
+        Ok(())
+    }
+
+    /// Has new notices reach the disk.
+    fn sync(&mut self) {
+        let (Some(path), Some(last)) = (&self.path, self.last_notice()) else { return };
+        if last == self.synced {
+            return;
+        }
+        match file::sync(path, !self.named) {
+            Ok(()) => (self.synced, self.named) = (last, true),
+            // They are written, and will be delivered unless the machine dies first.
+            Err(error) => {
+                let trouble = format!("sync the state file {}: {error}; a power failure may lose notices", path.display());
+                self.troubles.push(trouble);
+            }
+        }
+    }
+
+    /// The number of the last notice that was ever put into the outbox.
+    fn last_notice(&self) -> Option<i64> {
+        let mut last = self.connection.prepare_cached("SELECT seq FROM sqlite_sequence WHERE name = 'outbox'").ok()?;
+        last.query_row([], |row| row.get(0)).optional().ok().flatten()
+    }
+}
+
+fn copy(from: &Connection, to: &Connection, table: &str) -> rusqlite::Result<()> {
+    let mut all = from.prepare(&format!("SELECT * FROM {table}"))?;
+    let columns = all.column_count();
+    let marks = vec!["?"; columns].join(", ");
+    let mut put = to.prepare(&format!("INSERT OR REPLACE INTO {table} VALUES ({marks})"))?;
+    let mut rows = all.query([])?;
+    while let Some(row) = rows.next()? {
+        let values = (0..columns).map(|column| row.get::<_, Value>(column)).collect::<Result<Vec<_>, _>>()?;
+        put.execute(params_from_iter(values))?;
+    }
+    Ok(())
 }
 
 /// A moment as a column holds it.
@@ -117,3 +203,6 @@ pub(crate) fn millis(at: Timestamp) -> i64 {
 pub(crate) fn moment(millis: i64) -> Timestamp {
     Timestamp::from_unix_millis(millis)
 }
+
+#[cfg(test)]
+mod tests;

@@ -19,14 +19,19 @@ CREATE TABLE outbox (
     made_at    INTEGER NOT NULL,
     due_at     INTEGER NOT NULL,
     expires_at INTEGER NOT NULL,
-    message    TEXT                       -- the message that it is part of, once that is made up
+    episode    INTEGER NOT NULL,          -- which time the incident fires
+    ends       INTEGER NOT NULL,          -- 1: it says that the incident is over
+    message    TEXT,                      -- the message that it is part of, once that is made up
+    summed     INTEGER NOT NULL DEFAULT 0 -- 1: it is in that message's sum only
 ) STRICT;
 CREATE INDEX outbox_channel ON outbox (channel, id);
+CREATE INDEX outbox_message ON outbox (message) WHERE message IS NOT NULL;
 
 -- Messages that were made up and have not arrived. Each attempt sends the same, under the same key.
 CREATE TABLE messages (
     key      TEXT PRIMARY KEY,
     channel  TEXT NOT NULL,
+    made_at  INTEGER NOT NULL,
     attempts INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
@@ -34,13 +39,13 @@ CREATE TABLE messages (
 CREATE TABLE channels (
     name          TEXT PRIMARY KEY,
     not_before    INTEGER NOT NULL DEFAULT 0,  -- rate limit or back-off
-    leased_until  INTEGER NOT NULL DEFAULT 0,  -- a run is at it
+    leased_until  INTEGER NOT NULL DEFAULT 0,  -- a run makes an attempt
     leased_by     TEXT NOT NULL DEFAULT '',
     failures      INTEGER NOT NULL DEFAULT 0,  -- in a row
     failing_since INTEGER,
     sent_at       INTEGER,
     reason        TEXT NOT NULL DEFAULT '',    -- of the last failure
-    fingerprint   TEXT NOT NULL DEFAULT ''     -- of the configuration that failed
+    fingerprint   TEXT NOT NULL DEFAULT ''     -- of the configuration that cannot be used; empty when that is not so
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE silences (
