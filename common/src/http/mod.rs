@@ -175,9 +175,17 @@ impl Request<'_> {
     /// As [`Request::send`].
     pub fn send_json(self, body: &impl Serialize) -> Result<Answer, HttpError> {
         let bytes = serde_json::to_vec(body).map_err(|error| HttpError::Protocol(error.to_string()))?;
-        let request = self.header("content-type", "application/json");
-        let mut body = bytes.as_slice();
-        let length = bytes.len().to_string();
+        self.send_bytes("application/json", &bytes)
+    }
+
+    /// Sends `body` as it is.
+    ///
+    /// # Errors
+    /// As [`Request::send`].
+    pub fn send_bytes(self, content_type: &str, body: &[u8]) -> Result<Answer, HttpError> {
+        let length = body.len().to_string();
+        let mut body = body;
+        let request = self.header("content-type", content_type);
         request.header("content-length", &length).whole(SendBody::from_reader(&mut body))
     }
 

@@ -76,7 +76,8 @@ impl TlsFault {
     }
 
     /// The fault where rustls is what failed.
-    pub(crate) fn inside(error: &io::Error) -> Option<Self> {
+    #[must_use]
+    pub fn inside(error: &io::Error) -> Option<Self> {
         error.get_ref()?.downcast_ref::<Error>().map(Self::from)
     }
 }

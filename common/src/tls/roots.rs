@@ -62,6 +62,15 @@ impl Roots {
         Ok(Some(certificates))
     }
 
+    /// The certificates as bytes (DER), for clients that have their own TLS; `None` stands for Mozilla's.
+    ///
+    /// # Errors
+    /// When they cannot be read, or there are none.
+    pub fn der(&self) -> anyhow::Result<Option<Vec<Vec<u8>>>> {
+        let certificates = self.certificates()?;
+        Ok(certificates.map(|all| all.iter().map(|certificate| certificate.to_vec()).collect()))
+    }
+
     /// The roots as rustls wants them.
     pub(crate) fn store(&self) -> anyhow::Result<RootCertStore> {
         let mut store = RootCertStore { roots: Vec::new() };

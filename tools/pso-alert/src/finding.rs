@@ -12,7 +12,7 @@ use sha2::{Digest as _, Sha256};
 use crate::text::one_line;
 
 /// Longest message that is made from records, in bytes: ten thousand of them must fit into memory.
-const MAX_MESSAGE: usize = 500;
+pub(crate) const MAX_MESSAGE: usize = 500;
 
 /// Longest incident key, in bytes; longer ones end in a hash instead.
 const MAX_KEY: usize = 200;
@@ -131,6 +131,11 @@ impl Finding {
             first_at: at,
             last_at: at,
         }
+    }
+
+    /// Says it in other words.
+    pub(crate) fn say(&mut self, message: &str) {
+        self.message = one_line(message, MAX_MESSAGE);
     }
 
     /// Takes in another finding of the same incident: the worst speaks for all.

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use pso_common::reader::{Line, RecordReader};
 
-use crate::delivery::Event;
+use crate::delivery::News;
 
 /// Bytes of lines that wait at most; then the input waits.
 const MAX_BYTES: usize = 4 << 20;
@@ -25,8 +25,8 @@ pub(crate) enum Item {
     Line(Line),
     /// The input is over.
     End(io::Result<()>),
-    /// A channel was tried.
-    Event(Event),
+    /// A channel was tried, or an incident of a channel has changed.
+    News(News),
     /// All channels are done.
     Delivered,
 }

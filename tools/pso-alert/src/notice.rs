@@ -17,10 +17,12 @@ const MAX_MESSAGE_BY_HAND: usize = 10_000;
 pub(crate) enum Because {
     /// It began.
     Fired,
-    /// It became worse.
+    /// It became worse, or nothing is known of it any more.
     Worse,
     /// It is still so, and was told long ago.
     Again,
+    /// It comes and goes; the next notice is of how it stands when it has calmed down.
+    Flapping,
     /// It is over.
     Ended,
     /// Somebody says so (`pso-alert send`).

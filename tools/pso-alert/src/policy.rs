@@ -6,6 +6,10 @@ use std::time::Duration;
 use pso_common::Severity;
 use pso_common::record::Labels;
 
+use crate::incident::built_in_inhibitions;
+
+use crate::delivery;
+
 /// When, how often and to whom.
 #[derive(Clone, Debug)]
 pub(crate) struct Policy {
@@ -23,6 +27,7 @@ pub(crate) struct Policy {
     /// How bad it is that nothing is known of an incident any more.
     pub(crate) no_data: Severity,
     pub(crate) expect: Vec<Expectation>,
+    /// What follows from what; those of a deployment stand beside the built-in ones.
     pub(crate) inhibitions: Vec<Inhibition>,
     pub(crate) quiet_hours: Vec<QuietHours>,
 }
@@ -50,7 +55,8 @@ pub(crate) struct RuleOptions {
     pub(crate) repeat_limit: u32,
     /// Whether the end is told.
     pub(crate) resolved: bool,
-    /// So long after the last record about it, an incident of a level has no data, and one of events is over.
+    /// So long after the last record about it, an incident of a level that its tool's runs do not mention any more has no data,
+    /// and one of events of which nothing else tells the end is over.
     pub(crate) no_data_after: Duration,
 }
 
@@ -86,7 +92,7 @@ pub(crate) struct Inhibition {
     pub(crate) equal: Vec<String>,
 }
 
-/// Labels, `rule`, `severity`, `host`, `tool`, `name` and `kind`, each with a value or a pattern with `*`; all must fit.
+/// Labels, `rule`, `state`, `severity`, `host`, `tool`, `name` and `kind`, each with a value or a pattern with `*`; all must fit.
 pub(crate) type Matchers = Labels;
 
 /// Hours in which little is told.
@@ -130,10 +136,8 @@ impl Default for RuleOptions {
 impl Default for Policy {
     fn default() -> Self {
         let defaults = RuleOptions::default();
-        // The specification: "CPU Usage > 80 % pendant 5+ minutes".
-        let cpu = RuleOptions { hold: 5 * MINUTE, ..defaults.clone() };
         Self {
-            rules: HashMap::from([("cpu_usage".to_owned(), cpu)]),
+            rules: built_in(&defaults),
             defaults,
             flapping: Flapping { changes: 6, within: HOUR, calm: 30 * MINUTE },
             expire_after: 24 * HOUR,
@@ -141,13 +145,30 @@ impl Default for Policy {
             unfinished: Severity::High,
             no_data: Severity::High,
             expect: Vec::new(),
-            inhibitions: Vec::new(),
+            inhibitions: built_in_inhibitions(),
             quiet_hours: Vec::new(),
         }
     }
 }
 
+/// The rules of ours that differ from the defaults.
+fn built_in(defaults: &RuleOptions) -> HashMap<String, RuleOptions> {
+    // The specification: "CPU Usage > 80 % pendant 5+ minutes".
+    let cpu = RuleOptions { hold: 5 * MINUTE, ..defaults.clone() };
+    // A channel that is not tried for a while is not well because of that: only a message that it takes ends this.
+    let failed = RuleOptions { no_data_after: 365 * 24 * HOUR, ..defaults.clone() };
+    // What is lost stays lost.
+    let lost = RuleOptions { resolved: false, ..defaults.clone() };
+    let rules = [("cpu_usage", cpu), (delivery::FAILED, failed), (delivery::LOST, lost)];
+    rules.map(|(name, options)| (name.to_owned(), options)).into()
+}
+
 impl Policy {
+    /// Lets the rules of ours that differ in one thing follow the defaults in all others.
+    pub(crate) fn spread_defaults(&mut self) {
+        self.rules = built_in(&self.defaults);
+    }
+
     /// What holds for a rule.
     pub(crate) fn of(&self, rule: &str) -> &RuleOptions {
         self.rules.get(rule).unwrap_or(&self.defaults)

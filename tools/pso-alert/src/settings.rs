@@ -1,6 +1,7 @@
 //! Flags, environment and file, resolved once.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::ensure;
@@ -11,17 +12,20 @@ use serde::Deserialize;
 
 use crate::alerts_file::{self, Alerts};
 use crate::cli::Cli;
+use crate::delivery::Limits;
 
 /// What the code works with.
 #[derive(Debug)]
 pub(crate) struct Settings {
     /// Where channels and thresholds were looked for.
     pub(crate) file: PathBuf,
-    pub(crate) alerts: Alerts,
+    pub(crate) alerts: Arc<Alerts>,
     /// Records without a rule of their own become notices from here up.
     pub(crate) min_severity: Severity,
     /// How long delivering may take at the end of a run; what is left then waits for the next one.
     pub(crate) deadline: Duration,
+    /// How long one attempt may take, and how soon there is another.
+    pub(crate) limits: Limits,
     /// What is remembered from run to run.
     pub(crate) state: PathBuf,
     /// The name of this pipe.
@@ -34,6 +38,9 @@ struct AlertSection {
     file: Field,
     min_severity: Field,
     delivery_deadline: Field,
+    attempt_timeout: Field,
+    retry_max: Field,
+    report_after: Field,
     state: Field,
     source: Field,
 }
@@ -65,6 +72,18 @@ impl Settings {
             .file(&section.delivery_deadline)
             .or(Duration::from_secs(10))?;
         ensure!(!deadline.is_zero(), "maintenance.alert.delivery_deadline must be longer than nothing, such as 10s");
+        let span = |key: &str, env: &str, field: &Field, default: Duration| -> anyhow::Result<Duration> {
+            let key = format!("maintenance.alert.{key}");
+            let span = config.pick(key.clone()).env(env).file(field).or(default)?;
+            ensure!(!span.is_zero(), "{key} must be longer than nothing, such as 5s");
+            Ok(span)
+        };
+        let usual = Limits::default();
+        let limits = Limits {
+            attempt: span("attempt_timeout", "PSO_ALERT_ATTEMPT_TIMEOUT", &section.attempt_timeout, usual.attempt)?,
+            longest_wait: span("retry_max", "PSO_ALERT_RETRY_MAX", &section.retry_max, usual.longest_wait)?,
+            report_after: span("report_after", "PSO_ALERT_REPORT_AFTER", &section.report_after, usual.report_after)?,
+        };
         let min_severity = config
             .pick("maintenance.alert.min_severity")
             .flag(cli.min_severity)
@@ -86,7 +105,8 @@ impl Settings {
             .file(&section.source)
             .or("stdin".to_owned())?;
         let alerts = alerts_file::load(&file, is_named, config.env(), &paths.root)?;
-        Ok(Self { file, alerts, min_severity, deadline, state, source })
+        let alerts = Arc::new(alerts);
+        Ok(Self { file, alerts, min_severity, deadline, limits, state, source })
     }
 
     /// With `--print-config`: writes the values of both files and says that the run is done.

@@ -36,7 +36,7 @@ pub(crate) fn run(run: &mut Run<'_>, cli: &Cli) -> anyhow::Result<()> {
     inbox.read(run.take_stdin());
     let teller = Teller::start(run, &settings, &inbox, !cli.exit_zero)?;
     let mut judging = Judging {
-        rules: Rules::new(settings.alerts.thresholds, settings.min_severity),
+        rules: Rules::new(&settings.alerts.rules, settings.min_severity),
         batch: Batch::new(teller.known()?),
         settings: &settings,
         teller,
@@ -74,7 +74,7 @@ impl Judging<'_> {
                     Item::Line(Line::Record(record)) => self.judge(run, &record)?,
                     Item::Line(Line::Malformed(line)) => self.report(run, &line.to_string()),
                     Item::End(end) => return end.context("read records from stdin"),
-                    Item::Event(event) => self.teller.write(run, event)?,
+                    Item::News(news) => self.teller.hear(run, news)?,
                     Item::Delivered => {}
                 }
             }
@@ -101,10 +101,11 @@ impl Judging<'_> {
                 let header = &record.header;
                 let what = format!("the record {} of {} is no {}: {error}", header.name, header.tool, header.kind);
                 self.report(run, &what);
-                // Its header can be read, and may be all that somebody has to say.
-                let verdict = self.rules.by_severity(record);
-                verdict.findings.into_iter().for_each(|finding| self.batch.add(finding));
+                self.rules.judge_header(record, &mut self.batch);
             }
+        }
+        for misfit in self.rules.misfits() {
+            self.report(run, &misfit);
         }
         // The input of a run that goes on has no end to wait for.
         if record.header.kind == HealthRoundRecord::KIND {
@@ -118,6 +119,7 @@ impl Judging<'_> {
         let mut batch = std::mem::take(&mut self.batch);
         batch.close(&self.settings.source, run.now());
         let evaluated = evaluate(self.teller.store(), &batch, &self.settings.source, &self.settings.alerts, run.now())?;
+        evaluated.warn(run);
         self.teller.tell(run, &evaluated.changes)?;
         self.batch = Batch::new(evaluated.known);
         Ok(())
@@ -146,7 +148,7 @@ impl Judging<'_> {
         let input =
             |rule: &'static str, severity, message: &str| Finding::about(subject.clone(), rule, severity, message, now);
         let mut findings = Vec::new();
-        if self.malformed > 0 {
+        if self.malformed > 0 && self.rules.is_on("input.malformed") {
             let message = format!("part of the input is no record; the first such: {}", self.first_malformed);
             let mut finding = input("input.malformed", Severity::Unknown, &message);
             finding.count = self.malformed;
@@ -155,7 +157,7 @@ impl Judging<'_> {
         // What the end shows was only seen when it was read to its end.
         if read.is_ok() {
             self.rules.at_end(&mut self.batch);
-            if self.records == 0 && self.malformed == 0 {
+            if self.records == 0 && self.malformed == 0 && self.rules.is_on("input.empty") {
                 let message = "no records came in: what should have written them did not run";
                 findings.push(input("input.empty", Severity::High, message));
             }

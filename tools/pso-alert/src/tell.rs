@@ -7,11 +7,12 @@ use pso_common::record::{AlertDeliveryRecord, DeliveryState, IncidentState, Tell
 use pso_common::{Run, Severity};
 
 use crate::batch::Known;
-use crate::delivery::{Event, OnEvent, Postman};
+use crate::delivery::{Event, News, OnNews, Postman, expire_of_others};
 use crate::evaluate::post;
 use crate::inbox::{Inbox, Item};
 use crate::incident::Change;
 use crate::notice::{Because, Notice};
+use crate::policy::Policy;
 use crate::settings::Settings;
 use crate::store::{self, Store};
 
@@ -36,8 +37,8 @@ impl<'s> Teller<'s> {
     ) -> anyhow::Result<Self> {
         let store = open(run, settings)?;
         let inbox = inbox.clone();
-        let on_event: OnEvent = Arc::new(move |event| inbox.push(Item::Event(event)));
-        let postman = Postman::start(&settings.alerts.channels, &store, run.cancel(), &on_event);
+        let on_news: OnNews = Arc::new(move |news| inbox.push(Item::News(news)));
+        let postman = Postman::start(&settings.alerts, settings.limits, &store, run.cancel(), &on_news);
         Ok(Self { settings, store, postman: Some(postman), counts, wanted: false })
     }
 
@@ -52,22 +53,14 @@ impl<'s> Teller<'s> {
 
     /// Writes what an evaluation gave, and wakes the channels.
     pub(crate) fn tell(&mut self, run: &mut Run<'_>, changes: &[Change]) -> anyhow::Result<()> {
-        for Change { incident, telling, because } in changes {
-            self.wanted |= because.is_some();
-            let options = self.settings.alerts.policy.of(&incident.rule);
-            let notice = incident.notice(because.unwrap_or(Because::Again), options.runbook.as_deref());
-            let record = notice.record(*telling);
-            let (name, message) = (notice.rule, notice.message);
-            match incident.state {
-                IncidentState::Resolved => run.emit(Severity::Ok, name, format!("resolved: {message}"), record)?,
-                IncidentState::Pending => run.emit_uncounted(incident.severity, name, message, record)?,
-                _ if self.counts => run.emit(incident.severity, name, message, record)?,
-                _ => run.emit_uncounted(incident.severity, name, message, record)?,
-            }
+        for change in changes {
+            self.wanted |= change.because.is_some();
+            write_change(run, &self.settings.alerts.policy, change, self.counts)?;
         }
         if let Some(postman) = &self.postman {
             postman.wake();
         }
+        self.say_troubles(run);
         Ok(())
     }
 
@@ -82,8 +75,19 @@ impl<'s> Teller<'s> {
     }
 
     /// Writes what came of an attempt.
-    pub(crate) fn write(&self, run: &mut Run<'_>, event: Event) -> anyhow::Result<()> {
-        write(run, event)
+    pub(crate) fn hear(&mut self, run: &mut Run<'_>, news: News) -> anyhow::Result<()> {
+        match news {
+            News::Event(event) => write(run, event),
+            News::Changes(changes) => self.tell(run, &changes),
+        }
+    }
+
+    /// Says what has happened to the state file meanwhile.
+    fn say_troubles(&self, run: &mut Run<'_>) {
+        for trouble in self.store.take_troubles() {
+            run.warn(trouble.text);
+            run.note(trouble.severity);
+        }
     }
 
     /// Delivers what is due, and says what could not be.
@@ -100,13 +104,17 @@ impl<'s> Teller<'s> {
         while !delivered {
             for item in inbox.take(Duration::from_secs(1)) {
                 match item {
-                    Item::Event(event) => write(run, event)?,
+                    Item::News(news) => self.hear(run, news)?,
                     Item::Delivered => delivered = true,
                     // The input is not read any more.
                     Item::Line(_) | Item::End(_) => {}
                 }
             }
         }
+        for event in expire_of_others(&self.store, &self.settings.alerts)? {
+            write(run, event)?;
+        }
+        self.say_troubles(run);
         self.say_who_is_not_told(run)
     }
 
@@ -127,6 +135,21 @@ impl<'s> Teller<'s> {
     }
 }
 
+/// Writes one moment of an incident; `counts` says whether it counts for the exit code.
+pub(crate) fn write_change(run: &mut Run<'_>, policy: &Policy, change: &Change, counts: bool) -> anyhow::Result<()> {
+    let Change { incident, telling, because } = change;
+    let options = policy.of(&incident.rule);
+    let notice = incident.notice(because.unwrap_or(Because::Again), options.runbook.as_deref());
+    let record = notice.record(*telling);
+    let (name, message) = (notice.rule, notice.message);
+    match incident.state {
+        IncidentState::Resolved => run.emit(Severity::Ok, name, format!("resolved: {message}"), record),
+        IncidentState::Pending => run.emit_uncounted(incident.severity, name, message, record),
+        _ if counts => run.emit(incident.severity, name, message, record),
+        _ => run.emit_uncounted(incident.severity, name, message, record),
+    }
+}
+
 /// The state file, or what is left when it cannot be used: a state in memory, and the loud word that it is so.
 fn open(run: &mut Run<'_>, settings: &Settings) -> anyhow::Result<Store> {
     match Store::open(&settings.state) {
@@ -142,6 +165,10 @@ fn open(run: &mut Run<'_>, settings: &Settings) -> anyhow::Result<Store> {
 fn write(run: &mut Run<'_>, event: Event) -> anyhow::Result<()> {
     let severity = match event.state {
         DeliveryState::Sent => Severity::Ok,
+        DeliveryState::Retrying if event.is_last => {
+            run.warn(format_args!("{} is not told yet: {}", event.channel, event.message));
+            Severity::Warning
+        }
         DeliveryState::Retrying => Severity::Info,
         DeliveryState::Failed | DeliveryState::Expired => {
             run.warn(format_args!("{} was not told: {}", event.channel, event.message));

@@ -70,6 +70,15 @@ pub(crate) fn without_mentions(text: &str) -> String {
     out
 }
 
+/// Whether it is an address of the web that cannot end a link's markup, a header or a line.
+pub(crate) fn is_http_url(url: &str) -> bool {
+    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    host.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':']))
+        && url
+            .chars()
+            .all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}'))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -106,5 +115,15 @@ mod tests {
     fn mentions_are_broken_and_addresses_are_not() {
         assert_eq!(without_mentions("@everyone @Here a@b.c @"), "@\u{200b}everyone @\u{200b}Here a@b.c @");
         assert_eq!(without_mentions("@@channel é"), "@@\u{200b}channel é");
+    }
+
+    #[test]
+    fn only_addresses_of_the_web_are_links() {
+        for good in ["https://wiki.example.com/run?a=b#c", "http://h:81/"] {
+            assert!(is_http_url(good), "{good}");
+        }
+        for bad in ["javascript:alert(1)", "https://", "https:///x", "https://a b", "https://a\"onclick=", "https://a|b", "http://é/"] {
+            assert!(!is_http_url(bad), "{bad}");
+        }
     }
 }

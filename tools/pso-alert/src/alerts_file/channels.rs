@@ -16,6 +16,7 @@ use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::Problem;
 use crate::channel::{Channel, Discord, Named, Post, Slack, Stdout, Webhook};
+use crate::text::is_http_url;
 
 /// The sections in the order of the file.
 #[derive(Debug, Default)]
@@ -263,6 +264,7 @@ impl<'a> Reader<'a> {
         let Some(secret) = self.secret(key, url, file)? else {
             return Err(self.missing(key, "the webhook's URL"));
         };
+        // The value itself is a secret, so the check is here and the message does not show it.
         if !is_http_url(secret.expose()) {
             let field = if url.is_some() { url } else { file };
             let line = field.as_ref().map_or(0, |field| field.referenced.line());
@@ -296,15 +298,6 @@ impl<'a> Reader<'a> {
         let path: Option<PathBuf> = self.pick("ca_file", &self.section.ca_file)?;
         Ok(path.map(|path| if path == Path::new("system") { path } else { self.root.join(path) }))
     }
-}
-
-/// The value itself is a secret, so the check is here and the message does not show it.
-fn is_http_url(url: &str) -> bool {
-    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    host.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':']))
-        && url
-            .chars()
-            .all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}'))
 }
 
 fn file_of(config: &Config) -> String {

@@ -4,6 +4,10 @@
 //! set, no URL) is a problem of that channel alone: the others must still be told.
 
 mod channels;
+mod faults;
+mod policy;
+mod rules;
+mod values;
 
 use std::fs::File;
 use std::io::Read as _;
@@ -15,9 +19,11 @@ use pso_common::config::{Config, Effective, Field};
 use pso_common::io::Env;
 use serde::Deserialize;
 
+use faults::Faults;
+
 use crate::channel::Named;
 use crate::policy::Policy;
-use crate::rules::Thresholds;
+use crate::rules::{RuleBook, Thresholds};
 
 /// A file larger than this is a mistake (bytes).
 const MAX_FILE_BYTES: u64 = 1 << 20;
@@ -31,7 +37,7 @@ pub(crate) struct Alerts {
     pub(crate) problems: Vec<Problem>,
     /// Names of channels that are not enabled.
     pub(crate) disabled: Vec<String>,
-    pub(crate) thresholds: Thresholds,
+    pub(crate) rules: Arc<RuleBook>,
     pub(crate) policy: Policy,
     /// Every value in effect, for `--print-config` and `check`.
     pub(crate) effective: Vec<Effective>,
@@ -49,6 +55,13 @@ pub(crate) struct Problem {
 struct FileConfig {
     alerts: Option<channels::Sections>,
     thresholds: Option<ThresholdsSection>,
+    rules: Option<Vec<rules::RuleSection>>,
+    notices: Option<policy::Notices>,
+    no_data: Option<policy::NoData>,
+    unfinished: Option<policy::Unfinished>,
+    expect: Option<Vec<policy::Expected>>,
+    inhibit: Option<Vec<policy::Inhibited>>,
+    quiet_hours: Option<Vec<policy::Quiet>>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -83,34 +96,75 @@ pub(crate) fn load(path: &Path, named: bool, env: &Env, root: &Path) -> anyhow::
 /// Understands the file's text.
 pub(crate) fn parse(path: &Path, text: &str, env: &Env, root: &Path) -> anyhow::Result<Alerts> {
     let config = Config::from_text(path, text, env.clone())?;
-    let file: FileConfig = config.read()?;
-    let thresholds = thresholds(&config, &file.thresholds.unwrap_or_default())?;
-    let found = file.alerts.unwrap_or_default().open(&config, root)?;
+    let mut file: FileConfig = config.read()?;
+    let mut faults = Faults::new(&config);
+    let opened = file.alerts.take().unwrap_or_default().open(&config, root);
+    let found = faults.keep(opened);
+    let known: Option<Vec<String>> = found.as_ref().map(|found| {
+        let usable = found.channels.iter().map(|channel| channel.name.clone());
+        let problems = found.problems.iter().map(|problem| problem.channel.clone());
+        usable.chain(problems).chain(found.disabled.iter().cloned()).collect()
+    });
+    let (rules, policy) = file.judgement(known.as_deref(), &mut faults);
+    faults.finish()?;
+    let found = found.unwrap_or_default();
     Ok(Alerts {
         channels: found.channels.into_iter().map(Arc::new).collect(),
         problems: found.problems,
         disabled: found.disabled,
-        thresholds,
-        policy: Policy::default(),
+        rules: Arc::new(rules),
+        policy,
         effective: config.effective(),
     })
 }
 
-fn thresholds(config: &Config, section: &ThresholdsSection) -> anyhow::Result<Thresholds> {
-    let mut thresholds = Thresholds::default();
-    for (name, field) in [
-        ("error_rate", &section.error_rate),
-        ("sync_duration", &section.sync_duration),
-        ("cpu_usage", &section.cpu_usage),
-        ("memory_usage", &section.memory_usage),
-        ("disk_usage", &section.disk_usage),
-        ("response_time", &section.response_time),
-    ] {
-        if let Some(limit) = config.pick::<f64>(format!("thresholds.{name}")).file(field).optional()? {
-            thresholds.set(name, limit);
+impl FileConfig {
+    /// What is wrong, and how that is told; `known` are the names of all channels.
+    fn judgement(&self, known: Option<&[String]>, faults: &mut Faults<'_>) -> (RuleBook, Policy) {
+        let mut policy = Policy::default();
+        if let Some(notices) = &self.notices {
+            notices.fill(&mut policy, faults);
+        }
+        if let Some(no_data) = &self.no_data {
+            no_data.fill(&mut policy, faults);
+        }
+        if let Some(unfinished) = &self.unfinished {
+            unfinished.fill(&mut policy, faults);
+        }
+        policy.spread_defaults();
+        for (at, expected) in self.expect.iter().flatten().enumerate() {
+            expected.fill(at, &mut policy, faults);
+        }
+        for (at, inhibited) in self.inhibit.iter().flatten().enumerate() {
+            inhibited.fill(at, &mut policy, faults);
+        }
+        for (at, quiet) in self.quiet_hours.iter().flatten().enumerate() {
+            quiet.fill(at, &mut policy, known, faults);
+        }
+        let mut book = RuleBook { unfinished: policy.unfinished, ..RuleBook::default() };
+        if let Some(section) = &self.thresholds {
+            section.fill(&mut book.thresholds, faults);
+        }
+        rules::fill(self.rules.as_deref().unwrap_or_default(), &mut book, &mut policy, known, faults);
+        (book, policy)
+    }
+}
+
+impl ThresholdsSection {
+    fn fill(&self, thresholds: &mut Thresholds, faults: &mut Faults<'_>) {
+        for (name, field) in [
+            ("error_rate", &self.error_rate),
+            ("sync_duration", &self.sync_duration),
+            ("cpu_usage", &self.cpu_usage),
+            ("memory_usage", &self.memory_usage),
+            ("disk_usage", &self.disk_usage),
+            ("response_time", &self.response_time),
+        ] {
+            if let Some(limit) = faults.get(&format!("thresholds.{name}"), field) {
+                thresholds.set(name, limit);
+            }
         }
     }
-    Ok(thresholds)
 }
 
 #[cfg(test)]
@@ -138,7 +192,7 @@ mod tests {
         let [slack] = alerts.channels.as_slice() else { panic!("{alerts:?}") };
         assert_eq!((slack.name.as_str(), slack.channel.kind()), ("slack", "slack"));
         assert!(alerts.problems.is_empty());
-        assert_eq!(alerts.thresholds.limits(), [80.0, 90.0, 85.0, 5.0, 60.0, 2000.0]);
+        assert_eq!(alerts.rules.thresholds.limits(), [80.0, 90.0, 85.0, 5.0, 60.0, 2000.0]);
         assert!(alerts.effective.iter().all(|value| !value.shown.contains("hooks.slack.com")));
     }
 
@@ -168,9 +222,9 @@ mod tests {
 
     #[test]
     fn what_does_not_belong_there_is_named_with_its_line() {
-        assert!(
-            error("alerts:\n  slak:\n    enabled: true\n").starts_with("config/alerts.yaml:3: alerts.slak has no type, and its name is none; there are email, slack,")
-        );
+        assert!(error("alerts:\n  slak:\n    enabled: true\n").starts_with(
+            "config/alerts.yaml:3: alerts.slak has no type, and its name is none; there are email, slack,"
+        ));
         assert!(
             error("thresholds:\n  cpu_usage: 80\n  cpu: 1\n").starts_with("config/alerts.yaml:3: unknown field `cpu`")
         );

@@ -2,11 +2,12 @@
 
 use std::time::Duration;
 
+use pso_common::http::Answer;
 use pso_common::{Severity, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::{Channel, Digest, Outcome, Post, more, shout, sign, times};
-use crate::notice::Notice;
+use super::lines::{Line, headline, lines, more, worst};
+use super::{Channel, Digest, Outcome, Post};
 use crate::text::{fit, units, without_mentions};
 
 /// Notices in one message.
@@ -17,6 +18,12 @@ const MAX_DESCRIPTION: usize = 4_096;
 
 /// One notice of several; a single one may fill the description.
 const MAX_LINE: usize = 600;
+
+/// What is said beside a message.
+const MAX_DETAILS: usize = 300;
+
+/// Room for the last line, `and 10000 more: …`.
+const MAX_REST: usize = 400;
 
 /// Discord refuses content beyond 2,000 characters.
 const MAX_CONTENT: usize = 2_000;
@@ -41,8 +48,42 @@ impl Channel for Discord {
     }
 
     fn send(&self, digest: &Digest<'_>, timeout: Duration) -> Outcome {
-        self.post.json(&message(digest), timeout)
+        let exchange = self.post.json(&message(digest), digest.key, timeout);
+        match exchange.answer {
+            Some(answer) => paced(exchange.outcome, &answer),
+            None => exchange.outcome,
+        }
     }
+}
+
+/// What the answer says of the time of the next request: <https://discord.com/developers/docs/topics/rate-limits>.
+pub(super) fn paced(outcome: Outcome, answer: &Answer) -> Outcome {
+    #[derive(Deserialize)]
+    struct TooMany {
+        /// Seconds; the header has whole ones only.
+        retry_after: f64,
+    }
+    let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    match outcome {
+        Outcome::Sent { status, said, complaint, .. } => {
+            let empty = answer.header("x-ratelimit-remaining").is_some_and(|left| left.trim() == "0");
+            let reset = answer.header("x-ratelimit-reset-after").and_then(|text| text.trim().parse().ok());
+            let pause = reset.filter(|_| empty).map_or(Duration::ZERO, seconds);
+            Outcome::Sent { status, said, pause, complaint }
+        }
+        Outcome::Again { status: Some(429), after, reason } => {
+            // The longer of the two: a global limit, or a proxy's before Discord, may have only one of them right.
+            let body = answer.json::<TooMany>().map_or(Duration::ZERO, |body| seconds(body.retry_after));
+            Outcome::Again { status: Some(429), after: if after.is_zero() { body } else { precise(after, body) }, reason }
+        }
+        other => other,
+    }
+}
+
+/// The body's time where the header's is the same in whole seconds, else the longer one.
+fn precise(header: Duration, body: Duration) -> Duration {
+    let same = body <= header && header.saturating_sub(body) <= Duration::from_secs(1) && !body.is_zero();
+    if same { body } else { header.max(body) }
 }
 
 /// What a webhook takes.
@@ -75,41 +116,48 @@ struct AllowedMentions {
 
 /// No word of it can mention anybody: `allowed_mentions` is empty, and markdown is escaped.
 pub(super) fn message(digest: &Digest<'_>) -> Message {
+    let lines = lines(digest);
     let embed = Embed {
-        description: description(digest.notices),
-        color: color(digest.worst()),
+        description: description(digest, &lines),
+        color: color(worst(&lines)),
         timestamp: digest.at,
         footer: Footer { text: "pso-alert" },
     };
     Message {
-        content: fit(&without_mentions(&digest.headline()), MAX_CONTENT, escape),
+        content: safe(&headline(digest, &lines), MAX_CONTENT),
         embeds: [embed],
         allowed_mentions: AllowedMentions { parse: [] },
     }
 }
 
 /// As many whole lines as fit, and how many do not.
-fn description(notices: &[Notice]) -> String {
-    // Room for the last line, `and 10000 more`.
-    const REST: usize = 40;
-    let limit = if notices.len() == 1 { MAX_DESCRIPTION - 2 * REST } else { MAX_LINE };
-    let (mut lines, mut used) = (Vec::new(), 0);
-    for notice in notices.iter().take(MAX_NOTICES) {
-        let line = line(notice, limit);
-        let length = units(&line) + 1;
-        if used + length > MAX_DESCRIPTION - REST {
+fn description(digest: &Digest<'_>, lines: &[Line<'_>]) -> String {
+    let limit = if lines.len() == 1 { MAX_DESCRIPTION - MAX_REST - 2 * MAX_DETAILS } else { MAX_LINE };
+    let (mut shown, mut used) = (Vec::new(), 0);
+    for line in lines.iter().take(MAX_NOTICES) {
+        let text = entry(line, limit);
+        let length = units(&text) + 1;
+        if used + length > MAX_DESCRIPTION - MAX_REST {
             break;
         }
         used += length;
-        lines.push(line);
+        shown.push(text);
     }
-    lines.extend(more(notices.len() - lines.len()));
-    lines.join("\n")
+    let hidden = lines.len() - shown.len();
+    shown.extend(more(digest, hidden).map(|text| safe(&text, MAX_REST - 10)));
+    shown.join("\n")
 }
 
-fn line(notice: &Notice, limit: usize) -> String {
-    let text = fit(&without_mentions(&notice.message), limit, escape);
-    format!("{} **{}** {text}{}", sign(notice.severity), shout(notice.severity), times(notice))
+fn entry(line: &Line<'_>, limit: usize) -> String {
+    let text = safe(&line.message, limit);
+    let details = safe(&line.details.join(" · "), MAX_DETAILS);
+    // In angle brackets an address may hold brackets, and no preview is made of it; where it does not fit, it is left out.
+    let link = line.runbook.filter(|url| units(url) <= MAX_DETAILS).map(|url| format!(" · [Runbook](<{url}>)"));
+    format!("{} **{}** {text}\n{details}{}", line.sign, line.word, link.unwrap_or_default())
+}
+
+fn safe(text: &str, limit: usize) -> String {
+    fit(&without_mentions(text), limit, escape)
 }
 
 /// Discord's markdown, and the brackets of mentions, emoji and masked links.

@@ -2,6 +2,8 @@
 //! how often and what happens if it fails is `delivery`'s business.
 
 mod discord;
+mod email;
+mod lines;
 mod post;
 mod slack;
 mod stdout;
@@ -16,6 +18,7 @@ use crate::finding::rank;
 use crate::notice::Notice;
 
 pub(crate) use discord::Discord;
+pub(crate) use email::{Email, Mailing, Security};
 pub(crate) use post::Post;
 pub(crate) use slack::Slack;
 pub(crate) use stdout::Stdout;
@@ -111,15 +114,6 @@ impl Digest<'_> {
         let open = self.notices.iter().filter(|notice| !notice.is_end());
         open.map(|notice| notice.severity).max_by_key(|severity| rank(*severity)).unwrap_or(Severity::Ok)
     }
-
-    /// One line that holds nothing from a record.
-    fn headline(&self) -> String {
-        let (sign, worst, host) = (sign(self.worst()), self.worst(), self.host);
-        match self.notices.len() {
-            1 => format!("{sign} {worst} on {host}"),
-            count => format!("{sign} {count} notices on {host}, the worst {worst}"),
-        }
-    }
 }
 
 const fn sign(severity: Severity) -> &'static str {
@@ -131,21 +125,6 @@ const fn sign(severity: Severity) -> &'static str {
         Severity::Critical => "🔴",
         Severity::Unknown => "🟣",
     }
-}
-
-/// `CRITICAL`, as it stands before a notice.
-fn shout(severity: Severity) -> String {
-    severity.as_str().to_uppercase()
-}
-
-/// ` (3 times)`, where it is more than once.
-fn times(notice: &Notice) -> String {
-    if notice.count > 1 { format!(" ({} times)", notice.count) } else { String::new() }
-}
-
-/// `and 3 more`, where not all fit.
-fn more(hidden: usize) -> Option<String> {
-    (hidden > 0).then(|| format!("and {hidden} more"))
 }
 
 #[cfg(test)]

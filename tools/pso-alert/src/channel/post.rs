@@ -1,6 +1,6 @@
 //! HTTP POST to a webhook, and what the answer means.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use pso_common::Secret;
 use pso_common::http::{Answer, HttpClient, HttpError, HttpRoots, HttpSettings};
@@ -10,11 +10,24 @@ use sha2::{Digest as _, Sha256};
 use super::Outcome;
 use crate::text::one_line;
 
+/// A wait longer than this is a mistake of the other end; notices are given up after about as long.
+const LONGEST_WAIT: Duration = Duration::from_secs(24 * 3_600);
+
 /// Where to post. The URL of a webhook is all one needs to post there, so all of it is secret.
 #[derive(Debug)]
 pub(crate) struct Post {
     client: HttpClient,
+    method: &'static str,
     url: Secret,
+    /// Sent with every request; their values may be secrets.
+    headers: Vec<(String, Secret)>,
+}
+
+/// How a request went, with the answer's own words for a channel that knows more of them.
+#[derive(Debug)]
+pub(super) struct Exchange {
+    pub(super) outcome: Outcome,
+    pub(super) answer: Option<Answer>,
 }
 
 impl Post {
@@ -22,33 +35,72 @@ impl Post {
     pub(crate) fn new(url: Secret, roots: HttpRoots) -> Self {
         let settings =
             HttpSettings { max_body_bytes: 1 << 20, proxy_from_env: true, roots, ..HttpSettings::default() };
-        Self { client: HttpClient::new(&settings), url }
+        Self { client: HttpClient::new(&settings), method: "POST", url, headers: Vec::new() }
+    }
+
+    /// With another method.
+    pub(crate) fn method(mut self, method: &'static str) -> Self {
+        self.method = method;
+        self
+    }
+
+    /// With one more header.
+    pub(crate) fn header(mut self, name: &str, value: Secret) -> Self {
+        self.headers.push((name.to_owned(), value));
+        self
     }
 
     /// Posts `body` as JSON.
-    pub(super) fn json(&self, body: &impl Serialize, timeout: Duration) -> Outcome {
-        let answer = self.client.request("POST", self.url.expose()).timeout(timeout).send_json(body);
-        self.outcome(answer)
+    pub(super) fn json(&self, body: &impl Serialize, key: &str, timeout: Duration) -> Exchange {
+        match serde_json::to_vec(body) {
+            Ok(bytes) => self.bytes("application/json", &bytes, &[("Idempotency-Key", key.to_owned())], timeout),
+            Err(error) => {
+                let reason = format!("the message cannot be written: {error}");
+                Exchange { outcome: Outcome::Refused { status: None, reason }, answer: None }
+            }
+        }
     }
 
+    /// Posts `body` as it is, with more headers.
+    pub(super) fn bytes(
+        &self,
+        content_type: &str,
+        body: &[u8],
+        headers: &[(&str, String)],
+        timeout: Duration,
+    ) -> Exchange {
+        let mut request = self.client.request(self.method, self.url.expose()).timeout(timeout);
+        for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
+            request = request.header(name, value);
+        }
+        for (name, value) in &self.headers {
+            request = request.header(name, value.expose());
+        }
+        let answer = request.send_bytes(content_type, body);
+        let outcome = self.outcome(&answer, SystemTime::now());
+        Exchange { outcome, answer: answer.ok() }
+    }
+
+    /// Of where it posts, and with what.
     pub(super) fn fingerprint(&self) -> String {
-        let hash = Sha256::digest(self.url.expose().as_bytes());
-        hash.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+        let headers = self.headers.iter().flat_map(|(name, value)| [name.as_str(), value.expose()]);
+        fingerprint([self.method, self.url.expose()].into_iter().chain(headers))
     }
 
-    fn outcome(&self, answer: Result<Answer, HttpError>) -> Outcome {
+    fn outcome(&self, answer: &Result<Answer, HttpError>, now: SystemTime) -> Outcome {
         let answer = match answer {
             Ok(answer) => answer,
             // Its text may be the URL, which is the secret.
             Err(HttpError::Malformed) => {
-                let reason = "the webhook's URL is not a usable one".to_owned();
+                let reason = "the webhook's URL, or a header, is not a usable one".to_owned();
                 return Outcome::Unusable { status: None, reason };
             }
-            Err(error)
-                if matches!(&error, HttpError::Tls(fault) if fault.is_lasting())
-                    || matches!(error, HttpError::TooLarge(_)) =>
-            {
+            // It answered, and what it answered is not wanted.
+            Err(error @ HttpError::TooLarge(_)) => {
                 return Outcome::Unusable { status: None, reason: self.scrubbed(&error.to_string()) };
+            }
+            Err(HttpError::Tls(fault)) if fault.is_lasting() => {
+                return Outcome::Unusable { status: None, reason: self.scrubbed(&format!("TLS failed: {fault}")) };
             }
             Err(error) => {
                 let reason = self.scrubbed(&error.to_string());
@@ -56,20 +108,21 @@ impl Post {
             }
         };
         let said = self.scrubbed(&String::from_utf8_lossy(&answer.body));
-        let status = Some(answer.status);
+        let code = answer.status;
+        let status = Some(code);
         if answer.is_success() {
             return Outcome::Sent { status, said, pause: Duration::ZERO, complaint: None };
         }
-        let code = answer.status;
         let reason =
             if said.is_empty() { format!("it answered {code}") } else { format!("it answered {code}: {said}") };
         match code {
             408 | 425 | 429 | 500.. => {
-                let after = answer.header("retry-after").map_or(Duration::ZERO, retry_after);
+                let date = answer.header("date").and_then(http_date).unwrap_or(now);
+                let after = answer.header("retry-after").map_or(Duration::ZERO, |text| retry_after(text, date));
                 Outcome::Again { status, after, reason }
             }
             300..=399 => Outcome::Unusable { status, reason: format!("{reason} (a redirect, which is not followed)") },
-            400 | 413 | 422 => Outcome::Refused { status, reason },
+            400 | 409 | 413 | 422 => Outcome::Refused { status, reason },
             _ => Outcome::Unusable { status, reason },
         }
     }
@@ -79,8 +132,10 @@ impl Post {
         let url = self.url.expose();
         let path = url.split_once("://").map_or(url, |(_, rest)| rest).split_once('/').map_or("", |(_, path)| path);
         let parts = path.split(['/', '?', '&', '=']).filter(|part| part.len() >= 8);
+        let headers = self.headers.iter().map(|(_, value)| value.expose());
         let clean = [url, path]
             .into_iter()
+            .chain(headers)
             .filter(|part| part.len() >= 4)
             .chain(parts)
             .fold(text.to_owned(), |text, secret| text.replace(secret, "***"));
@@ -88,9 +143,28 @@ impl Post {
     }
 }
 
-/// Seconds, with a fraction or without. A date, which neither Slack nor Discord sends, is taken as no wish.
-fn retry_after(text: &str) -> Duration {
-    text.trim().parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok()).unwrap_or_default()
+/// A short hash of all parts of a configuration, secrets among them.
+pub(super) fn fingerprint<'p>(parts: impl IntoIterator<Item = &'p str>) -> String {
+    let mut hash = Sha256::new();
+    for part in parts {
+        hash.update((part.len() as u64).to_le_bytes());
+        hash.update(part.as_bytes());
+    }
+    hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Seconds, with a fraction or without, or a date, which is a time after `now`:
+/// <https://www.rfc-editor.org/rfc/rfc9110#field.retry-after>. Anything else is no wish.
+fn retry_after(text: &str, now: SystemTime) -> Duration {
+    let seconds = text.trim().parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    let until = || http_date(text)?.duration_since(now).ok();
+    seconds.or_else(until).unwrap_or_default().min(LONGEST_WAIT)
+}
+
+/// `Sun, 22 Nov 2026 09:00:00 GMT`
+fn http_date(text: &str) -> Option<SystemTime> {
+    let zoned = jiff::fmt::rfc2822::parse(text.trim()).ok()?;
+    Some(SystemTime::from(zoned.timestamp()))
 }
 
 #[cfg(test)]
@@ -100,18 +174,34 @@ mod tests {
     #[test]
     fn what_the_other_end_says_is_shown_without_the_url() {
         let url = "https://hooks.slack.com/services/T000/B000/s3cr3tSlackToken";
-        let post = Post::new(Secret::new(url), HttpRoots::default());
+        let post = Post::new(Secret::new(url), HttpRoots::default()).header("Authorization", Secret::new("Bearer hush"));
         let said = post.scrubbed("Cannot POST /services/T000/B000/s3cr3tSlackToken\n<pre>s3cr3tSlackToken</pre>");
         assert_eq!(said, "Cannot POST /*** <pre>***</pre>");
+        assert_eq!(post.scrubbed("no such key: Bearer hush"), "no such key: ***");
         assert!(post.scrubbed(&format!("{}{url}", "x".repeat(190))).len() <= 200);
     }
 
     #[test]
-    fn retry_after_in_seconds() {
-        assert_eq!(retry_after("2"), Duration::from_secs(2));
-        assert_eq!(retry_after(" 0.5 "), Duration::from_millis(500));
-        assert_eq!(retry_after("-1"), Duration::ZERO);
-        assert_eq!(retry_after("1e300"), Duration::ZERO);
-        assert_eq!(retry_after("Wed, 21 Oct 2026 07:28:00 GMT"), Duration::ZERO);
+    fn retry_after_in_seconds_or_as_a_date() {
+        let now = http_date("Wed, 21 Oct 2026 07:27:30 GMT").expect("a date");
+        let wait = |text: &str| retry_after(text, now);
+        assert_eq!(wait("2"), Duration::from_secs(2));
+        assert_eq!(wait(" 0.5 "), Duration::from_millis(500));
+        assert_eq!(wait("Wed, 21 Oct 2026 07:28:00 GMT"), Duration::from_secs(30));
+        assert_eq!(wait("Wed, 21 Oct 2026 07:27:00 GMT"), Duration::ZERO);
+        for nothing in ["-1", "1e300", "soon", "", "Wed, 99 Oct 2026 07:28:00 GMT", "NaN"] {
+            assert_eq!(wait(nothing), Duration::ZERO, "{nothing}");
+        }
+        assert_eq!(wait("9999999"), Duration::from_secs(86_400));
+    }
+
+    #[test]
+    fn another_configuration_has_another_fingerprint() {
+        let of = |url: &str, header: &str| {
+            Post::new(Secret::new(url), HttpRoots::default()).header("A", Secret::new(header)).fingerprint()
+        };
+        assert_eq!(of("http://h/1", "x"), of("http://h/1", "x"));
+        assert_ne!(of("http://h/1", "x"), of("http://h/2", "x"));
+        assert_ne!(of("http://h/1", "x"), of("http://h/1", "y"));
     }
 }

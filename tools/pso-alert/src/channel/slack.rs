@@ -1,14 +1,17 @@
 //! Slack's incoming webhooks: <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks>.
+//!
+//! An incoming webhook cannot answer in a thread, since it does not say which message it has made; so what is over comes
+//! as a message of its own.
 
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Channel, Digest, Outcome, Post, more, shout, sign, times};
-use crate::notice::Notice;
+use super::lines::{Line, headline, lines, more};
+use super::{Channel, Digest, Outcome, Post};
 use crate::text::{fit, without_mentions};
 
-/// Notices in one message; Slack takes 50 blocks, people read fewer.
+/// Notices in one message: two blocks each, and Slack takes 50; people read fewer.
 const MAX_NOTICES: usize = 20;
 
 /// Slack refuses a section's text beyond 3,000 characters; what we put around a message needs some of it.
@@ -16,6 +19,9 @@ const MAX_SECTION: usize = 2_800;
 
 /// A header's text may have 150 characters.
 const MAX_HEADER: usize = 150;
+
+/// What is said beside a message.
+const MAX_DETAILS: usize = 600;
 
 /// The text that notifications show.
 const MAX_TEXT: usize = 400;
@@ -46,8 +52,10 @@ impl Channel for Slack {
         self.post.fingerprint()
     }
 
+    // What its errors mean: <https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks#handling_errors>;
+    // no_service is 404, action_prohibited 403, channel_is_archived 410, a bad message 400.
     fn send(&self, digest: &Digest<'_>, timeout: Duration) -> Outcome {
-        self.post.json(&message(digest, self.channel.as_deref()), timeout)
+        self.post.json(&message(digest, self.channel.as_deref()), digest.key, timeout).outcome
     }
 }
 
@@ -80,16 +88,19 @@ enum Text {
 }
 
 pub(super) fn message<'a>(digest: &Digest<'_>, channel: Option<&'a str>) -> Message<'a> {
-    let headline = digest.headline();
+    let lines = lines(digest);
+    let headline = headline(digest, &lines);
     let title = fit(&headline, MAX_HEADER, |c, out| out.push(c));
     let mut blocks = vec![Block::Header { text: Text::PlainText { text: title, emoji: true } }];
-    blocks
-        .extend(digest.notices.iter().take(MAX_NOTICES).map(|notice| Block::Section { text: markdown(line(notice)) }));
-    let rest = more(digest.notices.len().saturating_sub(MAX_NOTICES));
+    for line in lines.iter().take(MAX_NOTICES) {
+        blocks.push(Block::Section { text: markdown(section(line)) });
+        blocks.push(Block::Context { elements: [markdown(details(line))] });
+    }
+    let rest = more(digest, lines.len().saturating_sub(MAX_NOTICES)).map(|text| safe(&text, MAX_DETAILS));
     let foot: Vec<String> = rest.into_iter().chain([format!("pso-alert, {}", digest.at)]).collect();
     blocks.push(Block::Context { elements: [markdown(foot.join(" · "))] });
-    let first = digest.notices.first().map_or("", |notice| notice.message.as_str());
-    let text = fit(&without_mentions(&format!("{headline}: {first}")), MAX_TEXT, escape);
+    let first = lines.first().map_or("", |line| &line.message);
+    let text = safe(&format!("{headline}: {first}"), MAX_TEXT);
     Message { text, blocks, unfurl_links: false, unfurl_media: false, channel }
 }
 
@@ -98,9 +109,20 @@ const fn markdown(text: String) -> Text {
     Text::Mrkdwn { text, verbatim: true }
 }
 
-fn line(notice: &Notice) -> String {
-    let text = fit(&without_mentions(&notice.message), MAX_SECTION, escape);
-    format!("{} *{}* {text}{}", sign(notice.severity), shout(notice.severity), times(notice))
+fn section(line: &Line<'_>) -> String {
+    format!("{} *{}* {}", line.sign, line.word, safe(&line.message, MAX_SECTION))
+}
+
+fn details(line: &Line<'_>) -> String {
+    let details = safe(&line.details.join(" · "), MAX_DETAILS);
+    match line.runbook {
+        Some(url) => format!("{details} · <{}|Runbook>", fit(url, usize::MAX, escape)),
+        None => details,
+    }
+}
+
+fn safe(text: &str, limit: usize) -> String {
+    fit(&without_mentions(text), limit, escape)
 }
 
 /// The three characters that Slack reads as markup of links and mentions.

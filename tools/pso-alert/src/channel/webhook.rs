@@ -42,7 +42,7 @@ impl Channel for Webhook {
     }
 
     fn send(&self, digest: &Digest<'_>, timeout: Duration) -> Outcome {
-        self.post.json(&message(digest), timeout)
+        self.post.json(&message(digest), digest.key, timeout).outcome
     }
 }
 

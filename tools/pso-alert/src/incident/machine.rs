@@ -1,126 +1,200 @@
-//! From one state to the next.
+//! One evaluation: what the records say, what time does, and what of it people are told.
 
-use pso_common::Timestamp;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
 use pso_common::record::{IncidentState, Telling};
 
-use super::{Book, Change, Incident, Told};
+use super::{Book, Change, Ground, Incident, absence, decide, inhibit, step};
 use crate::batch::{Batch, Step};
-use crate::finding::{Condition, Finding, rank};
-use crate::notice::Because;
-use crate::policy::{Policy, RuleOptions};
+use crate::finding::{Finding, rank};
 
-pub(super) fn evaluate(book: &mut Book, batch: &Batch, source: &str, policy: &Policy, now: Timestamp) -> Vec<Change> {
-    let mut changes = Vec::new();
+/// Moments of an incident that are worth a record, in order. Where the last is how it stands, it is the same as in the book.
+type Story = Vec<Arc<Incident>>;
+
+pub(super) fn evaluate(book: &mut Book, batch: &Batch, ground: &Ground<'_>) -> Vec<Change> {
+    let mut stories = HashMap::new();
+    let ended = steps(book, batch, &mut stories, ground);
+    book.heard.take_in(batch, ground.source, ground.policy, ground.now);
+    expectations(book, &mut stories, ground);
+    time(book, batch, &mut stories, ground);
+    tell(book, stories, &ended, ground)
+}
+
+pub(super) fn standing(book: &Book, ground: &Ground<'_>) -> Vec<Change> {
+    let firing = book.incidents.values().map(AsRef::as_ref).filter(|incident| incident.is_firing());
+    let following = inhibit::followers(firing, &ground.policy.inhibitions);
+    let stands = |incident: &Arc<Incident>| {
+        let held = held(incident, &following, ground);
+        let (telling, because) = decide::decide(incident, ground.policy.of(&incident.rule), held, ground.now);
+        vec![Change { incident: Arc::clone(incident), telling, because }]
+    };
+    in_reading_order(book.incidents.values().map(stands).collect())
+}
+
+/// What the records say. Returns those that fired before and were over at some moment of the batch, as they were before.
+fn steps(
+    book: &mut Book,
+    batch: &Batch,
+    stories: &mut HashMap<String, Story>,
+    ground: &Ground<'_>,
+) -> Vec<Arc<Incident>> {
+    let mut ended = Vec::new();
     for (key, track) in &batch.tracks {
         let mut incident = book.incidents.remove(key);
+        let mut story = Story::new();
         for step in &track.steps {
-            incident = advance(incident, step, source, policy, now);
-            if let Some(incident) = &mut incident {
-                changes.push(tell(incident, policy.of(&incident.rule), now));
-            }
+            let fired = incident.clone().filter(|incident| step.trouble.is_none() && incident.is_firing());
+            incident = step::advance(incident, step, ground);
+            // That something which was over is still over is nothing new.
+            story.extend(incident.clone().filter(|incident| fired.is_some() || incident.is_open()));
+            ended.extend(fired.filter(|_| incident.as_ref().is_some_and(|incident| !incident.is_open())));
         }
+        book.changed.insert(key.clone());
         if let Some(incident) = incident {
             book.incidents.insert(key.clone(), incident);
+            stories.insert(key.clone(), story);
         }
     }
-    changes.sort_by(|a, b| {
-        rank(b.incident.severity)
-            .cmp(&rank(a.incident.severity))
-            .then_with(|| a.incident.since.cmp(&b.incident.since))
-            .then_with(|| a.incident.key.cmp(&b.incident.key))
-    });
-    changes
+    ended
 }
 
-/// The incident after one step; `None` when nothing is left of it.
-fn advance(incident: Option<Incident>, step: &Step, source: &str, policy: &Policy, now: Timestamp) -> Option<Incident> {
-    let Some(trouble) = &step.trouble else {
-        return well(incident?, step, policy);
-    };
-    let mut incident = match incident {
-        Some(incident) if incident.is_open() => incident,
-        over => begin(over, trouble, source, step.from.min(now)),
-    };
-    let options = policy.of(&incident.rule);
-    incident.severity = options.severity.unwrap_or(trouble.severity);
-    incident.message.clone_from(&trouble.message);
-    incident.labels.clone_from(&trouble.labels);
-    incident.count = incident.count.saturating_add(trouble.count);
-    incident.last_at = step.to.min(now);
-    incident.seen_at = incident.last_at;
-    incident.well_since = None;
-    if incident.since.until(incident.last_at) >= options.hold {
-        incident.state = match trouble.condition {
-            Condition::Bad => IncidentState::Firing,
-            Condition::NoData => IncidentState::NoData,
-            Condition::Unfinished => IncidentState::Unfinished,
+/// Who should have been heard by now.
+fn expectations(book: &mut Book, stories: &mut HashMap<String, Story>, ground: &Ground<'_>) {
+    let now = ground.now;
+    let overdue = book.heard.overdue(ground.policy, now).into_iter();
+    let mut overdue: HashMap<String, Finding> = overdue.map(|finding| (finding.incident.clone(), finding)).collect();
+    let expected = |incident: &&Arc<Incident>| incident.subject.kind == absence::SOURCE && incident.is_firing();
+    let open: Vec<String> = book.incidents.values().filter(expected).map(|incident| incident.key.clone()).collect();
+    // One that is open and still overdue is told again by the clock alone.
+    let heard = open.into_iter().filter(|key| overdue.remove(key).is_none()).map(|key| (key, None)).collect::<Vec<_>>();
+    for (key, trouble) in heard.into_iter().chain(overdue.drain().map(|(key, finding)| (key, Some(finding)))) {
+        let step = Step { trouble, from: now, to: now };
+        if let Some(incident) = step::advance(book.incidents.remove(&key), &step, ground) {
+            stories.entry(key.clone()).or_default().push(Arc::clone(&incident));
+            book.incidents.insert(key.clone(), incident);
+        }
+        book.changed.insert(key);
+    }
+}
+
+/// What time, and what was not said, do to all that is not settled.
+fn time(book: &mut Book, batch: &Batch, stories: &mut HashMap<String, Story>, ground: &Ground<'_>) {
+    let runs = absence::Runs::of(batch);
+    let keys: Vec<String> = book.incidents.keys().cloned().collect();
+    for key in keys {
+        let Some(incident) = book.incidents.remove(&key) else { continue };
+        let state = incident.state;
+        let (left, mut changed) = absence::act(incident, &runs, &book.heard, batch.tracks.contains_key(&key), ground);
+        let Some(mut incident) = left else {
+            stories.remove(&key);
+            book.changed.insert(key);
+            continue;
         };
-    }
-    Some(incident)
-}
-
-fn begin(over: Option<Incident>, trouble: &Finding, source: &str, since: Timestamp) -> Incident {
-    Incident {
-        key: trouble.incident.clone(),
-        subject: trouble.subject.clone(),
-        source: source.to_owned(),
-        rule: trouble.rule.to_string(),
-        state: IncidentState::Pending,
-        severity: trouble.severity,
-        message: String::new(),
-        labels: trouble.labels.clone(),
-        count: 0,
-        episode: over.as_ref().map_or(0, |over| over.episode) + 1,
-        since,
-        last_at: since,
-        seen_at: since,
-        well_since: None,
-        ended_at: None,
-        told: None,
-        changes: over.map(|over| over.changes).unwrap_or_default(),
-    }
-}
-
-fn well(mut incident: Incident, step: &Step, policy: &Policy) -> Option<Incident> {
-    if incident.state == IncidentState::Pending {
-        return None;
-    }
-    incident.seen_at = step.to;
-    let well_since = *incident.well_since.get_or_insert(step.from);
-    if incident.is_open() && well_since.until(step.to) >= policy.of(&incident.rule).keep_firing_for {
-        incident.state = IncidentState::Resolved;
-        incident.ended_at = Some(well_since);
-    }
-    Some(incident)
-}
-
-/// Decides whether people are told now.
-fn tell(incident: &mut Incident, options: &RuleOptions, now: Timestamp) -> Change {
-    let (telling, because) = decide(incident, options, now);
-    match because {
-        Some(Because::Ended) => incident.told = None,
-        Some(because) => {
-            let again = incident.told.as_ref().map_or(0, |told| told.again) + u32::from(because == Because::Again);
-            incident.told = Some(Told { at: now, severity: incident.severity, again });
+        changed |= step::pass(&mut incident, ground);
+        if changed {
+            let story = stories.get_mut(&key).filter(|story| !story.is_empty());
+            match story {
+                // The same moment, with what time made of it.
+                Some(story) if incident.state == state => {
+                    story.pop();
+                    story.push(Arc::clone(&incident));
+                }
+                // A pending one that comes to nothing is not worth a word.
+                _ if incident.state == state || state == IncidentState::Pending => {}
+                _ => stories.entry(key.clone()).or_default().push(Arc::clone(&incident)),
+            }
+            book.changed.insert(key.clone());
         }
-        None => {}
+        book.incidents.insert(key, incident);
     }
-    Change { incident: incident.clone(), telling, because }
 }
 
-fn decide(incident: &Incident, options: &RuleOptions, now: Timestamp) -> (Telling, Option<Because>) {
-    match (incident.state, &incident.told) {
-        (IncidentState::Pending, _) => (Telling::Pending, None),
-        (IncidentState::Resolved, Some(_)) if options.resolved => (Telling::Now, Some(Because::Ended)),
-        (IncidentState::Resolved, _) => (Telling::Unwanted, None),
-        (_, None) => (Telling::Now, Some(Because::Fired)),
-        (_, Some(told)) if rank(incident.severity) > rank(told.severity) => (Telling::Now, Some(Because::Worse)),
-        (_, Some(told))
-            if told.at.until(now) >= options.repeat
-                && (options.repeat_limit == 0 || told.again < options.repeat_limit) =>
-        {
-            (Telling::Now, Some(Because::Again))
+/// What of it people are told.
+fn tell(
+    book: &mut Book,
+    mut stories: HashMap<String, Story>,
+    ended: &[Arc<Incident>],
+    ground: &Ground<'_>,
+) -> Vec<Change> {
+    let firing = book.incidents.values().map(AsRef::as_ref).filter(|incident| incident.is_firing());
+    let following = inhibit::followers(firing, &ground.policy.inhibitions);
+    let meanwhile = meanwhile_following(book, &stories, ended, ground);
+    let keys: Vec<String> = book.incidents.keys().cloned().collect();
+    let mut all = Vec::new();
+    for key in keys {
+        let Some(mut incident) = book.incidents.remove(&key) else { continue };
+        let mut story = stories.remove(&key).unwrap_or_default();
+        if story.is_empty() && incident.is_settled() {
+            book.incidents.insert(key, incident);
+            continue;
         }
-        _ => (Telling::Already, None),
+        let spoken = story.last().is_some_and(|last| Arc::ptr_eq(last, &incident));
+        if spoken {
+            story.pop();
+        }
+        let believed = incident.told.clone();
+        let mut told = believed.clone();
+        let mut changes = Vec::new();
+        let options = ground.policy.of(&incident.rule);
+        let mut moment = |mut incident: Arc<Incident>, following: &HashSet<String>| {
+            let held = held(&incident, following, ground);
+            let it = Arc::make_mut(&mut incident);
+            it.told = told.take();
+            let (telling, because) = decide::tell(it, options, held, ground.now);
+            told.clone_from(&it.told);
+            Change { incident, telling, because }
+        };
+        changes.extend(story.into_iter().map(|incident| moment(incident, &meanwhile)));
+        let last = moment(incident, &following);
+        incident = Arc::clone(&last.incident);
+        if spoken || last.because.is_some() {
+            changes.push(last);
+        }
+        if incident.told != believed {
+            book.changed.insert(key.clone());
+        }
+        book.incidents.insert(key, incident);
+        all.push(changes);
     }
+    in_reading_order(all)
+}
+
+/// The keys of those that followed from others at some moment of the batch: what fired at any moment of it counts as a cause.
+fn meanwhile_following(
+    book: &Book,
+    stories: &HashMap<String, Story>,
+    ended: &[Arc<Incident>],
+    ground: &Ground<'_>,
+) -> HashSet<String> {
+    if stories.values().all(|story| story.len() < 2) {
+        return HashSet::new();
+    }
+    let moments = book.incidents.values().chain(stories.values().flatten()).chain(ended);
+    let mut by_key: HashMap<&str, &Incident> = HashMap::new();
+    for incident in moments.map(AsRef::as_ref).filter(|incident| incident.is_firing()) {
+        by_key.entry(&incident.key).or_insert(incident);
+    }
+    inhibit::followers(by_key.into_values(), &ground.policy.inhibitions)
+}
+
+/// What keeps people from being told.
+fn held(incident: &Incident, following: &HashSet<String>, ground: &Ground<'_>) -> Option<Telling> {
+    if ground.silences.iter().any(|silence| silence.covers(incident, ground.now)) {
+        return Some(Telling::Silenced);
+    }
+    // An end follows from nothing.
+    (incident.is_firing() && following.contains(&incident.key)).then_some(Telling::Inhibited)
+}
+
+/// Worst incidents first; the moments of one stay in their order.
+fn in_reading_order(mut stories: Vec<Vec<Change>>) -> Vec<Change> {
+    stories.retain(|changes| !changes.is_empty());
+    stories.sort_by_cached_key(|changes| {
+        let worst = changes.iter().map(|change| rank(change.incident.severity)).max();
+        let first = changes.first().map(|change| (change.incident.since, change.incident.key.clone()));
+        (Reverse(worst), first)
+    });
+    stories.into_iter().flatten().collect()
 }

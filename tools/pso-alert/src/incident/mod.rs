@@ -10,12 +10,23 @@
 //!                     └──────────────────────────────────────────────────────────┘
 //! ```
 //!
-//! What is told is decided from the state and from what was told before, not from the change alone: a run that dies, a silence
-//! that ends or an inhibition that is lifted loses nothing.
+//! Three things come one after the other: what the records say ([`step`]), what time does to all that is not over ([`absence`],
+//! [`step::pass`]), and what of that people are told ([`decide`]), held back by silences ([`silence`]) and by what it follows
+//! from ([`inhibit`]). What is told is decided from the state and from what was told before, not from the change alone: a run
+//! that dies, a silence that ends or an inhibition that is lifted loses nothing.
 
+mod absence;
+mod decide;
+mod flap;
+mod heard;
+mod inhibit;
 mod machine;
+mod quiet;
+mod silence;
+mod step;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use pso_common::record::{IncidentState, Labels, Telling};
 use pso_common::{Severity, Timestamp};
@@ -24,7 +35,13 @@ use serde::{Deserialize, Serialize};
 use crate::batch::{Batch, Known};
 use crate::finding::Subject;
 use crate::notice::{Because, Notice};
-use crate::policy::Policy;
+use crate::policy::{Matchers, Policy};
+use crate::text::one_line;
+
+pub(crate) use heard::Heard;
+pub(crate) use inhibit::built_in as built_in_inhibitions;
+pub(crate) use quiet::told_from;
+pub(crate) use silence::Silence;
 
 /// One thing that is, or was, wrong.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -32,7 +49,7 @@ pub(crate) struct Incident {
     /// Stable key: the same trouble gives the same key in every run.
     pub(crate) key: String,
     pub(crate) subject: Subject,
-    /// The pipe that reported it (`--source`).
+    /// The pipe that reported it last (`--source`).
     pub(crate) source: String,
     pub(crate) rule: String,
     pub(crate) state: IncidentState,
@@ -47,35 +64,51 @@ pub(crate) struct Incident {
     pub(crate) since: Timestamp,
     /// `at` of the last record that showed the trouble.
     pub(crate) last_at: Timestamp,
-    /// `at` of the last record about it, good or bad.
+    /// `at` of the last record about it, good or bad, by the clock of whoever wrote it: it is held against the beginning of
+    /// that tool's later runs.
     pub(crate) seen_at: Timestamp,
+    /// When a run of its tool first came to its end without a word about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) missed_at: Option<Timestamp>,
     /// Since when it is well, while that is not long enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) well_since: Option<Timestamp>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) ended_at: Option<Timestamp>,
-    /// What people were told of this episode; absent when nothing.
+    /// What people believe: absent when they were told nothing, or were told last that it is over.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) told: Option<Told>,
     /// Its last beginnings and ends, the newest last.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) changes: Vec<Timestamp>,
+    /// It comes and goes too often.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) flapping: bool,
+    /// While this episode is pending: how the one before it ended. If nothing comes of this one, that is what is left.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) before: Option<Box<Incident>>,
 }
 
-/// What people were told last of an episode.
+/// What people were told last.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Told {
     pub(crate) at: Timestamp,
     pub(crate) severity: Severity,
+    pub(crate) state: IncidentState,
+    /// Of which episode.
+    pub(crate) episode: u32,
     /// How many times it was told again.
     pub(crate) again: u32,
+    /// That it comes and goes, and that they will hear of it when it has calmed down.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) flaps: bool,
 }
 
 /// One moment of an incident, and what comes of it.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Change {
     /// As it was at that moment.
-    pub(crate) incident: Incident,
+    pub(crate) incident: Arc<Incident>,
     pub(crate) telling: Telling,
     /// Why people are told, where they are.
     pub(crate) because: Option<Because>,
@@ -87,8 +120,22 @@ impl Incident {
         !matches!(self.state, IncidentState::Resolved)
     }
 
+    /// Whether the trouble is there for sure: neither pending nor over.
+    pub(crate) const fn is_firing(&self) -> bool {
+        !matches!(self.state, IncidentState::Resolved | IncidentState::Pending)
+    }
+
+    /// Whether time can do nothing to it any more: it is over, and people know.
+    pub(crate) const fn is_settled(&self) -> bool {
+        !self.is_open() && self.told.is_none() && !self.flapping
+    }
+
     /// This moment of it, as people are told.
     pub(crate) fn notice(&self, because: Because, runbook: Option<&str>) -> Notice {
+        let message = match because {
+            Because::Flapping => flap::message(self),
+            _ => self.message.clone(),
+        };
         Notice {
             incident: self.key.clone(),
             episode: self.episode,
@@ -96,7 +143,7 @@ impl Incident {
             state: self.state,
             because,
             severity: self.severity,
-            message: self.message.clone(),
+            message,
             count: self.count,
             labels: self.labels.clone(),
             first_at: self.since,
@@ -105,12 +152,63 @@ impl Incident {
             runbook: runbook.map(str::to_owned),
         }
     }
+
+    /// What a matcher's key means for it.
+    fn value(&self, key: &str) -> Option<&str> {
+        Some(match key {
+            "rule" => &self.rule,
+            "kind" => &self.subject.kind,
+            "state" => state_name(self.state),
+            "severity" => self.severity.as_str(),
+            label => return self.labels.get(label).map(String::as_str),
+        })
+    }
+
+    /// Whether all of them fit; a label that it does not have fits nothing.
+    pub(crate) fn fits(&self, matchers: &Matchers) -> bool {
+        let fits = |(key, pattern): (&String, &String)| {
+            self.value(key).is_some_and(|value| crate::pattern::fits(pattern, value))
+        };
+        matchers.iter().all(fits)
+    }
 }
 
-/// The incidents that an evaluation works on: all that are not over, and those that the batch speaks of.
+/// A state as records carry it.
+const fn state_name(state: IncidentState) -> &'static str {
+    match state {
+        IncidentState::Pending => "pending",
+        IncidentState::Firing => "firing",
+        IncidentState::NoData => "no_data",
+        IncidentState::Unfinished => "unfinished",
+        IncidentState::Resolved => "resolved",
+    }
+}
+
+/// A message that is put before another.
+fn before_message(what: &str, message: &str) -> String {
+    one_line(&format!("{what}: {message}"), crate::finding::MAX_MESSAGE)
+}
+
+/// What an evaluation must know beside the batch and the book.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ground<'a> {
+    /// The pipe that the batch came from.
+    pub(crate) source: &'a str,
+    pub(crate) policy: &'a Policy,
+    pub(crate) silences: &'a [Silence],
+    pub(crate) now: Timestamp,
+    /// Whether an incident waits until it has held for long enough. Without a state file that lasts it never would: then it
+    /// is told at once.
+    pub(crate) holds: bool,
+}
+
+/// The incidents that an evaluation works on: all that time can act on, and those that the batch speaks of.
 #[derive(Debug, Default)]
 pub(crate) struct Book {
-    pub(crate) incidents: HashMap<String, Incident>,
+    pub(crate) incidents: HashMap<String, Arc<Incident>>,
+    pub(crate) heard: Heard,
+    /// Keys of those that are not as they were read.
+    pub(crate) changed: HashSet<String>,
 }
 
 impl Book {
@@ -123,9 +221,30 @@ impl Book {
         known
     }
 
-    /// Lets a batch, and time, act on the incidents. Returns each moment that is worth a record, in the order in which
-    /// people read: worst first. What is gone without a trace is removed from the book.
-    pub(crate) fn evaluate(&mut self, batch: &Batch, source: &str, policy: &Policy, now: Timestamp) -> Vec<Change> {
-        machine::evaluate(self, batch, source, policy, now)
+    /// Lets a batch, and time, act on the incidents. Returns each moment that is worth a record: worst incidents first, as
+    /// people read, and the moments of one in the order in which they came. What is gone without a trace is removed from the
+    /// book.
+    pub(crate) fn evaluate(&mut self, batch: &Batch, ground: &Ground<'_>) -> Vec<Change> {
+        machine::evaluate(self, batch, ground)
+    }
+
+    /// How all stands, worst first, and whether people are told; nothing is changed.
+    pub(crate) fn standing(&self, ground: &Ground<'_>) -> Vec<Change> {
+        machine::standing(self, ground)
+    }
+
+    /// A clock that went back: nothing may lie in the future.
+    pub(crate) fn pull_back(&mut self, now: Timestamp) {
+        for (key, incident) in &mut self.incidents {
+            if step::pull_back(incident, now) {
+                self.changed.insert(key.clone());
+            }
+        }
+        self.heard.pull_back(now);
     }
 }
+
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;

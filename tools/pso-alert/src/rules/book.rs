@@ -71,12 +71,7 @@ pub(crate) struct RuleBook {
 
 impl Default for RuleBook {
     fn default() -> Self {
-        Self {
-            thresholds: Thresholds::default(),
-            own: Vec::new(),
-            changed: HashMap::new(),
-            unfinished: Severity::High,
-        }
+        Self { thresholds: Thresholds::default(), own: Vec::new(), changed: HashMap::new(), unfinished: Severity::High }
     }
 }
 

@@ -8,13 +8,19 @@
 //! | `log.new` | a template of errors that was never seen before ([`log_template`]) |
 //! | `run.failed`, `run.unfinished` | a tool that failed, or died ([`runs`]) |
 //! | `record.severity` | any other record from `--min-severity` up |
+//!
+//! Rules of the file ([`own`]) judge the records that they match; ours judge the others. Runs are followed in any case.
 
+mod book;
 mod check;
 mod log_count;
 mod log_template;
 mod metric;
+mod own;
 mod runs;
 mod thresholds;
+
+use std::sync::Arc;
 
 use pso_common::Severity;
 use pso_common::record::{
@@ -25,6 +31,9 @@ use serde::Deserialize;
 
 use crate::batch::Batch;
 use crate::finding::{Finding, Subject};
+pub(crate) use book::{BUILT_IN, BuiltIn, Changed, RuleBook};
+use own::OwnRules;
+pub(crate) use own::{Condition, FieldPath, Matching, OwnRule, Template};
 use runs::Runs;
 pub(crate) use thresholds::Thresholds;
 
@@ -50,13 +59,23 @@ impl Verdict {
 /// The rules, and what they must remember of one input.
 pub(crate) struct Rules {
     thresholds: Thresholds,
+    own: OwnRules,
+    book: Arc<RuleBook>,
     min_severity: Severity,
     runs: Runs,
+    misfits: Vec<String>,
 }
 
 impl Rules {
-    pub(crate) fn new(thresholds: Thresholds, min_severity: Severity) -> Self {
-        Self { thresholds, min_severity, runs: Runs::default() }
+    pub(crate) fn new(book: &Arc<RuleBook>, min_severity: Severity) -> Self {
+        Self {
+            thresholds: book.thresholds,
+            own: OwnRules::new(book.own.clone()),
+            book: Arc::clone(book),
+            min_severity,
+            runs: Runs::new(book.unfinished),
+            misfits: Vec::new(),
+        }
     }
 
     /// Judges one record: what is wrong, and what is well again, goes into the batch. Returns how bad it is for the exit code.
@@ -65,19 +84,37 @@ impl Rules {
     /// When it lacks the fields of the kind that it says it is.
     pub(crate) fn judge(&mut self, record: &AnyRecord, batch: &mut Batch) -> Result<Severity, serde_json::Error> {
         let Verdict { severity, findings } = self.verdict(record)?;
-        if !findings.is_empty() || batch.is_listening() {
-            let header = &record.header;
-            let subject = match header.kind.as_str() {
-                RunStartRecord::KIND => return Ok(severity),
-                RunEndRecord::KIND => Subject::run(header),
-                _ => match findings.first() {
+        batch.completed.extend(self.runs.completed());
+        let header = &record.header;
+        if findings.is_empty() && (header.severity == Severity::Unknown || !batch.is_listening()) {
+            return Ok(severity);
+        }
+        match header.kind.as_str() {
+            RunStartRecord::KIND => findings.into_iter().for_each(|finding| batch.add(finding)),
+            // A run that has come to its end is not unfinished, however it ended.
+            RunEndRecord::KIND => batch.saw(&Subject::run(header), header.at, findings),
+            // What could not be looked at is not well.
+            _ if header.severity == Severity::Unknown => findings.into_iter().for_each(|finding| batch.add(finding)),
+            _ => {
+                let subject = match findings.first() {
                     Some(finding) => finding.subject.clone(),
+                    None if is_part(record) => return Ok(severity),
                     None => Subject::of(header, &own_labels(record)),
-                },
-            };
-            batch.saw(&subject, header.at, findings);
+                };
+                batch.saw(&subject, header.at, findings);
+            }
         }
         Ok(severity)
+    }
+
+    /// Records that rules of the file could not judge since the last time this was asked; one for each rule.
+    pub(crate) fn misfits(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.misfits)
+    }
+
+    /// Whether a rule judges that is of the input and not of its records.
+    pub(crate) fn is_on(&self, rule: &str) -> bool {
+        self.book.is_on(rule)
     }
 
     /// What is wrong by one record.
@@ -86,32 +123,77 @@ impl Rules {
         if header.severity >= Severity::High {
             self.runs.explained(header);
         }
-        let verdict = match header.kind.as_str() {
-            HealthMetricRecord::KIND => metric::judge(header, &record.fields()?, &self.thresholds),
-            HealthCheckRecord::KIND => check::judge(header, &record.fields()?),
-            LogCountRecord::KIND => log_count::judge(header, &record.fields()?),
-            LogTemplateRecord::KIND => log_template::judge(header, &record.fields()?),
+        let own = self.own.judge(record, own_labels)?;
+        self.misfits.extend(own.misfits);
+        let built_in = match header.kind.as_str() {
+            // Runs are followed whatever the file says: a tool that died must not be missed.
             RunStartRecord::KIND => {
                 self.runs.begin(header, &record.fields()?);
                 Some(Verdict::silent(Severity::Ok))
             }
             RunEndRecord::KIND => Some(self.runs.end(header, &record.fields()?)),
             // It repeats the worst of the records before it.
-            HealthRoundRecord::KIND => Some(Verdict::silent(header.severity)),
+            HealthRoundRecord::KIND => {
+                self.runs.round(header);
+                Some(Verdict::silent(header.severity))
+            }
             // Another run of this tool has told it already; telling it again would cry wolf.
             AlertNoticeRecord::KIND => Some(Verdict::silent(header.severity)),
+            _ if own.is_judged => Some(Verdict::silent(header.severity)),
+            HealthMetricRecord::KIND => metric::judge(header, &record.fields()?, &self.thresholds),
+            HealthCheckRecord::KIND => check::judge(header, &record.fields()?),
+            LogCountRecord::KIND => log_count::judge(record, &record.fields()?),
+            LogTemplateRecord::KIND => log_template::judge(record, &record.fields()?),
             _ => None,
         };
-        Ok(verdict.unwrap_or_else(|| self.by_severity(record)))
+        let built_in = built_in.unwrap_or_else(|| self.by_severity(record));
+        let mut verdict = self.changed(built_in, record);
+        for finding in own.findings {
+            verdict.severity = verdict.severity.max(finding.severity);
+            verdict.findings.push(finding);
+        }
+        Ok(verdict)
+    }
+
+    /// A verdict of ours as the file wants it.
+    fn changed(&self, mut verdict: Verdict, record: &AnyRecord) -> Verdict {
+        if verdict.findings.is_empty() || self.book.changed.is_empty() {
+            return verdict;
+        }
+        verdict.findings.retain(|finding| self.book.is_on(&finding.rule));
+        for finding in &mut verdict.findings {
+            let Some(changed) = self.book.changed.get(&*finding.rule) else { continue };
+            if let Some(severity) = changed.severity {
+                finding.severity = severity;
+            }
+            if let Some(template) = &changed.message {
+                finding.say(&own::fill(template, record, None));
+            }
+        }
+        let worst = verdict.findings.iter().map(|finding| finding.severity).max();
+        // What the record itself says counts in any case; what a rule made of it counts as the file has it.
+        verdict.severity = if record.header.kind == RunEndRecord::KIND { Severity::Ok } else { record.header.severity };
+        verdict.severity = verdict.severity.max(worst.unwrap_or_default());
+        verdict
+    }
+
+    /// Judges a record whose fields are not those of its kind: its header can be read, and may be all that somebody has
+    /// to say.
+    pub(crate) fn judge_header(&self, record: &AnyRecord, batch: &mut Batch) {
+        let verdict = self.changed(self.by_severity(record), record);
+        verdict.findings.into_iter().for_each(|finding| batch.add(finding));
     }
 
     /// What only the end of the input shows.
     pub(crate) fn at_end(&mut self, batch: &mut Batch) {
-        std::mem::take(&mut self.runs).unfinished().into_iter().for_each(|finding| batch.add(finding));
+        let findings = std::mem::take(&mut self.runs).unfinished();
+        if self.is_on("run.unfinished") {
+            findings.into_iter().for_each(|finding| batch.add(finding));
+        }
     }
 
     /// Judges a record by its header alone.
-    pub(crate) fn by_severity(&self, record: &AnyRecord) -> Verdict {
+    fn by_severity(&self, record: &AnyRecord) -> Verdict {
         let header = &record.header;
         if header.severity < self.min_severity {
             return Verdict::silent(header.severity);
@@ -126,6 +208,13 @@ impl Rules {
 
 fn own_labels(record: &AnyRecord) -> Labels {
     record.fields::<OwnLabels>().map(|own| own.labels).unwrap_or_default()
+}
+
+/// Whether it is one bucket of a count: its name is that of the sum, of which it says nothing.
+fn is_part(record: &AnyRecord) -> bool {
+    let header = &record.header;
+    header.kind == LogCountRecord::KIND
+        && record.fields::<LogCountRecord>().is_ok_and(|count| count.bucket_at.is_some())
 }
 
 /// Labels that a record of any kind may have.

@@ -2,10 +2,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use pso_common::Severity;
 use pso_common::record::{Header, Kind as _, RunEndRecord, RunStartRecord};
+use pso_common::{Severity, Timestamp};
 
 use super::Verdict;
+use crate::batch::Completed;
 use crate::finding::{Condition, Finding, Subject};
 use crate::text::one_line;
 
@@ -25,7 +26,22 @@ pub(super) struct Runs {
     open: HashMap<(ToolKey, u32), Open>,
     /// Who wrote records that are high or worse: the exit code of such a tool needs no finding of its own.
     explained: HashSet<ToolKey>,
+    sweeps: HashMap<ToolKey, Sweep>,
+    /// What came to its end, and was not asked for yet.
+    completed: Vec<Completed>,
+    unfinished: Severity,
     lost: u64,
+}
+
+/// What a tool has looked at in this input. Several runs of it are one sweep: two scans of two folders in one pipe do not
+/// take each other back.
+#[derive(Clone, Copy)]
+struct Sweep {
+    began_at: Timestamp,
+    /// Of rounds, each is a sweep of its own.
+    round_at: Timestamp,
+    /// A run failed, so that what is not mentioned may be what it did not come to.
+    has_gaps: bool,
 }
 
 /// Starts of one process id without their ends, and what to tell if they never come.
@@ -35,8 +51,22 @@ struct Open {
 }
 
 impl Runs {
+    /// `unfinished` is how bad it is that a run never ended.
+    pub(super) fn new(unfinished: Severity) -> Self {
+        Self { unfinished, ..Self::default() }
+    }
+
+    /// The runs and rounds that came to a good end since the last time this was asked.
+    pub(super) fn completed(&mut self) -> std::vec::Drain<'_, Completed> {
+        self.completed.drain(..)
+    }
+
     pub(super) fn begin(&mut self, header: &Header, record: &RunStartRecord) {
         let key = (tool_key(header), record.pid);
+        if self.sweeps.contains_key(&key.0) || self.sweeps.len() < MAX_RUNS {
+            let sweep = Sweep { began_at: header.at, round_at: header.at, has_gaps: false };
+            self.sweeps.entry(key.0.clone()).or_insert(sweep).round_at = header.at;
+        }
         if let Some(open) = self.open.get_mut(&key) {
             open.times = open.times.saturating_add(1);
         } else if self.open.len() < MAX_RUNS {
@@ -45,11 +75,26 @@ impl Runs {
                 key.0.1, header.at, record.pid, key.0.0
             );
             let about = Subject::run(header);
-            let finding = Finding::about(about, "run.unfinished", Severity::High, &message, header.at);
+            let finding = Finding::about(about, "run.unfinished", self.unfinished, &message, header.at);
             let finding = Finding { condition: Condition::Unfinished, ..finding };
             self.open.insert(key, Open { finding, times: 1 });
         } else {
             self.lost = self.lost.saturating_add(1);
+        }
+    }
+
+    /// One round of a run that goes on has come to its end.
+    pub(super) fn round(&mut self, header: &Header) {
+        let Some(sweep) = self.sweeps.get_mut(&tool_key(header)) else { return };
+        let began_at = std::mem::replace(&mut sweep.round_at, header.at);
+        self.complete(header, began_at);
+    }
+
+    /// What `pso-alert` says is about incidents, and is over when they are.
+    fn complete(&mut self, header: &Header, began_at: Timestamp) {
+        if header.tool != crate::TOOL.name {
+            let Subject { host, tool, .. } = Subject::run(header);
+            self.completed.push(Completed { host, tool, began_at, ended_at: header.at });
         }
     }
 
@@ -66,6 +111,14 @@ impl Runs {
             open.times -= 1;
             if open.times == 0 {
                 self.open.remove(&key);
+            }
+        }
+        let failed = record.error.is_some() || record.exit_code >= Severity::Unknown.exit_code();
+        if let Some(sweep) = self.sweeps.get_mut(&key.0) {
+            sweep.has_gaps |= failed;
+            if !sweep.has_gaps {
+                let began_at = sweep.began_at;
+                self.complete(header, began_at);
             }
         }
         let message = match &record.error {

@@ -10,7 +10,7 @@ fn record(kind: &str, name: &str, severity: &str, fields: &str) -> AnyRecord {
 }
 
 fn rules(thresholds: Thresholds) -> Rules {
-    Rules::new(thresholds, Severity::High)
+    Rules::new(&Arc::new(RuleBook { thresholds, ..RuleBook::default() }), Severity::High)
 }
 
 /// Severity for the exit code, and rule, severity and message of the notice.
@@ -50,7 +50,8 @@ fn what_was_judged_is_not_judged_again() {
     let cpu = |severity: &str, more: &str| {
         record("health.metric", "cpu_usage", severity, &format!(r#","value":92,"unit":"percent","elapsed_ms":1{more}"#))
     };
-    let file = |limit: Option<f64>| limit.map_or_else(Thresholds::default, |limit| Thresholds::with("cpu_usage", limit));
+    let file =
+        |limit: Option<f64>| limit.map_or_else(Thresholds::default, |limit| Thresholds::with("cpu_usage", limit));
     for threshold in [Some(60.0), Some(95.0), None] {
         let judged = |severity: &str, more: &str| {
             let (exit, notice) = judge(&mut rules(file(threshold)), &cpu(severity, more));
@@ -157,7 +158,7 @@ fn anything_else_fires_from_the_minimal_severity_up() {
         let (rule, _, message) = notice.expect(severity);
         assert_eq!((rule.as_str(), message.as_str()), ("record.severity", "n: it says so"));
     }
-    let mut strict = Rules::new(Thresholds::default(), Severity::Warning);
+    let mut strict = Rules::new(&Arc::default(), Severity::Warning);
     assert!(judge(&mut strict, &advice).1.is_some());
     // Somebody has been told of these already.
     assert_eq!(judge(&mut judged, &record("alert.notice", "r", "critical", "")), (Severity::Critical, None));
@@ -216,4 +217,162 @@ fn more_runs_than_can_be_followed_are_said() {
     let findings = std::mem::take(&mut rules.runs).unfinished();
     let last = findings.last().expect("findings");
     assert_eq!((findings.len(), last.count, last.severity), (10_001, 3, Severity::Unknown));
+}
+
+fn at(record: AnyRecord, minute: u8) -> AnyRecord {
+    AnyRecord::parse(record.line.replace("09:00:00Z", &format!("09:{minute:02}:00Z"))).expect("a record")
+}
+
+/// Tool, begin and end of what came to its end.
+fn completed(batch: &Batch) -> Vec<(String, String, String)> {
+    let mut completed: Vec<_> = batch.completed.iter().collect();
+    completed.sort_by_key(|completed| completed.ended_at);
+    let minute = |at: pso_common::Timestamp| at.to_string()[14..16].to_owned();
+    completed.into_iter().map(|done| (done.tool.clone(), minute(done.began_at), minute(done.ended_at))).collect()
+}
+
+fn judge_all(rules: &mut Rules, batch: &mut Batch, records: &[AnyRecord]) {
+    for record in records {
+        rules.judge(record, batch).expect("whole records");
+    }
+}
+
+#[test]
+fn a_run_that_came_to_a_good_end_is_complete() {
+    let done = |began: &str, ended: &str| ("pso-x".to_owned(), began.to_owned(), ended.to_owned());
+    let complete = |records: &[AnyRecord]| {
+        let (mut rules, mut batch) = (rules(Thresholds::default()), Batch::default());
+        judge_all(&mut rules, &mut batch, records);
+        completed(&batch)
+    };
+    let (begin, ok) = (|minute| at(start(1), minute), |minute| at(end(1, "ok", 0, ""), minute));
+    assert_eq!(complete(&[begin(1), ok(3)]), [done("01", "03")]);
+    // What it found does not matter, only that it looked at everything.
+    assert_eq!(complete(&[begin(1), at(end(1, "high", 2, ""), 3)]), [done("01", "03")]);
+    assert!(complete(&[begin(1), at(end(1, "unknown", 3, ""), 3)]).is_empty());
+    assert!(complete(&[begin(1), at(end(1, "high", 2, "no database"), 3)]).is_empty());
+    assert!(complete(&[ok(3)]).is_empty());
+    // Two scans in one pipe look at two things: neither takes back what the other found.
+    assert_eq!(complete(&[begin(1), ok(3), begin(4), ok(6)]), [done("01", "03"), done("01", "06")]);
+    assert!(complete(&[begin(1), at(end(1, "unknown", 3, ""), 3), begin(4), ok(6)]).is_empty());
+}
+
+#[test]
+fn each_round_of_a_run_that_goes_on_is_complete() {
+    let round = |minute| {
+        at(
+            record("health.round", "round", "ok", r#","round":1,"checks":1,"hanging":0,"missed":0,"elapsed_ms":1"#),
+            minute,
+        )
+    };
+    let (mut rules, mut batch) = (rules(Thresholds::default()), Batch::default());
+    judge_all(&mut rules, &mut batch, &[at(start(1), 1), round(2), round(7)]);
+    let done = |began: &str, ended: &str| ("pso-x".to_owned(), began.to_owned(), ended.to_owned());
+    assert_eq!(completed(&batch), [done("01", "02"), done("02", "07")]);
+}
+
+#[test]
+fn a_run_is_not_unfinished_before_the_input_is_over() {
+    let (mut rules, mut first) = (rules(Thresholds::default()), Batch::default());
+    judge_all(&mut rules, &mut first, &[start(1)]);
+    let mut second = Batch::default();
+    judge_all(&mut rules, &mut second, &[start(2), end(1, "ok", 0, "")]);
+    assert!(first.tracks.is_empty() && second.tracks.is_empty());
+    rules.at_end(&mut second);
+    assert_eq!(second.tracks.keys().collect::<Vec<_>>(), ["run.unfinished/h/pso-x/pso-x"]);
+}
+
+/// Of each incident whether the last that was said of it is that it is bad.
+fn stands(batch: &Batch) -> Vec<(String, bool)> {
+    let last = |track: &crate::batch::Track| track.steps.last().is_some_and(|step| step.trouble.is_some());
+    let mut stands: Vec<_> = batch.tracks.iter().map(|(key, track)| (key.clone(), last(track))).collect();
+    stands.sort();
+    stands
+}
+
+#[test]
+fn a_later_record_takes_back_what_an_earlier_one_said() {
+    let check = |severity| record("health.check", "service", severity, r#","elapsed_ms":1"#);
+    let (mut rules, mut batch) = (rules(Thresholds::default()), Batch::default());
+    judge_all(&mut rules, &mut batch, &[check("high"), check("ok")]);
+    let key = || "health.check/h/pso-x/service".to_owned();
+    assert_eq!(stands(&batch), [(key(), false)]);
+    // What could not be looked at is not well.
+    let metric = |severity, value| {
+        record("health.metric", "cpu_usage", severity, &format!(r#","value":{value},"unit":"percent","elapsed_ms":1"#))
+    };
+    let mut batch = Batch::default();
+    judge_all(&mut rules, &mut batch, &[metric("ok", 99), metric("unknown", 0)]);
+    let (cpu, unknown) = ("cpu_usage/h/pso-x/cpu_usage".to_owned(), "record.severity/h/pso-x/cpu_usage".to_owned());
+    assert_eq!(stands(&batch), [(cpu, true), (unknown, true)]);
+}
+
+#[test]
+fn a_good_run_takes_back_a_bad_one_however_it_was_bad() {
+    let (mut rules, mut batch) = (rules(Thresholds::default()), Batch::default());
+    judge_all(&mut rules, &mut batch, &[start(1), end(1, "unknown", 3, "no host"), start(1), end(1, "ok", 0, "")]);
+    assert_eq!(stands(&batch), [("run.failed/h/pso-x/pso-x".to_owned(), false)]);
+    // A run that failed did end.
+    let unfinished = Subject::run(&start(1).header);
+    let mut batch = Batch::new([(unfinished, vec!["run.unfinished/h/pso-x/pso-x".to_owned()])].into());
+    judge_all(&mut rules, &mut batch, &[end(1, "unknown", 3, "no host")]);
+    let key = |rule: &str| format!("{rule}/h/pso-x/pso-x");
+    assert_eq!(stands(&batch), [(key("run.failed"), true), (key("run.unfinished"), false)]);
+}
+
+#[test]
+fn a_template_that_is_no_longer_new_is_over() {
+    let template = |new: bool| {
+        let fields = format!(r#","template_id":"8d4d","template":"x","count":1,"example":"x","new":{new}"#);
+        record("log.template", "8d4d", if new { "warning" } else { "info" }, &fields)
+    };
+    let mut rules = rules(Thresholds::default());
+    let mut batch = Batch::default();
+    judge_all(&mut rules, &mut batch, &[template(true)]);
+    let subject = Subject::of(&template(true).header, &Labels::new());
+    let key = "log.new/h/pso-x/8d4d".to_owned();
+    let mut batch = Batch::new([(subject, vec![key.clone()])].into());
+    judge_all(&mut rules, &mut batch, &[template(false)]);
+    assert_eq!(stands(&batch), [(key, false)]);
+}
+
+fn own(name: &str, kind: &str, metric: &str, above: f64) -> OwnRule {
+    OwnRule {
+        name: name.into(),
+        matching: Matching { kind: Some(kind.to_owned()), name: Some(metric.to_owned()), ..Matching::default() },
+        field: FieldPath::parse("value").expect("a path"),
+        condition: Condition { above: Some(above), ..Condition::default() },
+        severity: Some(Severity::High),
+        message: None,
+    }
+}
+
+#[test]
+fn what_a_rule_of_ones_own_judges_ours_leave_alone() {
+    let book = RuleBook { own: vec![own("cpu", "health.metric", "cpu_*", 95.0)], ..RuleBook::default() };
+    let mut rules = Rules::new(&Arc::new(book), Severity::High);
+    assert_eq!(judge(&mut rules, &metric("cpu_usage", 92.0, "percent", "")), (Severity::Ok, None));
+    let (severity, notice) = judge(&mut rules, &metric("cpu_usage", 96.0, "percent", ""));
+    assert_eq!((severity, notice.map(|(rule, ..)| rule)), (Severity::High, Some("cpu".to_owned())));
+    assert_eq!(judge(&mut rules, &metric("memory_usage", 92.0, "percent", "")).1.expect("ours").0, "memory_usage");
+    // What it says itself counts for the exit code in any case.
+    let judged = record("health.metric", "cpu_usage", "critical", r#","value":90,"unit":"percent","elapsed_ms":1"#);
+    assert_eq!(judge(&mut rules, &judged), (Severity::Critical, None));
+}
+
+#[test]
+fn a_rule_of_ours_says_it_as_the_file_wants_or_not_at_all() {
+    let message = Template::parse("CPU of {labels.host} at {value}").ok();
+    let changed = [
+        ("cpu_usage", Changed { severity: Some(Severity::Critical), message, is_off: false }),
+        ("memory_usage", Changed { is_off: true, ..Changed::default() }),
+        ("record.severity", Changed { severity: Some(Severity::Warning), ..Changed::default() }),
+    ];
+    let changed = changed.into_iter().map(|(rule, changed)| (rule.to_owned(), changed)).collect();
+    let mut rules = Rules::new(&Arc::new(RuleBook { changed, ..RuleBook::default() }), Severity::High);
+    let told = (Severity::Critical, Some(("cpu_usage".to_owned(), Severity::Critical, "CPU of h at 92".to_owned())));
+    assert_eq!(judge(&mut rules, &metric("cpu_usage", 92.0, "percent", "")), told);
+    assert_eq!(judge(&mut rules, &metric("memory_usage", 92.0, "percent", "")), (Severity::Ok, None));
+    let (severity, notice) = judge(&mut rules, &record("pg.x", "n", "high", ""));
+    assert_eq!((severity, notice.expect("told").1), (Severity::High, Severity::Warning));
 }

@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
-use pso_common::Timestamp;
+use pso_common::{Severity, Timestamp};
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, ErrorCode, TransactionBehavior};
 
+use super::Trouble;
 use super::fault::Fault;
 
 const SCHEMA: &str = include_str!("schema.sql");
@@ -27,7 +28,7 @@ const BUSY: Duration = if cfg!(test) { Duration::from_millis(300) } else { Durat
 const CHECKPOINT_PAGES: i64 = 250;
 
 /// Opens the state file, or makes it. What was mended on the way is told in `troubles`.
-pub(super) fn open(path: &Path, troubles: &mut Vec<String>) -> anyhow::Result<Connection> {
+pub(super) fn open(path: &Path, troubles: &mut Vec<Trouble>) -> anyhow::Result<Connection> {
     let context = || format!("open the state file {}", path.display());
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
         fs::create_dir_all(folder).with_context(context)?;
@@ -109,7 +110,7 @@ fn is_current(connection: &Connection) -> anyhow::Result<bool> {
 }
 
 /// Makes the file readable to its owner only before SQLite puts anything into it; its companions take its mode.
-fn private(path: &Path, troubles: &mut Vec<String>) -> anyhow::Result<()> {
+fn private(path: &Path, troubles: &mut Vec<Trouble>) -> anyhow::Result<()> {
     match fs::metadata(path) {
         // A pipe would be waited for without end.
         Ok(found) if !found.is_file() => bail!("it is no file; name another --state"),
@@ -133,10 +134,11 @@ fn private(path: &Path, troubles: &mut Vec<String>) -> anyhow::Result<()> {
                     _ => {}
                 }
             }
-            troubles.push(format!(
+            let text = format!(
                 "the state file {} could be read by others (mode {mode:04o}); it is 0600 again",
                 path.display()
-            ));
+            );
+            troubles.push(Trouble { severity: Severity::Warning, text });
         }
     }
     drop(file);
@@ -147,7 +149,7 @@ fn private(path: &Path, troubles: &mut Vec<String>) -> anyhow::Result<()> {
 
 /// Renames a damaged file, with its companions, so that a new one can begin. A file that took its place meanwhile, because
 /// another run did the same, is left alone.
-pub(super) fn set_aside(path: &Path, seen: Option<(u64, u64)>, troubles: &mut Vec<String>) -> anyhow::Result<()> {
+pub(super) fn set_aside(path: &Path, seen: Option<(u64, u64)>, troubles: &mut Vec<Trouble>) -> anyhow::Result<()> {
     if seen.is_some() && identity(path) != seen {
         return Ok(());
     }
@@ -169,11 +171,11 @@ pub(super) fn set_aside(path: &Path, seen: Option<(u64, u64)>, troubles: &mut Ve
             _ => {}
         }
     }
-    troubles.push(format!(
+    troubles.push(Trouble::lost(format!(
         "the state file {} is damaged; it was set aside as {}, and a new one begins: what was told before is told again",
         path.display(),
         name.display()
-    ));
+    )));
     Ok(())
 }
 

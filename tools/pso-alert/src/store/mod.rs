@@ -5,25 +5,32 @@
 //! happen at any moment, and all who share the store go on with the other state; [`Store::take_troubles`] says it.
 
 mod channels;
+mod due;
 mod fault;
 mod file;
+mod heard;
 mod incidents;
 mod outbox;
+mod silences;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use pso_common::Timestamp;
+use pso_common::{Severity, Timestamp};
 use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params_from_iter};
 
 pub(crate) use channels::{Standing, put_standing, standing};
+pub(crate) use due::{due_of_group, hasten};
 use fault::Fault;
-pub(crate) use incidents::{load, save};
+pub(crate) use heard::{clock, pull_back, set_clock};
+use heard::{heard, save_heard};
+pub(crate) use incidents::{load, save, settled};
 pub(crate) use outbox::{
-    Message, Row, Waiting, add, backlog, begin_attempt, bind, close, expire, is_waiting, notice, remove, rewrite,
-    undelivered, waiting, waiting_channels,
+    Message, Row, Waiting, add, backlog, begin_attempt, bind, close, expire, forget_message, is_waiting, notice,
+    remove, rewrite, undelivered, undelivered_key, waiting, waiting_channels,
 };
+pub(crate) use silences::{add_silence, expire_silence, purge_silences, silences};
 
 /// Tables that a state in memory takes over from a file that it can still read. The outbox is not among them: what waits in
 /// the file is delivered from there, by the first run that can write it.
@@ -33,6 +40,21 @@ const TAKEN_OVER: [&str; 5] = ["incidents", "silences", "heard", "clock", "chann
 #[derive(Clone, Debug)]
 pub(crate) struct Store(Arc<Mutex<Inner>>);
 
+/// What happened to the state file.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) struct Trouble {
+    /// What the run is at least.
+    pub(crate) severity: Severity,
+    pub(crate) text: String,
+}
+
+impl Trouble {
+    /// Something that was known is not known any more.
+    const fn lost(text: String) -> Self {
+        Self { severity: Severity::Unknown, text }
+    }
+}
+
 #[derive(Debug)]
 struct Inner {
     connection: Connection,
@@ -41,7 +63,7 @@ struct Inner {
     /// Tells the file that is open from another one that has taken its name.
     identity: Option<(u64, u64)>,
     /// What happened to the file and was not told yet.
-    troubles: Vec<String>,
+    troubles: Vec<Trouble>,
     /// The last notice that is known to be on the disk.
     synced: i64,
     /// Whether the file's name is known to be on the disk.
@@ -84,7 +106,7 @@ impl Store {
     }
 
     /// What happened to the file since this was asked last; people must know it.
-    pub(crate) fn take_troubles(&self) -> Vec<String> {
+    pub(crate) fn take_troubles(&self) -> Vec<Trouble> {
         std::mem::take(&mut self.lock().troubles)
     }
 
@@ -151,10 +173,10 @@ impl Inner {
         }
         let path = self.path.take().unwrap_or_default();
         self.connection = memory;
-        self.troubles.push(format!(
+        self.troubles.push(Trouble::lost(format!(
             "use the state file {}: {error:#}; going on without it: nothing is remembered from here on",
             path.display()
-        ));
+        )));
         Ok(())
     }
 
@@ -168,8 +190,9 @@ impl Inner {
             Ok(()) => (self.synced, self.named) = (last, true),
             // They are written, and will be delivered unless the machine dies first.
             Err(error) => {
-                let trouble = format!("sync the state file {}: {error}; a power failure may lose notices", path.display());
-                self.troubles.push(trouble);
+                let trouble =
+                    format!("sync the state file {}: {error}; a power failure may lose notices", path.display());
+                self.troubles.push(Trouble { severity: Severity::Warning, text: trouble });
             }
         }
     }

@@ -149,26 +149,20 @@ pub(crate) fn bind(
     Ok(())
 }
 
+/// The key of the oldest message of a channel that has not arrived.
+pub(crate) fn undelivered_key(connection: &Connection, channel: &str) -> anyhow::Result<Option<String>> {
+    let mut first = connection
+        .prepare_cached("SELECT message FROM outbox WHERE channel = ?1 AND message IS NOT NULL ORDER BY id LIMIT 1")?;
+    Ok(first.query_row([channel], |row| row.get(0)).optional()?)
+}
+
 /// The oldest message of a channel that has not arrived.
 pub(crate) fn undelivered(connection: &Connection, channel: &str) -> anyhow::Result<Option<Message>> {
-    let mut first = connection.prepare_cached(
-        "SELECT m.key, m.made_at, m.attempts FROM outbox o JOIN messages m ON m.key = o.message \
-         WHERE o.channel = ?1 AND o.message IS NOT NULL ORDER BY o.id LIMIT 1",
-    )?;
-    let found = first
-        .query_row([channel], |row| {
-            Ok(Message {
-                key: row.get(0)?,
-                made_at: moment(row.get(1)?),
-                attempts: row.get(2)?,
-                notices: Vec::new(),
-                summed: Vec::new(),
-            })
-        })
-        .optional()?;
-    let Some(mut message) = found else { return Ok(None) };
-    let mut all =
-        connection.prepare_cached("SELECT id, summed, notice FROM outbox WHERE message = ?1 ORDER BY id")?;
+    let Some(key) = undelivered_key(connection, channel)? else { return Ok(None) };
+    let mut one = connection.prepare_cached("SELECT made_at, attempts FROM messages WHERE key = ?1")?;
+    let (made_at, attempts) = one.query_row([&key], |row| Ok((moment(row.get(0)?), row.get(1)?)))?;
+    let mut message = Message { key, made_at, attempts, notices: Vec::new(), summed: Vec::new() };
+    let mut all = connection.prepare_cached("SELECT id, summed, notice FROM outbox WHERE message = ?1 ORDER BY id")?;
     let mut rows = all.query([&message.key])?;
     while let Some(row) = rows.next()? {
         let notice = parsed(row.get_ref(2)?.as_str()?)?;
@@ -185,20 +179,17 @@ pub(crate) fn begin_attempt(transaction: &Transaction<'_>, key: &str) -> anyhow:
     Ok(())
 }
 
+/// Takes a message out whose notices become part of others.
+pub(crate) fn forget_message(transaction: &Transaction<'_>, key: &str) -> anyhow::Result<()> {
+    transaction.prepare_cached("DELETE FROM messages WHERE key = ?1")?.execute([key])?;
+    Ok(())
+}
+
 /// Takes a message and all its notices out: it arrived, or never will. Returns how many notices those were.
 pub(crate) fn close(transaction: &Transaction<'_>, key: &str) -> anyhow::Result<usize> {
     let count = transaction.prepare_cached("DELETE FROM outbox WHERE message = ?1")?.execute([key])?;
     transaction.prepare_cached("DELETE FROM messages WHERE key = ?1")?.execute([key])?;
     Ok(count)
-}
-
-/// Makes a message's notices wait as if it had never been made up.
-pub(crate) fn unbind(transaction: &Transaction<'_>, key: &str) -> anyhow::Result<()> {
-    transaction
-        .prepare_cached("UPDATE outbox SET message = NULL, summed = 0 WHERE message = ?1")?
-        .execute([key])?;
-    transaction.prepare_cached("DELETE FROM messages WHERE key = ?1")?.execute([key])?;
-    Ok(())
 }
 
 /// Gives up what is too old. A message that loses a part is made up anew, since another message needs another key, and with it

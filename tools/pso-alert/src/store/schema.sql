@@ -3,11 +3,12 @@
 -- Incidents that are not over, and for a week those that are.
 CREATE TABLE incidents (
     key      TEXT PRIMARY KEY,
-    open     INTEGER NOT NULL,            -- 0: it is over
+    open     INTEGER NOT NULL,            -- 0: it is over, and people know
     seen_at  INTEGER NOT NULL,
     data     TEXT NOT NULL                -- the incident as JSON
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX incidents_open ON incidents (open) WHERE open = 1;
+CREATE INDEX incidents_over ON incidents (seen_at) WHERE open = 0;
 
 -- Notices that are to be delivered: one row a notice and channel, in the order in which they were made.
 CREATE TABLE outbox (
@@ -25,6 +26,8 @@ CREATE TABLE outbox (
     summed     INTEGER NOT NULL DEFAULT 0 -- 1: it is in that message's sum only
 ) STRICT;
 CREATE INDEX outbox_channel ON outbox (channel, id);
+CREATE INDEX outbox_group ON outbox (channel, grouped, due_at) WHERE message IS NULL;
+CREATE INDEX outbox_incident ON outbox (incident, channel);
 CREATE INDEX outbox_message ON outbox (message) WHERE message IS NOT NULL;
 
 -- Messages that were made up and have not arrived. Each attempt sends the same, under the same key.
@@ -55,7 +58,7 @@ CREATE TABLE silences (
     data      TEXT NOT NULL               -- the silence as JSON
 ) STRICT, WITHOUT ROWID;
 
--- What was heard, and when: pipes (`--source`) and tools, for `expect`.
+-- What was heard, and when: tools whose runs come to their end; without host and tool the pipe (`--source`) itself.
 CREATE TABLE heard (
     source   TEXT NOT NULL,
     host     TEXT NOT NULL,
@@ -64,7 +67,7 @@ CREATE TABLE heard (
     PRIMARY KEY (source, host, tool)
 ) STRICT, WITHOUT ROWID;
 
--- The latest moment that was seen, to notice a clock that goes back.
+-- The latest moment at which anything was written, to notice a clock that goes back.
 CREATE TABLE clock (
     only INTEGER PRIMARY KEY CHECK (only = 1),
     at   INTEGER NOT NULL

@@ -14,14 +14,7 @@ fn at(second: i64) -> Timestamp {
 
 fn post(store: &Store, message: &str) {
     let notice = Notice::by_hand(Severity::High, message, Labels::new(), at(0));
-    let row = Row {
-        channel: "slack",
-        group: "",
-        notice: &notice,
-        made_at: at(0),
-        due_at: at(0),
-        expires_at: at(100),
-    };
+    let row = Row { channel: "slack", group: "", notice: &notice, made_at: at(0), due_at: at(0), expires_at: at(100) };
     store.transaction(|transaction| add(transaction, &row)).expect("added");
 }
 
@@ -50,7 +43,7 @@ fn what_is_written_is_there_in_the_next_run() {
     let store = Store::open(&path).expect("opened");
     assert!(store.is_lasting() && store.take_troubles().is_empty());
     assert_eq!(count(&store), 1);
-    assert_eq!(store.read(|connection| waiting_channels(connection)).expect("read"), ["slack"]);
+    assert_eq!(store.read(waiting_channels).expect("read"), ["slack"]);
 }
 
 #[test]
@@ -67,7 +60,10 @@ fn garbage_is_set_aside_and_its_name_is_said() {
         let names = set_aside(folder.path());
         assert_eq!(names.len(), number + 1);
         let said = store.take_troubles();
-        assert!(said.iter().any(|said| names.iter().any(|name| said.contains(name.as_str()))), "{said:?} {names:?}");
+        assert!(
+            said.iter().any(|said| names.iter().any(|name| said.text.contains(name.as_str()))),
+            "{said:?} {names:?}"
+        );
     }
 }
 
@@ -126,7 +122,10 @@ fn a_notice_that_makes_no_sense_is_damage() {
 fn what_is_not_ours_is_left_as_it_is() {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("other.db");
-    Connection::open(&path).expect("made").execute_batch("CREATE TABLE theirs (x); INSERT INTO theirs VALUES (1)").expect("ok");
+    Connection::open(&path)
+        .expect("made")
+        .execute_batch("CREATE TABLE theirs (x); INSERT INTO theirs VALUES (1)")
+        .expect("ok");
     let before = fs::read(&path).expect("read");
     let error = format!("{:#}", Store::open(&path).expect_err("not ours"));
     assert!(error.contains("another program's database"), "{error}");
@@ -163,7 +162,7 @@ fn a_lock_that_is_held_leads_into_memory_and_back() {
         .expect("read");
     assert_eq!((known, count(&store)), (1, 1));
     let said = store.take_troubles();
-    assert!(said.len() == 1 && said[0].contains("database is locked"), "{said:?}");
+    assert!(said.len() == 1 && said[0].text.contains("database is locked"), "{said:?}");
     other.execute_batch("ROLLBACK").expect("unlocked");
     assert_eq!(count(&Store::open(&path).expect("opened")), 1);
 }
@@ -183,7 +182,7 @@ fn a_file_that_others_can_read_is_made_private_and_that_is_said() {
     let store = Store::open(&path).expect("opened");
     assert_eq!(mode("state.db"), 0o600);
     let said = store.take_troubles();
-    assert!(said.len() == 1 && said[0].contains("could be read by others (mode 0644)"), "{said:?}");
+    assert!(said.len() == 1 && said[0].text.contains("could be read by others (mode 0644)"), "{said:?}");
     drop(store);
     // A link is followed, and what it leads to is private.
     let link = folder.path().join("link.db");

@@ -32,7 +32,8 @@ impl Condition {
         let low = self.above.map(|low| (low, false)).into_iter().chain(self.at_least.map(|low| (low, true)));
         let high: Vec<(f64, bool)> =
             self.below.map(|high| (high, false)).into_iter().chain(self.at_most.map(|high| (high, true))).collect();
-        low.into_iter().any(|(low, low_in)| high.iter().any(|(high, in_)| low > *high || low == *high && !(low_in && *in_)))
+        low.into_iter()
+            .any(|(low, low_in)| high.iter().any(|(high, in_)| low > *high || low == *high && !(low_in && *in_)))
             || self.equals.is_some() && self.equals == self.not_equals
     }
 
@@ -73,7 +74,8 @@ fn is(value: &Value, text: &str) -> bool {
 /// As a message says it: `above 60`.
 impl fmt::Display for Condition {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let numbers = [("above", self.above), ("at least", self.at_least), ("below", self.below), ("at most", self.at_most)];
+        let numbers =
+            [("above", self.above), ("at least", self.at_least), ("below", self.below), ("at most", self.at_most)];
         let texts = [("equals", &self.equals), ("is not", &self.not_equals), ("matches", &self.matches)];
         let numbers = numbers.into_iter().filter_map(|(word, limit)| Some(format!("{word} {}", shown(limit?))));
         let texts = texts.into_iter().filter_map(|(word, text)| Some(format!("{word} {}", text.as_ref()?)));

@@ -21,8 +21,7 @@ use crate::finding::Finding;
 use crate::pattern::fits;
 
 /// Records that only speak of other records: a rule judges them only if it names their kind.
-const FRAMES: [&str; 4] =
-    [RunStartRecord::KIND, RunEndRecord::KIND, HealthRoundRecord::KIND, AlertNoticeRecord::KIND];
+const FRAMES: [&str; 4] = [RunStartRecord::KIND, RunEndRecord::KIND, HealthRoundRecord::KIND, AlertNoticeRecord::KIND];
 
 /// A rule as the file has it.
 #[derive(Clone, Debug, PartialEq)]
@@ -104,7 +103,8 @@ impl OwnRules {
             }
             let field = all.place(rule.field.clone());
             let labels = rule.matching.labels.iter();
-            let labels = labels.map(|(label, pattern)| (all.place(FieldPath::of_label(label)), pattern.clone())).collect();
+            let labels =
+                labels.map(|(label, pattern)| (all.place(FieldPath::of_label(label)), pattern.clone())).collect();
             all.rules.push(Indexed { rule, field, labels });
         }
         all

@@ -32,8 +32,9 @@ impl Template {
                 Some(split) if brace == "{" => split,
                 _ => return Err(format!("`{brace}` stands alone; write `{brace}{brace}` for a brace")),
             };
-            let path = FieldPath::parse(name.trim())
-                .ok_or_else(|| format!("`{{{name}}}` names no field; write {{value}}, {{message}} or {{labels.host}}"))?;
+            let path = FieldPath::parse(name.trim()).ok_or_else(|| {
+                format!("`{{{name}}}` names no field; write {{value}}, {{message}} or {{labels.host}}")
+            })?;
             if !plain.is_empty() {
                 pieces.push(Piece::Text(std::mem::take(&mut plain)));
             }

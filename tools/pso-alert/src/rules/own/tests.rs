@@ -48,7 +48,8 @@ fn a_message_shows_the_records_fields() {
     let mut slow = rule("slow", of_kind("backup.*", "*"), above(10.0));
     slow.field = FieldPath::parse("timing.total_ms").expect("a path");
     slow.severity = Some(Severity::Critical);
-    slow.message = Template::parse("{name} on {labels.host}/{labels.disk}: {value} of {timing.total_ms}, {nothing}").ok();
+    slow.message =
+        Template::parse("{name} on {labels.host}/{labels.disk}: {value} of {timing.total_ms}, {nothing}").ok();
     let mut rules = OwnRules::new(vec![slow]);
     let backup = record("backup.archive", "daily", "high", r#","timing":{"total_ms":12},"labels":{"disk":"sda"}"#);
     let (_, found, _) = judge(&mut rules, &backup);
@@ -67,7 +68,8 @@ fn everything_that_is_said_must_fit() {
     };
     let mut rules = OwnRules::new(vec![rule("r", matching, Condition::default())]);
     let fires = |rules: &mut OwnRules, record: &AnyRecord| judge(rules, record).1.len();
-    let disk = |severity, labels: &str| record("health.metric", "disk", severity, &format!(r#","labels":{{{labels}}}"#));
+    let disk =
+        |severity, labels: &str| record("health.metric", "disk", severity, &format!(r#","labels":{{{labels}}}"#));
     assert_eq!(fires(&mut rules, &disk("high", r#""mount":"/data1""#)), 1);
     assert_eq!(fires(&mut rules, &disk("unknown", r#""mount":"/data1""#)), 1);
     assert_eq!(fires(&mut rules, &disk("info", r#""mount":"/data1""#)), 0);
@@ -78,7 +80,8 @@ fn everything_that_is_said_must_fit() {
 
 #[test]
 fn what_a_rule_cannot_judge_is_said_once_and_left_to_others() {
-    let mut rules = OwnRules::new(vec![rule("r", of_kind("x.y", "*"), above(1.0)), rule("s", of_kind("x.y", "*"), above(1.0))]);
+    let mut rules =
+        OwnRules::new(vec![rule("r", of_kind("x.y", "*"), above(1.0)), rule("s", of_kind("x.y", "*"), above(1.0))]);
     let (judged, found, misfits) = judge(&mut rules, &record("x.y", "n", "ok", ""));
     assert_eq!((judged, found.len(), misfits.len()), (false, 0, 2));
     assert_eq!(misfits[0], "the rule r cannot judge the record n (x.y) of pso-x: it has no field `value`");

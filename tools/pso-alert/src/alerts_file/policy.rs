@@ -1,0 +1,217 @@
+//! `notices:`, `no_data:`, `unfinished:`, `expect:`, `inhibit:` and `quiet_hours:`: how incidents are told.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use pso_common::config::{Field, ListField, RequiredField};
+use serde::Deserialize;
+
+use super::faults::Faults;
+use super::values::{Bad, Day, Span, TimeOfDay, Zone};
+use crate::policy::{Expectation, Inhibition, Matchers, Policy, QuietHours};
+
+/// These sections of the file.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Notices {
+    group_by: ListField,
+    group_wait: Field,
+    repeat: Field,
+    repeat_limit: Field,
+    resolved: Field,
+    expire_after: Field,
+    storm: Field,
+    flapping: Option<FlappingSection>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+struct FlappingSection {
+    changes: Field,
+    within: Field,
+    calm: Field,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct NoData {
+    severity: Field,
+    after: Field,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Unfinished {
+    severity: Field,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Expected {
+    within: RequiredField,
+    #[serde(default)]
+    source: Field,
+    #[serde(default)]
+    tool: Field,
+    #[serde(default)]
+    severity: Field,
+}
+
+/// Labels and their patterns.
+type Patterns = BTreeMap<String, RequiredField>;
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Inhibited {
+    when: Patterns,
+    silences: Vec<Patterns>,
+    #[serde(default)]
+    equal: ListField,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Quiet {
+    from: RequiredField,
+    to: RequiredField,
+    #[serde(default)]
+    days: ListField,
+    #[serde(default)]
+    time_zone: Field,
+    #[serde(default)]
+    below: Field,
+    #[serde(default)]
+    channels: ListField,
+}
+
+/// Puts a value where it belongs, if the file has one.
+pub(super) fn set<T>(place: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *place = value;
+    }
+}
+
+impl Notices {
+    pub(super) fn fill(&self, policy: &mut Policy, faults: &mut Faults<'_>) {
+        let defaults = &mut policy.defaults;
+        set(&mut defaults.group_by, faults.list("notices.group_by", &self.group_by));
+        set(&mut defaults.group_wait, faults.get("notices.group_wait", &self.group_wait));
+        set(&mut defaults.repeat, faults.get("notices.repeat", &self.repeat).map(|Span(span)| span));
+        set(&mut defaults.repeat_limit, faults.get("notices.repeat_limit", &self.repeat_limit));
+        set(&mut defaults.resolved, faults.get("notices.resolved", &self.resolved));
+        let expire_after = faults.get("notices.expire_after", &self.expire_after);
+        set(&mut policy.expire_after, expire_after.map(|Span(span)| span));
+        set(&mut policy.storm, faults.get("notices.storm", &self.storm));
+        if let Some(section) = &self.flapping {
+            let flapping = &mut policy.flapping;
+            set(&mut flapping.changes, faults.get("notices.flapping.changes", &section.changes));
+            let within = faults.get("notices.flapping.within", &section.within);
+            set(&mut flapping.within, within.map(|Span(span)| span));
+            set(&mut flapping.calm, faults.get("notices.flapping.calm", &section.calm).map(|Span(span)| span));
+        }
+    }
+}
+
+impl NoData {
+    pub(super) fn fill(&self, policy: &mut Policy, faults: &mut Faults<'_>) {
+        set(&mut policy.no_data, faults.get("no_data.severity", &self.severity).map(|Bad(severity)| severity));
+        let after = faults.get("no_data.after", &self.after).map(|Span(span)| span);
+        set(&mut policy.defaults.no_data_after, after);
+    }
+}
+
+impl Unfinished {
+    pub(super) fn fill(&self, policy: &mut Policy, faults: &mut Faults<'_>) {
+        let severity = faults.get("unfinished.severity", &self.severity).map(|Bad(severity)| severity);
+        set(&mut policy.unfinished, severity);
+    }
+}
+
+impl Expected {
+    pub(super) fn fill(&self, at: usize, policy: &mut Policy, faults: &mut Faults<'_>) {
+        let key = |name: &str| format!("expect[{at}].{name}");
+        let within: Option<Duration> = faults.get(&key("within"), &Some(self.within.clone())).map(|Span(span)| span);
+        let source: Option<String> = faults.get(&key("source"), &self.source);
+        let tool: Option<String> = faults.get(&key("tool"), &self.tool);
+        let severity = faults.get(&key("severity"), &self.severity).map(|Bad(severity)| severity);
+        if source.is_none() && tool.is_none() {
+            let what = "whom to expect is missing; give `source`, `tool` or both";
+            faults.add(&format!("expect[{at}]"), &self.within, what);
+        }
+        if let Some(within) = within {
+            let severity = severity.unwrap_or(policy.no_data);
+            policy.expect.push(Expectation { source, tool, within, severity });
+        }
+    }
+}
+
+impl Inhibited {
+    pub(super) fn fill(&self, at: usize, policy: &mut Policy, faults: &mut Faults<'_>) {
+        let key = format!("inhibit[{at}]");
+        let when = matchers(&format!("{key}.when"), &self.when, faults);
+        let silences: Vec<Matchers> = self
+            .silences
+            .iter()
+            .enumerate()
+            .map(|(at, patterns)| matchers(&format!("{key}.silences[{at}]"), patterns, faults))
+            .collect();
+        let equal: Vec<String> = faults.list(&format!("{key}.equal"), &self.equal).unwrap_or_default();
+        let empty = |matchers: &Matchers| matchers.values().all(|pattern| pattern.chars().all(|c| c == '*'));
+        // Some line of it, as an empty mapping has none.
+        let place = self.when.values().chain(self.silences.iter().flat_map(BTreeMap::values)).next();
+        if empty(&when) || silences.is_empty() || silences.iter().any(empty) {
+            let what = "`when` and each of `silences` must match something in particular, such as {rule: health.check, name: postgres}";
+            match place {
+                Some(place) => faults.add(&key, place, what),
+                None => drop(faults.keep::<()>(Err(anyhow::anyhow!("{key}: {what}")))),
+            }
+            return;
+        }
+        policy.inhibitions.push(Inhibition { when, silences, equal });
+    }
+}
+
+fn matchers(key: &str, patterns: &Patterns, faults: &mut Faults<'_>) -> Matchers {
+    let get = |(label, pattern): (&String, &RequiredField)| {
+        Some((label.clone(), faults.get(&format!("{key}.{label}"), &Some(pattern.clone()))?))
+    };
+    patterns.iter().filter_map(get).collect()
+}
+
+impl Quiet {
+    pub(super) fn fill(&self, at: usize, policy: &mut Policy, known: Option<&[String]>, faults: &mut Faults<'_>) {
+        let key = |name: &str| format!("quiet_hours[{at}].{name}");
+        let from = faults.get(&key("from"), &Some(self.from.clone())).map(|TimeOfDay(minutes)| minutes);
+        let to = faults.get(&key("to"), &Some(self.to.clone())).map(|TimeOfDay(minutes)| minutes);
+        let days: Vec<Day> = faults.list(&key("days"), &self.days).unwrap_or_default();
+        let time_zone = faults.get(&key("time_zone"), &self.time_zone).map(|Zone(name)| name);
+        let below = faults.get(&key("below"), &self.below).map(|Bad(severity)| severity);
+        let channels = channels(&key("channels"), &self.channels, known, faults);
+        if let (Some(from), Some(to)) = (from, to) {
+            let below = below.unwrap_or(pso_common::Severity::High);
+            let days = days.into_iter().map(|Day(day)| day).collect();
+            policy.quiet_hours.push(QuietHours { from, to, days, time_zone, below, channels });
+        }
+    }
+}
+
+/// Names of channels; one that `alerts:` does not have is a fault. Without `known` nothing can be said of them.
+pub(super) fn channels(
+    key: &str,
+    list: &ListField,
+    known: Option<&[String]>,
+    faults: &mut Faults<'_>,
+) -> Option<Vec<String>> {
+    let names: Vec<String> = faults.list(key, list)?;
+    for (name, field) in names.iter().zip(list.iter().flatten()) {
+        if let Some(known) = known.filter(|known| !known.contains(name)) {
+            let known =
+                if known.is_empty() { "it has none".to_owned() } else { format!("there are {}", known.join(", ")) };
+            faults.add(key, field, &format!("there is no channel {name:?} below `alerts:`; {known}"));
+        }
+    }
+    Some(names)
+}
+
+#[cfg(test)]
+mod tests;
