@@ -75,6 +75,7 @@ test-pg-matrix)
 bench)
     need check-postgres check_postgres
     need hyperfine hyperfine
+    need jq jq
     need ripgrep rg
     need time /usr/bin/time
     need zip zip

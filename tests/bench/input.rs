@@ -101,6 +101,52 @@ pub(crate) fn records(folder: &Path, count: u64) -> Result<PathBuf> {
     })
 }
 
+/// Records of several kinds, all well: what rules look at and leave alone.
+pub(crate) fn judged_records(folder: &Path, count: u64) -> Result<PathBuf> {
+    made(&folder.join(format!("judged-{count}.jsonl")), |out| {
+        for at in 0..count {
+            let host = at % 50;
+            let head = r#"{"schema":1,"at":"2026-11-22T09:00:00.000Z""#;
+            match at % 4 {
+                0 | 1 => writeln!(
+                    out,
+                    r#"{head},"kind":"health.metric","tool":"pso-health","host":"h{host}","severity":"ok","name":"cpu_usage","message":"CPU {} %","value":{},"unit":"percent","elapsed_ms":3,"labels":{{"cpu":"{}"}}}}"#,
+                    at % 79,
+                    at % 79,
+                    at % 8
+                )?,
+                2 => writeln!(
+                    out,
+                    r#"{head},"kind":"health.check","tool":"pso-health","host":"h{host}","severity":"ok","name":"service.api","message":"healthy","status":"healthy","value":0,"elapsed_ms":3}}"#
+                )?,
+                _ => writeln!(
+                    out,
+                    r#"{head},"kind":"log.event","tool":"pso-logscan","host":"h{host}","severity":"info","name":"error.SyncTimeout","message":"2026-11-22 07:00:00 INFO sync {at}","class":"error","type":"SyncTimeout","path":"/var/log/sync.log","line":{at},"occurred_at":"2026-11-22T08:00:00Z","value":1}}"#
+                )?,
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Checks that fail, each another one.
+pub(crate) fn failing_checks(folder: &Path, count: u64) -> Result<PathBuf> {
+    made(&folder.join(format!("failing-{count}.jsonl")), |out| {
+        for at in 0..count {
+            writeln!(
+                out,
+                r#"{{"schema":1,"kind":"health.check","at":"2026-11-22T09:00:00.000Z","tool":"pso-health","host":"web-{}","severity":"critical","name":"http.target-{at}","message":"it did not answer within 2 s: connection to 10.0.{}.{}:8080 timed out","status":"timeout","elapsed_ms":2000,"labels":{{"target":"http://10.0.{}.{}:8080/health"}}}}"#,
+                at % 50,
+                at / 256,
+                at % 256,
+                at / 256,
+                at % 256,
+            )?;
+        }
+        Ok(())
+    })
+}
+
 /// Makes a file unless it is there; it appears whole or not at all.
 fn made(path: &Path, fill: impl FnOnce(&mut dyn Write) -> Result<()>) -> Result<PathBuf> {
     if !path.is_file() {

@@ -1,8 +1,9 @@
 //! `make bench`: the tools against what people use today, in the same run, on this machine. Ratios are printed; nothing
 //! is asserted, because machines differ and are shared. `pso-bench PART…` measures only these parts: `start`, `logs`,
 //! `templates` (with `LOGHUB`, a folder of labelled logs, their grouping too), `memory`, `backup`, `pgstats`,
-//! `health`.
+//! `health`, `alert`.
 
+mod alert;
 mod backup;
 mod database;
 mod health;
@@ -48,7 +49,7 @@ fn run() -> Result<()> {
     std::fs::create_dir_all(folder).context("create target/bench")?;
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let loghub = std::env::var_os("LOGHUB").map(PathBuf::from);
-    let parts: [(&str, &dyn Fn() -> Result<()>); 7] = [
+    let parts: [(&str, &dyn Fn() -> Result<()>); 8] = [
         ("start", &start_up),
         ("logs", &|| logs::logs(folder)),
         ("templates", &|| templates::templates(folder, loghub.as_deref())),
@@ -56,6 +57,7 @@ fn run() -> Result<()> {
         ("backup", &backup::backup_and_restore),
         ("pgstats", &|| pgstats::pgstats(folder)),
         ("health", &|| health::health(folder)),
+        ("alert", &|| alert::alert(folder)),
     ];
     let unknown = wanted.iter().find(|name| parts.iter().all(|(part, _)| part != name));
     ensure!(unknown.is_none(), "there is no part {unknown:?}; there are {}", parts.map(|(part, _)| part).join(", "));

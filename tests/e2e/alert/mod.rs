@@ -1,5 +1,11 @@
 //! `pso-alert` from its stdin to what Slack, Discord and a webhook receive.
 
+mod bad_input;
+mod check;
+mod rules;
+mod try_rules;
+mod chaos;
+
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;

@@ -153,7 +153,7 @@ impl Subject {
     /// Whether its records tell how it stands, so that a later one replaces an earlier one. All others tell of events, which
     /// do not take each other back.
     pub(crate) fn is_level(&self) -> bool {
-        ["health.", "backup.", "run", "input", "source", "channel"].iter().any(|start| self.kind.starts_with(start))
+        ["health.", "backup.", "run", "input", "source", "alert.channel"].iter().any(|start| self.kind.starts_with(start))
     }
 }
 

@@ -96,8 +96,12 @@ pub(crate) enum Command {
     },
     /// Deliver what waits in the outbox, and let time act: for cron
     Flush,
-    /// Show incidents, silences and channels as records
-    Status,
+    /// Show incidents, silences and channels as records; the exit code is that of the worst incident that is not over
+    Status {
+        /// What is over too, for a week
+        #[arg(long)]
+        all: bool,
+    },
     /// Times in which nobody is told of some incidents
     #[command(subcommand)]
     Silence(SilenceCommand),

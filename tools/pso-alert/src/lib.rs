@@ -31,6 +31,7 @@ mod incident;
 mod notice;
 mod pattern;
 mod policy;
+mod pulse;
 mod rules;
 mod settings;
 mod store;
@@ -67,7 +68,7 @@ pub fn run(cli: Cli, io: &mut Io) -> anyhow::Result<Severity> {
             Some(Command::Try { rules }) => command::try_rules::run(run, &cli, rules.as_deref()),
             Some(Command::Test { channel }) => command::test::run(run, &cli, channel.as_deref()),
             Some(Command::Flush) => command::flush::run(run, &cli),
-            Some(Command::Status) => command::status::run(run, &cli),
+            Some(Command::Status { all }) => command::status::run(run, &cli, *all),
             Some(Command::Silence(command)) => command::silence::run(run, &cli, command),
         }
     })

@@ -12,6 +12,7 @@ use crate::cli::Cli;
 use crate::evaluate::evaluate;
 use crate::finding::{Finding, Subject};
 use crate::inbox::{Inbox, Item};
+use crate::pulse::Pulse;
 use crate::rules::Rules;
 use crate::settings::Settings;
 use crate::tell::Teller;
@@ -38,6 +39,7 @@ pub(crate) fn run(run: &mut Run<'_>, cli: &Cli) -> anyhow::Result<()> {
     let mut judging = Judging {
         rules: Rules::new(&settings.alerts.rules, settings.min_severity),
         batch: Batch::new(teller.known()?),
+        pulse: Pulse::default(),
         settings: &settings,
         teller,
         pass: cli.passes(),
@@ -54,6 +56,7 @@ pub(crate) fn run(run: &mut Run<'_>, cli: &Cli) -> anyhow::Result<()> {
 struct Judging<'s> {
     rules: Rules,
     batch: Batch,
+    pulse: Pulse,
     settings: &'s Settings,
     teller: Teller<'s>,
     pass: bool,
@@ -109,6 +112,8 @@ impl Judging<'_> {
         }
         // The input of a run that goes on has no end to wait for.
         if record.header.kind == HealthRoundRecord::KIND {
+            let subject = self.pulse.round(&record.header, Instant::now());
+            self.batch.saw(&subject, record.header.at, Vec::new());
             self.evaluate(run)?;
         }
         Ok(())
@@ -117,6 +122,8 @@ impl Judging<'_> {
     /// Judges what has come so far, and lets time act.
     fn evaluate(&mut self, run: &mut Run<'_>) -> anyhow::Result<()> {
         let mut batch = std::mem::take(&mut self.batch);
+        let no_data = self.settings.alerts.policy.no_data;
+        self.pulse.late(no_data, Instant::now(), run.now()).into_iter().for_each(|late| batch.add(late));
         batch.close(&self.settings.source, run.now());
         let evaluated = evaluate(self.teller.store(), &batch, &self.settings.source, &self.settings.alerts, run.now())?;
         evaluated.warn(run);

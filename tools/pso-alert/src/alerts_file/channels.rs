@@ -4,6 +4,8 @@
 //! type, a key of another type) is an error of the file; what is wrong with a value spoils that channel alone, and only
 //! when it is enabled.
 
+mod email;
+
 use std::fmt;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +17,7 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::Problem;
-use crate::channel::{Channel, Discord, Named, Post, Slack, Stdout, Webhook};
+use crate::channel::{Channel, Discord, Email, Named, Post, Slack, Stdout, Webhook};
 use crate::text::is_http_url;
 
 /// The sections in the order of the file.
@@ -38,6 +40,8 @@ struct Section {
     channel: Field,
     smtp_server: Field,
     smtp_port: Field,
+    tls: Field,
+    from: Field,
     username: Field,
     password: Field,
     password_file: Field,
@@ -74,7 +78,7 @@ impl Type {
     const fn keys(self) -> &'static [&'static str] {
         match self {
             Self::Email => {
-                &["smtp_server", "smtp_port", "username", "password", "password_file", "recipients", "ca_file"]
+                &["smtp_server", "smtp_port", "tls", "username", "password", "password_file", "from", "recipients", "ca_file"]
             }
             Self::Slack => &["webhook_url", "webhook_url_file", "channel", "ca_file"],
             Self::Discord => &["webhook_url", "webhook_url_file", "ca_file"],
@@ -111,6 +115,8 @@ impl Section {
             ("channel", line(&self.channel)),
             ("smtp_server", line(&self.smtp_server)),
             ("smtp_port", line(&self.smtp_port)),
+            ("tls", line(&self.tls)),
+            ("from", line(&self.from)),
             ("username", line(&self.username)),
             ("password", line(&self.password)),
             ("password_file", line(&self.password_file)),
@@ -227,12 +233,12 @@ impl<'a> Reader<'a> {
         let channel = self.channel()?;
         let min_severity = self.pick("min_severity", &self.section.min_severity)?.unwrap_or(Severity::Ok);
         let send_resolved = self.pick("send_resolved", &self.section.send_resolved)?.unwrap_or(true);
-        Ok(channel.map(|channel| Named { name: self.name.to_owned(), channel, min_severity, send_resolved }))
+        Ok(Some(Named { name: self.name.to_owned(), channel, min_severity, send_resolved }))
     }
 
-    fn channel(&self) -> anyhow::Result<Option<Box<dyn Channel>>> {
-        Ok(Some(match self.r#type {
-            Type::Email => return Ok(None),
+    fn channel(&self) -> anyhow::Result<Box<dyn Channel>> {
+        Ok(match self.r#type {
+            Type::Email => Box::new(Email::new(self.mailing()?)),
             Type::Slack => {
                 let channel = self.pick("channel", &self.section.channel)?;
                 Box::new(Slack { post: self.webhook()?, channel })
@@ -240,7 +246,7 @@ impl<'a> Reader<'a> {
             Type::Discord => Box::new(Discord { post: self.webhook()? }),
             Type::Webhook => Box::new(Webhook { post: self.post()? }),
             Type::Stdout => Box::new(Stdout),
-        }))
+        })
     }
 
     fn key(&self, key: &str) -> String {
@@ -267,13 +273,17 @@ impl<'a> Reader<'a> {
         // The value itself is a secret, so the check is here and the message does not show it.
         if !is_http_url(secret.expose()) {
             let field = if url.is_some() { url } else { file };
-            let line = field.as_ref().map_or(0, |field| field.referenced.line());
-            let (file, key) = (file_of(self.config), self.key(key));
-            bail!("{file}:{line}: {key}: expected a URL that begins with https:// or http://");
+            return Err(self.wrong(key, field, "a URL that begins with https:// or http://"));
         }
         let roots = self.ca_file()?;
         let roots = HttpRoots::named(roots.as_deref()).with_context(|| self.key("ca_file"))?;
         Ok(Post::new(secret, roots))
+    }
+
+    /// A value that is there and wrong. What it stands for is not shown, since it may have come from a variable.
+    fn wrong(&self, key: &str, field: &Field, expected: &str) -> anyhow::Error {
+        let line = field.as_ref().map_or(0, |field| field.referenced.line());
+        anyhow::anyhow!("{}:{line}: {}: expected {expected}", file_of(self.config), self.key(key))
     }
 
     fn missing(&self, key: &str, what: &str) -> anyhow::Error {

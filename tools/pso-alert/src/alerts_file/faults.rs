@@ -1,6 +1,6 @@
 //! What is wrong with the file, gathered, so that one look at it is enough.
 
-use anyhow::bail;
+use anyhow::{bail, ensure};
 use pso_common::config::{Config, ConfigValue, Field, ListField, RequiredField};
 
 /// Faults that are shown; a file with more of them is not an alerts file.
@@ -21,6 +21,12 @@ impl<'c> Faults<'c> {
     pub(super) fn get<T: ConfigValue>(&mut self, key: &str, field: &Field) -> Option<T> {
         let picked = self.config.pick(key).file(field).optional();
         self.keep(picked).flatten()
+    }
+
+    /// The value of a key, or what holds without one.
+    pub(super) fn or<T: ConfigValue>(&mut self, key: &str, field: &Field, default: T) -> Option<T> {
+        let picked = self.config.pick(key).file(field).or(default);
+        self.keep(picked)
     }
 
     /// The list of a key, if it has one.
@@ -50,14 +56,16 @@ impl<'c> Faults<'c> {
         let line = |fault: &String| -> Option<u64> { fault.strip_prefix(&start)?.split(':').next()?.parse().ok() };
         self.found.sort_by_key(line);
         let faults = self.found.len();
+        if let [one] = self.found.as_slice() {
+            bail!("{one}");
+        }
+        // An error is one line, so each has a number.
+        let shown = self.found.iter().take(MAX_SHOWN).enumerate();
+        let mut shown: Vec<String> = shown.map(|(at, fault)| format!("({}) {fault}", at + 1)).collect();
         if faults > MAX_SHOWN {
-            self.found.truncate(MAX_SHOWN);
-            self.found.push(format!("and {} more", faults - MAX_SHOWN));
+            shown.push(format!("and {} more", faults - MAX_SHOWN));
         }
-        match self.found.as_slice() {
-            [] => Ok(()),
-            [one] => bail!("{one}"),
-            many => bail!("{faults} faults:\n  {}", many.join("\n  ")),
-        }
+        ensure!(faults == 0, "{faults} faults: {}", shown.join(" "));
+        Ok(())
     }
 }

@@ -88,7 +88,7 @@ pub(crate) fn load(path: &Path, named: bool, env: &Env, root: &Path) -> anyhow::
             bail!("read {}: it is larger than {} MiB", path.display(), MAX_FILE_BYTES >> 20)
         }
         Ok(_) => parse(path, &text, env, root),
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !named => Ok(Alerts::default()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound && !named => parse(path, "", env, root),
         Err(error) => Err(error).with_context(|| format!("read the alerts file {}", path.display())),
     }
 }
@@ -120,17 +120,11 @@ pub(crate) fn parse(path: &Path, text: &str, env: &Env, root: &Path) -> anyhow::
 
 impl FileConfig {
     /// What is wrong, and how that is told; `known` are the names of all channels.
-    fn judgement(&self, known: Option<&[String]>, faults: &mut Faults<'_>) -> (RuleBook, Policy) {
+    fn judgement(self, known: Option<&[String]>, faults: &mut Faults<'_>) -> (RuleBook, Policy) {
         let mut policy = Policy::default();
-        if let Some(notices) = &self.notices {
-            notices.fill(&mut policy, faults);
-        }
-        if let Some(no_data) = &self.no_data {
-            no_data.fill(&mut policy, faults);
-        }
-        if let Some(unfinished) = &self.unfinished {
-            unfinished.fill(&mut policy, faults);
-        }
+        self.notices.unwrap_or_default().fill(&mut policy, faults);
+        self.no_data.unwrap_or_default().fill(&mut policy, faults);
+        self.unfinished.unwrap_or_default().fill(&mut policy, faults);
         policy.spread_defaults();
         for (at, expected) in self.expect.iter().flatten().enumerate() {
             expected.fill(at, &mut policy, faults);
@@ -142,9 +136,7 @@ impl FileConfig {
             quiet.fill(at, &mut policy, known, faults);
         }
         let mut book = RuleBook { unfinished: policy.unfinished, ..RuleBook::default() };
-        if let Some(section) = &self.thresholds {
-            section.fill(&mut book.thresholds, faults);
-        }
+        self.thresholds.unwrap_or_default().fill(&mut book.thresholds, faults);
         rules::fill(self.rules.as_deref().unwrap_or_default(), &mut book, &mut policy, known, faults);
         (book, policy)
     }
@@ -160,7 +152,8 @@ impl ThresholdsSection {
             ("disk_usage", &self.disk_usage),
             ("response_time", &self.response_time),
         ] {
-            if let Some(limit) = faults.get(&format!("thresholds.{name}"), field) {
+            let key = format!("thresholds.{name}");
+            if let Some(limit) = thresholds.limit(name).and_then(|limit| faults.or(&key, field, limit)) {
                 thresholds.set(name, limit);
             }
         }
@@ -187,13 +180,18 @@ mod tests {
 
     #[test]
     fn the_specifications_file_is_read_as_it_stands() {
-        let alerts =
-            parsed(SPECIFICATION, &[("SLACK_WEBHOOK", "https://hooks.slack.com/services/T/B/x")]).expect("valid");
-        let [slack] = alerts.channels.as_slice() else { panic!("{alerts:?}") };
+        let variables = [("SLACK_WEBHOOK", "https://hooks.slack.com/services/T/B/x"), ("SMTP_PASSWORD", "hush")];
+        let alerts = parsed(SPECIFICATION, &variables).expect("valid");
+        let [email, slack] = alerts.channels.as_slice() else { panic!("{alerts:?}") };
+        assert_eq!((email.name.as_str(), email.channel.kind()), ("email", "email"));
         assert_eq!((slack.name.as_str(), slack.channel.kind()), ("slack", "slack"));
+        assert_eq!(alerts.disabled, ["discord"]);
         assert!(alerts.problems.is_empty());
         assert_eq!(alerts.rules.thresholds.limits(), [80.0, 90.0, 85.0, 5.0, 60.0, 2000.0]);
         assert!(alerts.effective.iter().all(|value| !value.shown.contains("hooks.slack.com")));
+        assert!(alerts.effective.iter().all(|value| !value.shown.contains("hunter2")));
+        assert_eq!(alerts.policy.of("cpu_usage").hold, std::time::Duration::from_secs(300));
+        assert!(alerts.effective.iter().all(|value| !value.shown.contains("hush")));
     }
 
     #[test]

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use pso_common::config::{Field, ListField, RequiredField};
+use pso_common::Severity;
+use pso_common::config::{ConfigValue, Field, ListField, RequiredField};
 use serde::Deserialize;
 
 use super::faults::Faults;
@@ -91,39 +92,47 @@ pub(super) fn set<T>(place: &mut T, value: Option<T>) {
     }
 }
 
+/// Reads a value; without one, what stands there holds.
+pub(super) fn read<T: ConfigValue + Clone>(faults: &mut Faults<'_>, key: &str, field: &Field, place: &mut T) {
+    set(place, faults.or(key, field, place.clone()));
+}
+
+fn read_span(faults: &mut Faults<'_>, key: &str, field: &Field, place: &mut Duration) {
+    set(place, faults.or(key, field, Span(*place)).map(|Span(span)| span));
+}
+
+fn read_severity(faults: &mut Faults<'_>, key: &str, field: &Field, place: &mut Severity) {
+    set(place, faults.or(key, field, Bad(*place)).map(|Bad(severity)| severity));
+}
+
 impl Notices {
     pub(super) fn fill(&self, policy: &mut Policy, faults: &mut Faults<'_>) {
         let defaults = &mut policy.defaults;
         set(&mut defaults.group_by, faults.list("notices.group_by", &self.group_by));
-        set(&mut defaults.group_wait, faults.get("notices.group_wait", &self.group_wait));
-        set(&mut defaults.repeat, faults.get("notices.repeat", &self.repeat).map(|Span(span)| span));
-        set(&mut defaults.repeat_limit, faults.get("notices.repeat_limit", &self.repeat_limit));
-        set(&mut defaults.resolved, faults.get("notices.resolved", &self.resolved));
-        let expire_after = faults.get("notices.expire_after", &self.expire_after);
-        set(&mut policy.expire_after, expire_after.map(|Span(span)| span));
-        set(&mut policy.storm, faults.get("notices.storm", &self.storm));
-        if let Some(section) = &self.flapping {
-            let flapping = &mut policy.flapping;
-            set(&mut flapping.changes, faults.get("notices.flapping.changes", &section.changes));
-            let within = faults.get("notices.flapping.within", &section.within);
-            set(&mut flapping.within, within.map(|Span(span)| span));
-            set(&mut flapping.calm, faults.get("notices.flapping.calm", &section.calm).map(|Span(span)| span));
-        }
+        read(faults, "notices.group_wait", &self.group_wait, &mut defaults.group_wait);
+        read_span(faults, "notices.repeat", &self.repeat, &mut defaults.repeat);
+        read(faults, "notices.repeat_limit", &self.repeat_limit, &mut defaults.repeat_limit);
+        read(faults, "notices.resolved", &self.resolved, &mut defaults.resolved);
+        read_span(faults, "notices.expire_after", &self.expire_after, &mut policy.expire_after);
+        read(faults, "notices.storm", &self.storm, &mut policy.storm);
+        let unsaid = FlappingSection::default();
+        let section = self.flapping.as_ref().unwrap_or(&unsaid);
+        read(faults, "notices.flapping.changes", &section.changes, &mut policy.flapping.changes);
+        read_span(faults, "notices.flapping.within", &section.within, &mut policy.flapping.within);
+        read_span(faults, "notices.flapping.calm", &section.calm, &mut policy.flapping.calm);
     }
 }
 
 impl NoData {
     pub(super) fn fill(&self, policy: &mut Policy, faults: &mut Faults<'_>) {
-        set(&mut policy.no_data, faults.get("no_data.severity", &self.severity).map(|Bad(severity)| severity));
-        let after = faults.get("no_data.after", &self.after).map(|Span(span)| span);
-        set(&mut policy.defaults.no_data_after, after);
+        read_severity(faults, "no_data.severity", &self.severity, &mut policy.no_data);
+        read_span(faults, "no_data.after", &self.after, &mut policy.defaults.no_data_after);
     }
 }
 
 impl Unfinished {
     pub(super) fn fill(&self, policy: &mut Policy, faults: &mut Faults<'_>) {
-        let severity = faults.get("unfinished.severity", &self.severity).map(|Bad(severity)| severity);
-        set(&mut policy.unfinished, severity);
+        read_severity(faults, "unfinished.severity", &self.severity, &mut policy.unfinished);
     }
 }
 
@@ -188,7 +197,7 @@ impl Quiet {
         let below = faults.get(&key("below"), &self.below).map(|Bad(severity)| severity);
         let channels = channels(&key("channels"), &self.channels, known, faults);
         if let (Some(from), Some(to)) = (from, to) {
-            let below = below.unwrap_or(pso_common::Severity::High);
+            let below = below.unwrap_or(Severity::High);
             let days = days.into_iter().map(|Day(day)| day).collect();
             policy.quiet_hours.push(QuietHours { from, to, days, time_zone, below, channels });
         }

@@ -1,15 +1,17 @@
 //! What people read of each incident: the same words on every channel, before its own markup.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
-use pso_common::output::{duration_ms, printable};
+use pso_common::output::duration_ms;
 use pso_common::record::IncidentState;
 use pso_common::{Severity, Timestamp};
 
 use super::{Digest, sign};
 use crate::notice::{Because, Notice};
 use crate::text::{is_http_url, one_line};
+
+/// Longest message, in bytes; each channel cuts it to its own limit.
+const MAX_MESSAGE: usize = 12_000;
 
 /// Longest list of labels, in bytes.
 const MAX_LABELS: usize = 200;
@@ -27,7 +29,7 @@ pub(super) struct Line<'a> {
     pub(super) sign: &'static str,
     /// `CRITICAL`, `STILL HIGH`, `RESOLVED`, …
     pub(super) word: String,
-    pub(super) message: Cow<'a, str>,
+    pub(super) message: String,
     /// Since when, how often, about what.
     pub(super) details: Vec<String>,
     /// An address that begins with http:// or https://.
@@ -67,9 +69,9 @@ fn line<'a>(notice: &'a Notice, digest: &Digest<'_>) -> Line<'a> {
     if let Some(text) = notice.runbook.as_deref().filter(|_| runbook.is_none()) {
         details.push(format!("see {}", one_line(text, MAX_LABELS)));
     }
-    let message = printable(notice.message.trim());
+    let message = one_line(&notice.message, MAX_MESSAGE);
     // What cannot be seen would be an empty line.
-    let message = if message.is_empty() { Cow::Borrowed("(no message)") } else { message };
+    let message = if message.is_empty() { "(no message)".to_owned() } else { message };
     Line {
         sign: if notice.because == Because::Test { "🧪" } else { sign(severity) },
         word: word(notice),

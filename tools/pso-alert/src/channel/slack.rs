@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::lines::{Line, headline, lines, more};
 use super::{Channel, Digest, Outcome, Post};
-use crate::text::{fit, without_mentions};
+use crate::text::{fit, units, without_mentions};
 
 /// Notices in one message: two blocks each, and Slack takes 50; people read fewer.
 const MAX_NOTICES: usize = 20;
@@ -22,6 +22,9 @@ const MAX_HEADER: usize = 150;
 
 /// What is said beside a message.
 const MAX_DETAILS: usize = 600;
+
+/// A link with its markup; a longer one is left out.
+const MAX_LINK: usize = 2_000;
 
 /// The text that notifications show.
 const MAX_TEXT: usize = 400;
@@ -90,7 +93,7 @@ enum Text {
 pub(super) fn message<'a>(digest: &Digest<'_>, channel: Option<&'a str>) -> Message<'a> {
     let lines = lines(digest);
     let headline = headline(digest, &lines);
-    let title = fit(&headline, MAX_HEADER, |c, out| out.push(c));
+    let title = safe(&headline, MAX_HEADER);
     let mut blocks = vec![Block::Header { text: Text::PlainText { text: title, emoji: true } }];
     for line in lines.iter().take(MAX_NOTICES) {
         blocks.push(Block::Section { text: markdown(section(line)) });
@@ -99,7 +102,7 @@ pub(super) fn message<'a>(digest: &Digest<'_>, channel: Option<&'a str>) -> Mess
     let rest = more(digest, lines.len().saturating_sub(MAX_NOTICES)).map(|text| safe(&text, MAX_DETAILS));
     let foot: Vec<String> = rest.into_iter().chain([format!("pso-alert, {}", digest.at)]).collect();
     blocks.push(Block::Context { elements: [markdown(foot.join(" · "))] });
-    let first = lines.first().map_or("", |line| &line.message);
+    let first = lines.first().map_or("", |line| line.message.as_str());
     let text = safe(&format!("{headline}: {first}"), MAX_TEXT);
     Message { text, blocks, unfurl_links: false, unfurl_media: false, channel }
 }
@@ -115,8 +118,9 @@ fn section(line: &Line<'_>) -> String {
 
 fn details(line: &Line<'_>) -> String {
     let details = safe(&line.details.join(" · "), MAX_DETAILS);
-    match line.runbook {
-        Some(url) => format!("{details} · <{}|Runbook>", fit(url, usize::MAX, escape)),
+    let url = line.runbook.map(|url| fit(url, usize::MAX, escape));
+    match url.filter(|url| units(url) <= MAX_LINK) {
+        Some(url) => format!("{details} · <{url}|Runbook>"),
         None => details,
     }
 }

@@ -17,14 +17,21 @@ pub(super) fn tell(
 ) -> (Telling, Option<Because>) {
     let (telling, because) = decide(incident, options, held, now);
     match because {
-        Some(Because::Ended) => incident.told = None,
+        Some(Because::Ended) => {
+            if let Some(told) = incident.told.take() {
+                incident.severity = told.worst;
+            }
+        }
         Some(because) => {
             // A new episode, and what was not told for its flapping, begin a new count.
-            let again = incident.told.as_ref().filter(|told| told.episode == incident.episode && !told.flaps);
-            let again = again.map_or(0, |told| told.again) + u32::from(because == Because::Again);
+            let same = incident.told.as_ref().filter(|told| told.episode == incident.episode && !told.flaps);
+            let again = same.map_or(0, |told| told.again).saturating_add(u32::from(because == Because::Again));
+            // What people were told of an episode whose end they did not hear of ends with this one.
+            let worst = incident.told.as_ref().map_or(incident.severity, |told| told.worst);
             incident.told = Some(Told {
                 at: now,
                 severity: incident.severity,
+                worst: if rank(worst) > rank(incident.severity) { worst } else { incident.severity },
                 state: incident.state,
                 episode: incident.episode,
                 again,

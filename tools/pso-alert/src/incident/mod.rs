@@ -38,6 +38,7 @@ use crate::notice::{Because, Notice};
 use crate::policy::{Matchers, Policy};
 use crate::text::one_line;
 
+pub(crate) use absence::ROUNDS;
 pub(crate) use heard::Heard;
 pub(crate) use inhibit::built_in as built_in_inhibitions;
 pub(crate) use quiet::told_from;
@@ -94,6 +95,8 @@ pub(crate) struct Incident {
 pub(crate) struct Told {
     pub(crate) at: Timestamp,
     pub(crate) severity: Severity,
+    /// The worst that was told of this episode: whoever was told of that is told the end.
+    pub(crate) worst: Severity,
     pub(crate) state: IncidentState,
     /// Of which episode.
     pub(crate) episode: u32,
@@ -244,6 +247,10 @@ impl Book {
     }
 }
 
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod simulation;
 #[cfg(test)]
 mod testing;
 #[cfg(test)]

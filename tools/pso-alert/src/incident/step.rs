@@ -109,8 +109,12 @@ pub(super) fn well(
 
 /// What is left of a pending incident that comes to nothing.
 pub(super) fn dropped(incident: Arc<Incident>) -> Option<Arc<Incident>> {
-    let mut before = Arc::unwrap_or_clone(incident).before?;
-    before.before = None;
+    let mut pending = Arc::unwrap_or_clone(incident);
+    let mut before = pending.before.take()?;
+    // What people believe, and what time did to it, went on meanwhile.
+    before.told = pending.told;
+    before.flapping = pending.flapping;
+    before.changes = pending.changes;
     Some(Arc::from(before))
 }
 
@@ -162,6 +166,9 @@ pub(super) fn pull_back(incident: &mut Arc<Incident>, now: Timestamp) -> bool {
     }
     if let Some(told) = &mut it.told {
         told.at = now.min(told.at);
+    }
+    if let Some(before) = &mut it.before {
+        before.seen_at = now.min(before.seen_at);
     }
     true
 }

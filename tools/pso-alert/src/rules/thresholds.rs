@@ -50,6 +50,11 @@ impl Thresholds {
         Some((&THRESHOLDS[at], self.0[at]))
     }
 
+    /// The limit of a metric.
+    pub(crate) fn limit(&self, name: &str) -> Option<f64> {
+        THRESHOLDS.iter().position(|threshold| threshold.name == name).map(|at| self.0[at])
+    }
+
     /// Says where another limit stands than the default.
     pub(crate) fn set(&mut self, name: &str, limit: f64) {
         if let Some(at) = THRESHOLDS.iter().position(|threshold| threshold.name == name) {

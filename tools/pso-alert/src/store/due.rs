@@ -1,7 +1,7 @@
 //! When waiting notices are due.
 
 use pso_common::Timestamp;
-use rusqlite::{OptionalExtension as _, Transaction, params};
+use rusqlite::{Connection, OptionalExtension as _, Transaction, params};
 
 use super::{millis, moment};
 
@@ -30,4 +30,10 @@ pub(crate) fn hasten(
         )?
         .execute(params![channel, incident, millis(due_at)])?;
     Ok(())
+}
+
+/// When the first of what waits for a channel is due.
+pub(crate) fn next_due(connection: &Connection, channel: &str) -> anyhow::Result<Option<Timestamp>> {
+    let mut first = connection.prepare_cached("SELECT min(due_at) FROM outbox WHERE channel = ?1")?;
+    Ok(first.query_row([channel], |row| row.get::<_, Option<i64>>(0))?.map(moment))
 }

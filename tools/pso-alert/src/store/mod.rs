@@ -21,7 +21,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params_from_iter};
 
 pub(crate) use channels::{Standing, put_standing, standing};
-pub(crate) use due::{due_of_group, hasten};
+pub(crate) use due::{due_of_group, hasten, next_due};
 use fault::Fault;
 pub(crate) use heard::{clock, pull_back, set_clock};
 use heard::{heard, save_heard};

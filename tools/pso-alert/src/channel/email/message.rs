@@ -58,12 +58,16 @@ pub(in crate::channel) fn compose(
     if lines.iter().any(|line| line.severity == Severity::Critical) {
         builder = builder.raw_header(plain("Importance", "high")?);
     }
-    let headline = headline(digest, &lines);
-    let body = MultiPart::alternative_plain_html(
-        text::body(digest, &headline, &lines),
-        html::body(digest, &headline, &lines),
-    );
+    let (text, html) = bodies(digest);
+    let body = MultiPart::alternative_plain_html(text, html);
     Ok(builder.multipart(body).context("put the mail together")?.formatted())
+}
+
+/// As text and as HTML.
+pub(in crate::channel) fn bodies(digest: &Digest<'_>) -> (String, String) {
+    let lines = lines(digest);
+    let headline = headline(digest, &lines);
+    (text::body(digest, &headline, &lines), html::body(digest, &headline, &lines))
 }
 
 fn plain(name: &'static str, value: &str) -> anyhow::Result<HeaderValue> {

@@ -21,7 +21,7 @@ use crate::text::one_line;
 use session::{Job, Report};
 
 #[cfg(test)]
-pub(super) use message::compose;
+pub(super) use message::{bodies, compose};
 
 /// Notices in one mail.
 const MAX_NOTICES: usize = 100;

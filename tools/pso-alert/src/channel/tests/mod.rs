@@ -1,6 +1,7 @@
 //! What each channel gets, written out by hand, and what a hostile record can do to it: nothing.
 
 mod chat;
+mod mail;
 mod words;
 
 use pso_common::record::{IncidentState, Labels};
