@@ -241,6 +241,14 @@ impl Run<'_> {
         self.emitter.pass(record)
     }
 
+    /// Hands over the records that were passed on. For when the input has nothing more to give for now.
+    ///
+    /// # Errors
+    /// As [`Run::emit`].
+    pub fn flush_passed(&mut self) -> anyhow::Result<()> {
+        self.emitter.flush_passed()
+    }
+
     /// Makes the run's severity at least `severity` without a record of its own.
     pub fn note(&mut self, severity: Severity) {
         self.emitter.note(severity);

@@ -30,7 +30,9 @@ pub(crate) fn maintenance(stage: &mut Stage) -> Result<()> {
         let text = request.json().and_then(|body| body["text"].as_str().map(str::to_owned)).unwrap_or_default();
         stage.say(&format!("  {}", text.replace('\n', "\n  ")))?;
     }
-    Ok(())
+    let mails = stage.mail.mails();
+    ensure!(!mails.is_empty(), "no mail arrived");
+    stage.say(&format!("The same by mail, encrypted, to {}.", mails[0].to.join(" and ")))
 }
 
 /// A table, a collection and a third of the plans are lost.

@@ -17,6 +17,7 @@ use pso_tests::fingerprint::{self, Fingerprint};
 use pso_tests::pg::{Database, TempPg};
 use pso_tests::qdrant::TempQdrant;
 use pso_tests::service::Service;
+use pso_tests::smtp::{self, SmtpSink};
 use pso_tests::tool::built_binary;
 use pso_tests::webhook::WebhookSink;
 use tempfile::TempDir;
@@ -34,6 +35,7 @@ pub(crate) struct Stage {
     pub(crate) database: Database,
     pub(crate) qdrant: TempQdrant,
     pub(crate) webhook: WebhookSink,
+    pub(crate) mail: SmtpSink,
     pub(crate) truth: FilesTruth,
     pub(crate) folder: PathBuf,
     records: PathBuf,
@@ -61,6 +63,7 @@ impl Stage {
         let qdrant = TempQdrant::start()?;
         let service = Service::start()?;
         let webhook = WebhookSink::start()?;
+        let mail = SmtpSink::start()?;
         let now = OffsetDateTime::now_utc();
         service.set(|state| {
             let stamp = now.format(&time::format_description::well_known::Rfc3339).unwrap_or_default();
@@ -71,7 +74,8 @@ impl Stage {
         let temp = tempfile::Builder::new().prefix("pso-demo-").tempdir().context("create a temporary folder")?;
         let folder = temp.path().join("planning");
         fs::create_dir(&folder).context("create the deployment's folder")?;
-        let spec = Spec::demo(now).with_database(&database).with_qdrant(&qdrant).with_service(&service);
+        let spec =
+            Spec::demo(now).with_database(&database).with_qdrant(&qdrant).with_service(&service).with_mail(&mail);
         let truth = deployment::write_files(&folder, &spec)?;
         let mut client = database.connect()?;
         let rows: u64 = deployment::fill_database(&mut client, &spec)?.values().sum();
@@ -82,6 +86,7 @@ impl Stage {
             database,
             qdrant,
             webhook,
+            mail,
             truth,
             folder,
             cancelled,
@@ -174,7 +179,7 @@ impl Stage {
             ("PATH".into(), path),
             ("HOME".into(), self.temp.path().into()),
             ("SLACK_WEBHOOK".into(), self.webhook.slack_url().into()),
-            ("SMTP_PASSWORD".into(), "none".into()),
+            ("SMTP_PASSWORD".into(), smtp::PASSWORD.into()),
         ]);
         if let Some(term) = std::env::var_os("TERM") {
             env.insert("TERM".into(), term);

@@ -8,6 +8,7 @@ use pso_tests::pg::{Database, TempPg};
 use pso_tests::qdrant::TempQdrant;
 use pso_tests::schema;
 use pso_tests::service::Service;
+use pso_tests::smtp::{self, SmtpSink};
 use pso_tests::tool::{Outcome, Tool, built_binary};
 use pso_tests::webhook::WebhookSink;
 use serde_json::Value;
@@ -20,6 +21,7 @@ struct Deployment {
     _qdrant: TempQdrant,
     _service: Service,
     webhook: WebhookSink,
+    mail: SmtpSink,
     truth: FilesTruth,
 }
 
@@ -32,13 +34,17 @@ fn deploy(name: &str) -> Deployment {
     let qdrant = TempQdrant::start().expect("Qdrant");
     let service = Service::start().expect("the service");
     let folder = tempfile::tempdir().expect("a folder");
-    let spec =
-        Spec::small(OffsetDateTime::now_utc()).with_database(&database).with_qdrant(&qdrant).with_service(&service);
+    let mail = SmtpSink::start().expect("a mail server");
+    let spec = Spec::small(OffsetDateTime::now_utc())
+        .with_database(&database)
+        .with_qdrant(&qdrant)
+        .with_service(&service)
+        .with_mail(&mail);
     let truth = deployment::write_files(folder.path(), &spec).expect("files");
     deployment::fill_database(&mut database.connect().expect("connected"), &spec).expect("rows");
     deployment::fill_qdrant(&qdrant.client(), &spec).expect("points");
     let webhook = WebhookSink::start().expect("a webhook");
-    Deployment { folder, database, _qdrant: qdrant, _service: service, webhook, truth }
+    Deployment { folder, database, _qdrant: qdrant, _service: service, webhook, mail, truth }
 }
 
 fn run(deployment: &Deployment, args: &[&str]) -> Outcome {
@@ -49,7 +55,7 @@ fn run(deployment: &Deployment, args: &[&str]) -> Outcome {
         .env("PATH", path)
         .env("HOME", deployment.folder.path())
         .env("SLACK_WEBHOOK", deployment.webhook.slack_url())
-        .env("SMTP_PASSWORD", "smtp-password-of-the-test")
+        .env("SMTP_PASSWORD", smtp::PASSWORD)
         .folder(deployment.folder.path())
         .limit(Duration::from_secs(120))
         .run()
@@ -70,11 +76,7 @@ fn the_whole_chain_tells_what_it_found_and_whom_it_told() {
     for record in &records {
         schema::conforms(record).unwrap_or_else(|error| panic!("{error:#}\n{outcome}"));
     }
-    outcome.assert_no_secret(&[
-        deployment.database.password(),
-        "smtp-password-of-the-test",
-        &deployment.webhook.slack_url(),
-    ]);
+    outcome.assert_no_secret(&[deployment.database.password(), smtp::PASSWORD, &deployment.webhook.slack_url()]);
 
     let tools: Vec<&str> = ends(&records).into_iter().map(|(tool, _)| tool).collect();
     assert_eq!(
@@ -90,6 +92,8 @@ fn the_whole_chain_tells_what_it_found_and_whom_it_told() {
 
     let told = deployment.webhook.wait_for(1, Duration::from_secs(10)).expect("a notice");
     assert!(told[0].text().contains("error"), "{}", told[0].text());
+    let mails = deployment.mail.wait_for(1, Duration::from_secs(10)).expect("a mail");
+    assert!(mails[0].encrypted && mails[0].text.contains("error"), "{}", mails[0].text);
     assert_eq!(
         outcome.records_of_kind("backup.archive").last().map(|archive| archive["severity"].clone()),
         Some("ok".into())

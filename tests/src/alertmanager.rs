@@ -60,8 +60,7 @@ impl Alertmanager {
             "--cluster.listen-address=".to_owned(),
         ];
         let argv = std::iter::once(program.into()).chain(arguments.map(OsString::from)).collect();
-        let program =
-            Program { argv, env: Vec::new(), folder: folder.path(), stop_signal: "TERM", owner: None };
+        let program = Program { argv, env: Vec::new(), folder: folder.path(), stop_signal: "TERM", owner: None };
         let running = Supervised::spawn(&program)?;
         let mut server = Self { port, running, _folder: folder };
         let ready = wait::until_ok("Alertmanager to be ready", START_LIMIT, || {

@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result};
 use rustls::ServerConfig;
 
-pub use crate::certificates::Kind;
 use crate::certificates::Certificates;
+pub use crate::certificates::Kind;
 use crate::http_end::locked;
 use crate::tls_end;
 use crate::wait;

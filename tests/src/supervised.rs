@@ -179,6 +179,7 @@ pub fn prometheus_program(names: &[&str]) -> Result<PathBuf> {
     let built = built_binary("pso-health")?;
     let fetched = built.ancestors().nth(2).map(|target| target.join("prometheus"));
     let folders: Vec<PathBuf> = fetched.into_iter().chain(path_folders()).collect();
-    let found = folders.iter().flat_map(|folder| names.iter().map(|name| folder.join(name))).find(|path| path.is_file());
+    let found =
+        folders.iter().flat_map(|folder| names.iter().map(|name| folder.join(name))).find(|path| path.is_file());
     found.with_context(|| format!("{} is neither on the PATH nor fetched: run tests/prometheus.sh", names.join(" or ")))
 }

@@ -182,6 +182,12 @@ impl Emitter {
         self.written(result)
     }
 
+    /// Hands over what was passed on: who reads a pipe is not to wait for it until a buffer is full.
+    pub(crate) fn flush_passed(&mut self) -> anyhow::Result<()> {
+        let result = if self.render.is_some() { Ok(()) } else { self.out.flush() };
+        self.written(result)
+    }
+
     pub(crate) fn pass(&mut self, record: &AnyRecord) -> anyhow::Result<()> {
         let line = [record.line.as_bytes(), b"\n"].concat();
         self.write(&record.header, &line)

@@ -1,19 +1,22 @@
-//! `pso-alert` from its stdin to what Slack, Discord and a webhook receive.
+//! `pso-alert` from its stdin to what the channels receive.
 
 mod bad_input;
-mod check;
-mod rules;
-mod try_rules;
 mod chaos;
+mod check;
+mod delivery;
+mod rules;
+mod store;
+mod try_rules;
 
 use std::fs;
 use std::io::Write as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use pso_tests::Reply;
+use pso_tests::smtp::{self, SmtpSink};
 use pso_tests::tool::{Outcome, Tool};
-use pso_tests::webhook::{WebhookSink, too_many, too_many_for_discord};
+use pso_tests::webhook::WebhookSink;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
@@ -88,33 +91,44 @@ pub(super) fn rules(outcome: &Outcome) -> Vec<String> {
         .collect()
 }
 
+/// The specification's file with a mail server of ours in the place of Google's.
+fn specification(mail: &SmtpSink) -> String {
+    let theirs = "    smtp_server: smtp.gmail.com\n    smtp_port: 587\n";
+    assert!(SPECIFICATION.contains(theirs));
+    let ours = format!(
+        "    smtp_server: localhost\n    smtp_port: {}\n    ca_file: {}\n",
+        mail.port(),
+        mail.ca_file().display()
+    );
+    SPECIFICATION.replace(theirs, &ours).replace("alerts@yourcompany.com", smtp::USER)
+}
+
 #[test]
-fn the_specifications_file_tells_slack_and_says_that_email_comes_later() {
-    let sink = WebhookSink::start().unwrap();
-    let folder = deployment(SPECIFICATION);
+fn the_specifications_file_tells_slack_and_by_mail() {
+    let (sink, mail) = (WebhookSink::start().unwrap(), SmtpSink::start().unwrap());
+    let folder = deployment(&specification(&mail));
+    let later = cpu(95.0).replace("09:00:00", "09:05:00");
     let outcome = alert(folder.path())
         .env("SLACK_WEBHOOK", sink.slack_url())
-        .stdin([start(), cpu(92.5), cpu(95.0), down(), end("critical", 2)].concat())
+        .env("SMTP_PASSWORD", smtp::PASSWORD)
+        .stdin([start(), cpu(92.5), later, down(), end("critical", 2)].concat())
         .run()
         .unwrap();
-    outcome.assert_code(2).assert_no_secret(&SECRETS);
-    assert_eq!(outcome.stderr.lines().count(), 1, "{outcome}");
-    outcome.assert_stderr_has("config/alerts.yaml:5: alerts.email is enabled, and email comes later");
+    outcome.assert_code(2).assert_quiet().assert_no_secret(&SECRETS).assert_no_secret(&[smtp::PASSWORD]);
     assert_eq!(rules(&outcome), ["health.check", "cpu_usage"]);
     assert_eq!(outcome.record("alert.notice", "cpu_usage")["count"], 2);
-    assert_eq!(deliveries(&outcome), [("slack".into(), "sent".into(), 1, Some(200))]);
-    let requests = sink.requests();
-    assert_eq!(requests.len(), 1);
-    let message = requests[0].json().unwrap();
+    let mut told = deliveries(&outcome);
+    told.sort();
+    assert_eq!(told, [("email".into(), "sent".into(), 1, Some(250)), ("slack".into(), "sent".into(), 1, Some(200))]);
+    let message = sink.requests()[0].json().unwrap();
     assert_eq!(message["channel"], "#planning-sync-alerts");
-    assert_eq!(
-        message.pointer("/blocks/1/text/text").unwrap(),
-        "🔴 *CRITICAL* System health check failed: service: it says so"
-    );
-    assert_eq!(
-        message.pointer("/blocks/2/text/text").unwrap(),
-        "🟡 *WARNING* High CPU usage: 92.5% (limit 80%) (2 times)"
-    );
+    let text = message.to_string();
+    assert!(text.contains("System health check failed: service: it says so"), "{text}");
+    assert!(text.contains("High CPU usage: 95% (limit 80%)"), "{text}");
+    let mails = mail.mails();
+    assert_eq!(mails.len(), 1);
+    assert_eq!(mails[0].to, ["admin@yourcompany.com", "ops@yourcompany.com"]);
+    assert!(mails[0].encrypted && mails[0].user.is_some(), "{:?}", mails[0]);
 }
 
 #[test]
@@ -155,19 +169,34 @@ fn each_round_of_a_run_that_goes_on_is_told_when_it_ends() {
         let more = json!({"round": number, "checks": 1, "hanging": 0, "missed": 0, "elapsed_ms": 1});
         record("health.round", "round", severity, &more)
     };
+    let well = record("health.check", "service", "ok", &json!({"status": "healthy", "elapsed_ms": 1}));
     let mut running = alert(folder.path()).spawn().unwrap();
     let mut stdin = running.stdin.take().expect("open");
     let mut write = |text: String| stdin.write_all(text.as_bytes()).and_then(|()| stdin.flush()).expect("written");
     write([start(), down(), round(1, "critical")].concat());
     sink.wait_for(1, Duration::from_secs(10)).expect("told while the input goes on");
-    write(round(2, "ok"));
-    write([down(), round(3, "critical")].concat());
-    sink.wait_for(2, Duration::from_secs(10)).expect("told again");
+    // What is still so is not told again.
+    write([down(), round(2, "critical"), well, round(3, "ok")].concat());
+    sink.wait_for(2, Duration::from_secs(10)).expect("its end is told");
+    write([down(), round(4, "critical")].concat());
+    sink.wait_for(3, Duration::from_secs(10)).expect("told again");
     drop(stdin);
     let outcome = running.finish().unwrap();
-    // The run has no end of its own.
-    assert_eq!(rules(&outcome), ["health.check", "health.check", "run.unfinished"], "{outcome}");
-    assert_eq!(sink.requests().len(), 3);
+    let states: Vec<_> = outcome
+        .records_of_kind("alert.notice")
+        .iter()
+        .map(|notice| format!("{} {} {}", notice["rule"], notice["state"], notice["told"]).replace('"', ""))
+        .collect();
+    let expected = [
+        "health.check firing now",
+        "health.check firing already",
+        "health.check resolved now",
+        "health.check firing now",
+        // The run has no end of its own.
+        "run.unfinished unfinished now",
+    ];
+    assert_eq!(states, expected, "{outcome}");
+    assert_eq!(sink.requests().len(), 4);
 }
 
 #[test]
@@ -206,7 +235,8 @@ fn discord_and_a_webhook_get_the_same_notices() {
         if request.path.starts_with("/discord") {
             assert_eq!(message["allowed_mentions"], json!({"parse": []}));
             let text = message.pointer("/embeds/0/description").unwrap();
-            assert_eq!(text, "🔴 **CRITICAL** System health check failed: service: it says so");
+            let text = text.as_str().unwrap();
+            assert!(text.starts_with("🔴 **CRITICAL** System health check failed: service: it says so\n"), "{text}");
         } else {
             assert_eq!(message["notices"][0]["rule"], "health.check");
             assert_eq!(
@@ -226,71 +256,6 @@ pub(super) fn both(slack: &WebhookSink, discord: &WebhookSink) -> TempDir {
 }
 
 #[test]
-fn a_429_is_waited_for_as_long_as_it_says() {
-    let (slack, discord) = (WebhookSink::start().unwrap(), WebhookSink::start().unwrap());
-    slack.plan([too_many(1)]);
-    discord.plan([too_many_for_discord(0.4), Reply::status(502)]);
-    let outcome = alert(both(&slack, &discord).path()).stdin(trouble()).run().unwrap();
-    outcome.assert_code(2).assert_quiet();
-    let of = |channel: &str| -> Vec<_> {
-        deliveries(&outcome).into_iter().filter(|it| it.0 == channel).map(|it| (it.1, it.2, it.3)).collect()
-    };
-    assert_eq!(of("slack"), [("retrying".into(), 1, Some(429)), ("sent".into(), 2, Some(200))]);
-    assert_eq!(
-        of("discord"),
-        [("retrying".into(), 1, Some(429)), ("retrying".into(), 2, Some(502)), ("sent".into(), 3, Some(204))]
-    );
-    let requests = slack.requests();
-    assert!(requests[1].at.duration_since(requests[0].at) >= Duration::from_secs(1));
-    assert_eq!(requests[0].body, requests[1].body);
-}
-
-#[test]
-fn a_404_is_final_and_says_what_came_back_without_the_url() {
-    let (slack, discord) = (WebhookSink::start().unwrap(), WebhookSink::start().unwrap());
-    slack.plan([Reply::new(404, "text/plain", "no_service at /slack/services/T000/B000/s3cr3tSlackToken")]);
-    let folder = both(&slack, &discord);
-    let outcome = alert(folder.path()).arg("--exit-zero").stdin(trouble()).run().unwrap();
-    // What the records say does not count; that Slack was not told does.
-    outcome
-        .assert_code(2)
-        .assert_no_secret(&SECRETS)
-        .assert_stderr_has("slack was not told: it answered 404: no_service");
-    let failed = outcome.record("alert.delivery", "slack");
-    assert_eq!((&failed["state"], &failed["severity"]), (&json!("failed"), &json!("high")));
-    assert_eq!((slack.requests().len(), discord.requests().len()), (1, 1));
-}
-
-#[test]
-fn a_dead_channel_does_not_delay_the_other() {
-    let (slack, discord) = (WebhookSink::start().unwrap(), WebhookSink::start().unwrap());
-    slack.plan([Reply::hang(), Reply::hang()]);
-    let folder = both(&slack, &discord);
-    let began = Instant::now();
-    let running = alert(folder.path()).args(["--delivery-deadline", "2s"]).spawn().unwrap();
-    let mut running = running;
-    std::io::Write::write_all(running.stdin.as_mut().unwrap(), trouble().as_bytes()).unwrap();
-    drop(running.stdin.take());
-    let told = discord.wait_for(1, Duration::from_secs(10)).unwrap()[0].at;
-    let outcome = running.finish().unwrap();
-    let ended = Instant::now();
-    outcome.assert_code(2).assert_stderr_has("slack was not told: connected, but no complete answer");
-    assert!(ended.duration_since(told) > Duration::from_millis(1200), "told only when slack was given up");
-    assert!(ended.duration_since(began) < Duration::from_secs(8), "the deadline is not kept");
-}
-
-#[test]
-fn a_refused_connection_is_tried_three_times() {
-    let gone = WebhookSink::start().unwrap();
-    let folder = both(&gone, &gone);
-    drop(gone);
-    let outcome = alert(folder.path()).stdin(trouble()).run().unwrap();
-    outcome.assert_code(2).assert_stderr_has("connection refused").assert_no_secret(&SECRETS);
-    let states: Vec<_> = deliveries(&outcome).into_iter().filter(|it| it.0 == "slack").map(|it| (it.1, it.2)).collect();
-    assert_eq!(states, [("retrying".into(), 1), ("retrying".into(), 2), ("failed".into(), 3)]);
-}
-
-#[test]
 fn a_missing_variable_spoils_its_channel_only() {
     let sink = WebhookSink::start().unwrap();
     let text = SPECIFICATION.replace("  discord:\n    enabled: false", "  discord:\n    enabled: true");
@@ -298,21 +263,31 @@ fn a_missing_variable_spoils_its_channel_only() {
     let outcome = alert(folder.path()).env("DISCORD_WEBHOOK", sink.discord_url()).stdin(trouble()).run().unwrap();
     outcome.assert_code(3).assert_stderr_has("config/alerts.yaml:16: alerts.slack.webhook_url: ");
     outcome.assert_stderr_has("SLACK_WEBHOOK is not set").assert_no_secret(&SECRETS);
+    let mut told = deliveries(&outcome);
+    told.sort();
     assert_eq!(
-        deliveries(&outcome),
-        [("slack".into(), "failed".into(), 0, None), ("discord".into(), "sent".into(), 1, Some(204))]
+        told,
+        [
+            ("discord".into(), "sent".into(), 1, Some(204)),
+            ("email".into(), "failed".into(), 0, None),
+            ("slack".into(), "failed".into(), 0, None),
+        ]
     );
 }
 
 #[test]
-fn a_start_without_its_end_is_critical() {
+fn a_start_without_its_end_is_a_state_of_its_own() {
     let folder = deployment("");
     let outcome = alert(folder.path()).stdin([start(), cpu(1.0)].concat()).run().unwrap();
-    outcome.assert_code(2).assert_stderr_has("nobody was told: config/alerts.yaml enables no channel");
+    outcome.assert_code(2).assert_stderr_has("nobody is told: config/alerts.yaml enables no channel");
     let notice = outcome.record("alert.notice", "run.unfinished");
-    assert_eq!((&notice["severity"], &notice["state"]), (&json!("critical"), &json!("firing")));
+    assert_eq!((&notice["severity"], &notice["state"]), (&json!("high"), &json!("unfinished")));
     let message = notice["message"].as_str().unwrap();
     assert!(message.starts_with("pso-health began at 2026-11-22T09:00:00.000Z and never ended"), "{message}");
+    // The next run comes to its end.
+    let outcome = alert(folder.path()).stdin([start(), cpu(1.0), end("ok", 0)].concat()).run().unwrap();
+    outcome.assert_code(0);
+    assert_eq!(outcome.record("alert.notice", "run.unfinished")["state"], "resolved");
 }
 
 #[test]
@@ -398,19 +373,4 @@ fn a_bad_file_is_named_with_its_line_and_nothing_is_read() {
     outcome.assert_code(3).assert_stderr_has("config/alerts.yaml:3: unknown field `enbled`");
     let outcome = alert(folder.path()).args(["--alerts", "no/such.yaml"]).stdin(trouble()).run().unwrap();
     outcome.assert_code(3).assert_stderr_has("no/such.yaml");
-}
-
-#[test]
-fn check_shows_what_is_in_effect_and_what_is_wrong() {
-    let folder = deployment(SPECIFICATION);
-    let tool = || alert(folder.path()).args(["check", "config/alerts.yaml"]);
-    let outcome = tool().env("SLACK_WEBHOOK", "https://hooks.slack.com/services/T0/B0/s3cr3tSlackToken").run().unwrap();
-    outcome
-        .assert_code(0)
-        .assert_no_secret(&SECRETS)
-        .assert_stderr_has("config/alerts.yaml is valid; notices go to slack");
-    assert_eq!(outcome.record("config.setting", "alerts.slack.webhook_url")["setting"], "***");
-    let outcome = tool().run().unwrap();
-    outcome.assert_code(3).assert_stderr_has("SLACK_WEBHOOK is not set");
-    outcome.assert_stderr_has("has channels that cannot be used");
 }

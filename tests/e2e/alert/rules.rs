@@ -123,3 +123,50 @@ fn the_specifications_cpu_alert_takes_five_minutes() {
     };
     assert_eq!([0, 2, 4, 5, 6].map(cpu), ["pending", "pending", "pending", "now", "already"]);
 }
+
+#[test]
+fn a_clock_that_is_ahead_ends_nothing() {
+    let folder = deployment("");
+    let ahead = |text: String| text.replace("2026-11-22T09:00:00", "2093-11-22T09:00:00");
+    let result = |severity: &str| ahead(record("script.result", "import", severity, &json!({})));
+    let run = |severity: &str| {
+        let ended = if severity == "ok" { end("ok", 0) } else { end("high", 2) };
+        judged(folder.path(), &[ahead(start()), result(severity), ahead(ended)].concat())
+    };
+    let states =
+        |outcome: &Outcome| notices(outcome).into_iter().map(|[state, told, ..]| (state, told)).collect::<Vec<_>>();
+    let said = |state: &str, told: &str| vec![(state.to_owned(), told.to_owned())];
+    assert_eq!(states(&run("high")), said("firing", "now"));
+    assert_eq!(states(&run("high")), said("firing", "already"));
+    assert_eq!(states(&run("ok")), said("resolved", "now"));
+}
+
+#[test]
+fn what_a_later_run_no_longer_mentions_is_over() {
+    let folder = deployment("");
+    let at = |text: String, minute: u8| text.replace("09:00:00", &format!("09:{minute:02}:00"));
+    let result = |name: &str, minute: u8| at(record("script.result", name, "high", &json!({})), minute);
+    let run = |minute: u8, results: &[String]| {
+        judged(folder.path(), &[at(start(), minute), results.concat(), at(end("high", 2), minute + 1)].concat())
+    };
+    let told = |outcome: &Outcome| {
+        let notices = outcome.records_of_kind("alert.notice");
+        let text = |value: &Value| value.as_str().expect("a text").to_owned();
+        notices.iter().map(|notice| (text(&notice["labels"]["name"]), text(&notice["state"]))).collect::<Vec<_>>()
+    };
+    let said = |name: &str, state: &str| (name.to_owned(), state.to_owned());
+    assert_eq!(told(&run(0, &[result("a", 0), result("b", 0)])), [said("a", "firing"), said("b", "firing")]);
+    assert_eq!(told(&run(10, &[result("b", 10)])), [said("a", "resolved"), said("b", "firing")]);
+    // Two runs in one pipe are one look at everything.
+    let both = [
+        at(start(), 20),
+        result("b", 20),
+        at(end("high", 2), 21),
+        at(start(), 22),
+        result("c", 22),
+        at(end("high", 2), 23),
+    ];
+    let mut told = told(&judged(folder.path(), &both.concat()));
+    told.sort();
+    assert_eq!(told, [said("b", "firing"), said("c", "firing")]);
+}

@@ -10,8 +10,9 @@ use anyhow::{Context, Result};
 
 use super::truth::LogTruth;
 use super::{Spec, logs, plans};
+use crate::smtp;
 
-/// `config/alerts.yaml`, letter for letter as the specification shows it.
+/// `config/alerts.yaml`, as the specification shows it.
 const ALERTS: &str = include_str!("alerts.yaml");
 
 const SCRIPTS: [(&str, &str); 4] = [
@@ -49,6 +50,19 @@ pub struct FilesTruth {
     pub logs: LogTruth,
 }
 
+/// The specification's file, letter for letter but for the mail server.
+fn alerts(spec: &Spec) -> String {
+    match &spec.mail {
+        Some((port, ca_file)) => {
+            let ours = format!("smtp_server: localhost\n    smtp_port: {port}\n    ca_file: {}", ca_file.display());
+            ALERTS
+                .replace("smtp_server: smtp.gmail.com\n    smtp_port: 587", &ours)
+                .replace("username: alerts@yourcompany.com", &format!("username: {}", smtp::USER))
+        }
+        None => ALERTS.replacen("enabled: true", "enabled: false", 1),
+    }
+}
+
 /// Writes the deployment's files into a folder.
 ///
 /// # Errors
@@ -59,7 +73,7 @@ pub fn write_files(folder: &Path, spec: &Spec) -> Result<FilesTruth> {
         fs::create_dir_all(&path).with_context(|| format!("create {}", path.display()))?;
     }
     write(&folder.join("config/config.yaml"), &config(spec), 0o600)?;
-    write(&folder.join("config/alerts.yaml"), ALERTS, 0o644)?;
+    write(&folder.join("config/alerts.yaml"), &alerts(spec), 0o644)?;
     write(&folder.join("config/api-token.txt"), &format!("{}\n", spec.token), 0o600)?;
     for (name, text) in SCRIPTS {
         // PowerShell's editor on Windows: BOM and CRLF.

@@ -28,6 +28,8 @@ mod rows;
 mod truth;
 mod words;
 
+use std::path::PathBuf;
+
 use time::{OffsetDateTime, UtcOffset};
 
 pub use files::{FilesTruth, write_files};
@@ -38,6 +40,7 @@ pub use truth::{Form, LogCounts, LogEvent, LogFile, LogTruth};
 use crate::pg::Database;
 use crate::qdrant::TempQdrant;
 use crate::service::Service;
+use crate::smtp::SmtpSink;
 
 /// What to generate, and where the parts of the deployment answer.
 #[derive(Debug, Clone)]
@@ -65,6 +68,9 @@ pub struct Spec {
     pub qdrant_port: u16,
     /// Lines of YAML under `maintenance:`, without their indentation.
     pub maintenance: Vec<String>,
+    /// Port and authority (a PEM file) of a mail server on this machine, for `config/alerts.yaml`; without one its email is
+    /// turned off, since no test may write to Google.
+    pub mail: Option<(u16, PathBuf)>,
 }
 
 /// `database.postgres` of `config.yaml`.
@@ -105,6 +111,7 @@ impl Spec {
             postgres,
             qdrant_port: 6333,
             maintenance: Vec::new(),
+            mail: None,
         }
     }
 
@@ -139,6 +146,13 @@ impl Spec {
     pub fn with_service(mut self, service: &Service) -> Self {
         self.service_port = service.port();
         self.token = service.state().token;
+        self
+    }
+
+    /// With a mail server.
+    #[must_use]
+    pub fn with_mail(mut self, mail: &SmtpSink) -> Self {
+        self.mail = Some((mail.port(), mail.ca_file()));
         self
     }
 

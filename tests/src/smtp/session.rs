@@ -69,8 +69,15 @@ pub(super) fn serve(stream: TcpStream, number: u64, shared: &Arc<Shared>) {
     let planned = locked(&shared.planned).pop_front();
     let decide = locked(&shared.decide).clone();
     let fault = planned.unwrap_or_else(|| decide.and_then(|decide| decide(number)));
-    let mut session =
-        Session { wire: Wire::Plain(stream), buffer: Vec::new(), shared, fault, user: None, from: None, to: Vec::new() };
+    let mut session = Session {
+        wire: Wire::Plain(stream),
+        buffer: Vec::new(),
+        shared,
+        fault,
+        user: None,
+        from: None,
+        to: Vec::new(),
+    };
     let _ = session.run();
     if let Wire::Tls(stream) = &mut session.wire {
         stream.conn.send_close_notify();
@@ -366,7 +373,8 @@ fn heads(text: &str) -> Option<&'static str> {
         }
     }
     let once = |name: &str| names.iter().filter(|known| *known == name).count() == 1;
-    let all = ["date", "from", "to", "subject", "message-id", "mime-version", "content-type"].iter().all(|name| once(name));
+    let all =
+        ["date", "from", "to", "subject", "message-id", "mime-version", "content-type"].iter().all(|name| once(name));
     (!all).then_some("554 5.6.0 A header is missing, or there twice")
 }
 

@@ -35,7 +35,8 @@ impl Bucket {
     pub(super) fn take(&mut self, now: Instant) -> Result<u32, Duration> {
         let since = *self.since.get_or_insert(now);
         let step = if self.rule.flows { self.rule.per / self.rule.requests } else { self.rule.per };
-        let steps = u32::try_from(now.saturating_duration_since(since).as_nanos() / step.as_nanos()).unwrap_or(u32::MAX);
+        let steps =
+            u32::try_from(now.saturating_duration_since(since).as_nanos() / step.as_nanos()).unwrap_or(u32::MAX);
         if steps > 0 {
             let back = if self.rule.flows { steps } else { self.rule.requests };
             self.left = self.left.saturating_add(back).min(self.rule.requests);

@@ -125,7 +125,12 @@ impl Batch {
             keys.push(key.clone());
         }
         let (from, to) = (finding.first_at, finding.last_at);
-        self.tracks.entry(key).or_default().push(Step { trouble: Some(finding), from, to });
+        let track = self.tracks.entry(key).or_default();
+        if !finding.subject.is_level() {
+            // Events do not take each other back, whichever came first.
+            track.steps.retain(|step| step.trouble.is_some());
+        }
+        track.push(Step { trouble: Some(finding), from, to });
     }
 
     /// Ends the gathering: what did not fit becomes an incident of its own.
@@ -153,7 +158,9 @@ impl Subject {
     /// Whether its records tell how it stands, so that a later one replaces an earlier one. All others tell of events, which
     /// do not take each other back.
     pub(crate) fn is_level(&self) -> bool {
-        ["health.", "backup.", "run", "input", "source", "alert.channel"].iter().any(|start| self.kind.starts_with(start))
+        ["health.", "backup.", "run", "input", "source", "alert.channel"]
+            .iter()
+            .any(|start| self.kind.starts_with(start))
     }
 }
 
@@ -204,6 +211,16 @@ mod tests {
             saw(&mut batch, "log.event", bad, second);
         }
         assert_eq!(steps(&batch), [(true, at(1), at(3))]);
+    }
+
+    #[test]
+    fn a_good_event_before_a_bad_one_ends_nothing() {
+        let subject = finding("log.event", "n", Severity::High, 1).subject;
+        let mut batch = Batch::new(Known::from([(subject, vec!["rule/h/t/n".to_owned()])]));
+        for (second, bad) in [(1, false), (2, true), (3, false)] {
+            saw(&mut batch, "log.event", bad, second);
+        }
+        assert_eq!(steps(&batch), [(true, at(2), at(2))]);
     }
 
     #[test]

@@ -33,7 +33,9 @@ impl Evaluated {
     pub(crate) fn warn(&self, run: &mut Run<'_>) {
         if let Some(by) = self.went_back {
             let by = duration_ms(u64::try_from(by.as_millis()).unwrap_or(u64::MAX));
-            run.warn(format_args!("the clock went back by {by} since the state was written; nothing waits for that time"));
+            run.warn(format_args!(
+                "the clock went back by {by} since the state was written; nothing waits for that time"
+            ));
         }
     }
 }
@@ -143,7 +145,8 @@ pub(crate) fn post(
         if is_about(&notice.rule, &notice.labels, &channel.name) {
             continue;
         }
-        let wanted = options.channels.as_ref().is_none_or(|names| names.contains(&channel.name)) && channel.wants(notice);
+        let wanted =
+            options.channels.as_ref().is_none_or(|names| names.contains(&channel.name)) && channel.wants(notice);
         if wanted {
             let due_at = due(transaction, alerts, &channel.name, &group, notice, now)?;
             let expires_at = due_at.plus(alerts.policy.expire_after);
@@ -190,3 +193,6 @@ pub(crate) fn group(policy: &Policy, notice: &Notice) -> String {
     };
     labels.iter().map(value).collect::<Vec<_>>().join("\u{1f}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -138,12 +138,14 @@ impl Finding {
         self.message = one_line(message, MAX_MESSAGE);
     }
 
-    /// Takes in another finding of the same incident: the worst speaks for all.
+    /// Takes in another finding of the same incident: the worst speaks for all, of several the latest.
     pub(crate) fn absorb(&mut self, other: Self) {
         self.count = self.count.saturating_add(other.count);
         self.first_at = self.first_at.min(other.first_at);
+        // Of what is equally bad the latest is the news.
+        let newer = other.last_at >= self.last_at;
         self.last_at = self.last_at.max(other.last_at);
-        if rank(other.severity) > rank(self.severity) {
+        if rank(other.severity) > rank(self.severity) || (other.severity == self.severity && newer) {
             self.severity = other.severity;
             self.message = other.message;
         }

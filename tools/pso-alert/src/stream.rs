@@ -81,6 +81,7 @@ impl Judging<'_> {
                     Item::Delivered => {}
                 }
             }
+            run.flush_passed()?;
             if Instant::now() >= next {
                 self.evaluate(run)?;
                 next = Instant::now() + EVALUATE_EVERY;

@@ -5,6 +5,7 @@
 //! when it is enabled.
 
 mod email;
+mod programs;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -17,8 +18,9 @@ use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
 use super::Problem;
-use crate::channel::{Channel, Discord, Email, Named, Post, Slack, Stdout, Webhook};
+use crate::channel::{Channel, Discord, Email, LogFile, Named, Ntfy, Post, Slack, Stdout};
 use crate::text::is_http_url;
+use programs::Headers;
 
 /// The sections in the order of the file.
 #[derive(Debug, Default)]
@@ -38,6 +40,16 @@ struct Section {
     url: Field,
     url_file: Field,
     channel: Field,
+    method: Field,
+    headers: Option<Headers>,
+    template: Field,
+    secret: Field,
+    secret_file: Field,
+    token: Field,
+    token_file: Field,
+    expires_after: Field,
+    command: ListField,
+    path: Field,
     smtp_server: Field,
     smtp_port: Field,
     tls: Field,
@@ -57,33 +69,89 @@ enum Type {
     Email,
     Slack,
     Discord,
+    Alertmanager,
     Webhook,
+    Ntfy,
+    Command,
     Stdout,
+    File,
 }
 
 impl Type {
-    const ALL: [Self; 5] = [Self::Email, Self::Slack, Self::Discord, Self::Webhook, Self::Stdout];
+    const ALL: [Self; 9] = [
+        Self::Email,
+        Self::Slack,
+        Self::Discord,
+        Self::Alertmanager,
+        Self::Webhook,
+        Self::Ntfy,
+        Self::Command,
+        Self::Stdout,
+        Self::File,
+    ];
 
     const fn name(self) -> &'static str {
         match self {
             Self::Email => "email",
             Self::Slack => "slack",
             Self::Discord => "discord",
+            Self::Alertmanager => "alertmanager",
             Self::Webhook => "webhook",
+            Self::Ntfy => "ntfy",
+            Self::Command => "command",
             Self::Stdout => "stdout",
+            Self::File => "file",
         }
     }
 
     /// The keys that it may have beside those of every channel.
     const fn keys(self) -> &'static [&'static str] {
         match self {
-            Self::Email => {
-                &["smtp_server", "smtp_port", "tls", "username", "password", "password_file", "from", "recipients", "ca_file"]
-            }
+            Self::Email => &[
+                "smtp_server",
+                "smtp_port",
+                "tls",
+                "username",
+                "password",
+                "password_file",
+                "from",
+                "recipients",
+                "ca_file",
+            ],
             Self::Slack => &["webhook_url", "webhook_url_file", "channel", "ca_file"],
             Self::Discord => &["webhook_url", "webhook_url_file", "ca_file"],
-            Self::Webhook => &["url", "url_file", "ca_file"],
+            Self::Alertmanager => &[
+                "url",
+                "url_file",
+                "username",
+                "password",
+                "password_file",
+                "token",
+                "token_file",
+                "expires_after",
+                "ca_file",
+            ],
+            Self::Webhook => &[
+                "url",
+                "url_file",
+                "method",
+                "headers",
+                "template",
+                "secret",
+                "secret_file",
+                "username",
+                "password",
+                "password_file",
+                "token",
+                "token_file",
+                "ca_file",
+            ],
+            Self::Ntfy => {
+                &["url", "url_file", "username", "password", "password_file", "token", "token_file", "ca_file"]
+            }
+            Self::Command => &["command"],
             Self::Stdout => &[],
+            Self::File => &["path"],
         }
     }
 
@@ -113,6 +181,16 @@ impl Section {
             ("url", line(&self.url)),
             ("url_file", line(&self.url_file)),
             ("channel", line(&self.channel)),
+            ("method", line(&self.method)),
+            ("headers", self.headers.as_ref().map(Headers::line)),
+            ("template", line(&self.template)),
+            ("secret", line(&self.secret)),
+            ("secret_file", line(&self.secret_file)),
+            ("token", line(&self.token)),
+            ("token_file", line(&self.token_file)),
+            ("expires_after", line(&self.expires_after)),
+            ("command", first(&self.command)),
+            ("path", line(&self.path)),
             ("smtp_server", line(&self.smtp_server)),
             ("smtp_port", line(&self.smtp_port)),
             ("tls", line(&self.tls)),
@@ -204,14 +282,16 @@ impl<'a> Reader<'a> {
         let r#type = match &section.r#type {
             Some(text) => Type::named(text.value.trim()).with_context(|| {
                 let (line, found) = (text.referenced.line(), &text.value);
-                format!("{file}:{line}: alerts.{name}.type: {found:?} is no type of channel; there are {}", Type::list())
+                format!(
+                    "{file}:{line}: alerts.{name}.type: {found:?} is no type of channel; there are {}",
+                    Type::list()
+                )
             }),
             None => Type::named(name).with_context(|| {
                 format!("{file}:{first}: alerts.{name} has no type, and its name is none; there are {}", Type::list())
             }),
         }?;
-        if let Some((key, line)) =
-            section.keys().find(|(key, _)| !COMMON.contains(key) && !r#type.keys().contains(key))
+        if let Some((key, line)) = section.keys().find(|(key, _)| !COMMON.contains(key) && !r#type.keys().contains(key))
         {
             let keys = [&COMMON, r#type.keys()].concat().join(", ");
             let r#type = r#type.name();
@@ -244,8 +324,12 @@ impl<'a> Reader<'a> {
                 Box::new(Slack { post: self.webhook()?, channel })
             }
             Type::Discord => Box::new(Discord { post: self.webhook()? }),
-            Type::Webhook => Box::new(Webhook { post: self.post()? }),
+            Type::Alertmanager => Box::new(self.alertmanager()?),
+            Type::Webhook => Box::new(self.generic()?),
+            Type::Ntfy => Box::new(Ntfy { post: self.post()? }),
+            Type::Command => Box::new(self.command()?),
             Type::Stdout => Box::new(Stdout),
+            Type::File => Box::new(LogFile { path: self.path()? }),
         })
     }
 
@@ -262,11 +346,14 @@ impl<'a> Reader<'a> {
         self.post_to("webhook_url", &self.section.webhook_url, &self.section.webhook_url_file)
     }
 
-    fn post(&self) -> anyhow::Result<Post> {
-        self.post_to("url", &self.section.url, &self.section.url_file)
+    fn post_to(&self, key: &str, url: &Field, file: &Field) -> anyhow::Result<Post> {
+        let url_of = self.url(key, url, file)?;
+        let roots = self.ca_file()?;
+        let roots = HttpRoots::named(roots.as_deref()).with_context(|| self.key("ca_file"))?;
+        Ok(Post::new(url_of, roots))
     }
 
-    fn post_to(&self, key: &str, url: &Field, file: &Field) -> anyhow::Result<Post> {
+    fn url(&self, key: &str, url: &Field, file: &Field) -> anyhow::Result<Secret> {
         let Some(secret) = self.secret(key, url, file)? else {
             return Err(self.missing(key, "the webhook's URL"));
         };
@@ -275,9 +362,7 @@ impl<'a> Reader<'a> {
             let field = if url.is_some() { url } else { file };
             return Err(self.wrong(key, field, "a URL that begins with https:// or http://"));
         }
-        let roots = self.ca_file()?;
-        let roots = HttpRoots::named(roots.as_deref()).with_context(|| self.key("ca_file"))?;
-        Ok(Post::new(secret, roots))
+        Ok(secret)
     }
 
     /// A value that is there and wrong. What it stands for is not shown, since it may have come from a variable.

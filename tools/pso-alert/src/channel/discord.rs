@@ -74,7 +74,11 @@ pub(super) fn paced(outcome: Outcome, answer: &Answer) -> Outcome {
         Outcome::Again { status: Some(429), after, reason } => {
             // The longer of the two: a global limit, or a proxy's before Discord, may have only one of them right.
             let body = answer.json::<TooMany>().map_or(Duration::ZERO, |body| seconds(body.retry_after));
-            Outcome::Again { status: Some(429), after: if after.is_zero() { body } else { precise(after, body) }, reason }
+            Outcome::Again {
+                status: Some(429),
+                after: if after.is_zero() { body } else { precise(after, body) },
+                reason,
+            }
         }
         other => other,
     }

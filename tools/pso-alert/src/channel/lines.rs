@@ -39,12 +39,16 @@ pub(super) struct Line<'a> {
     pub(super) is_over: bool,
 }
 
-/// One line an incident, in the order of its first notice. Several moments of one episode are one line, which says how
-/// it stands now; what was told by hand stands for itself.
+/// One line an incident, in the order of its first notice.
 pub(super) fn lines<'a>(digest: &'a Digest<'_>) -> Vec<Line<'a>> {
-    let mut order: Vec<&Notice> = Vec::with_capacity(digest.notices.len());
+    shown(digest.notices).into_iter().map(|notice| line(notice, digest)).collect()
+}
+
+/// Several moments of one episode are one notice, which says how it stands now; what was told by hand stands for itself.
+pub(super) fn shown(notices: &[Notice]) -> Vec<&Notice> {
+    let mut order: Vec<&Notice> = Vec::with_capacity(notices.len());
     let mut known: HashMap<(&str, u32), usize> = HashMap::new();
-    for notice in digest.notices {
+    for notice in notices {
         if matches!(notice.because, Because::ByHand | Because::Test) {
             order.push(notice);
             continue;
@@ -55,7 +59,7 @@ pub(super) fn lines<'a>(digest: &'a Digest<'_>) -> Vec<Line<'a>> {
             None => order.push(notice),
         }
     }
-    order.into_iter().map(|notice| line(notice, digest)).collect()
+    order
 }
 
 fn line<'a>(notice: &'a Notice, digest: &Digest<'_>) -> Line<'a> {
@@ -167,5 +171,9 @@ pub(super) fn headline(digest: &Digest<'_>, lines: &[Line<'_>]) -> String {
 
 /// The worst that is not over.
 pub(super) fn worst(lines: &[Line<'_>]) -> Severity {
-    lines.iter().map(|line| line.severity).max_by_key(|severity| crate::finding::rank(*severity)).unwrap_or(Severity::Ok)
+    lines
+        .iter()
+        .map(|line| line.severity)
+        .max_by_key(|severity| crate::finding::rank(*severity))
+        .unwrap_or(Severity::Ok)
 }

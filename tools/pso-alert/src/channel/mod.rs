@@ -1,10 +1,15 @@
 //! The ends that people and programs read. A channel turns notices into one message and makes one attempt to hand it over; when,
 //! how often and what happens if it fails is `delivery`'s business.
 
+mod alertmanager;
+mod command;
 mod discord;
 mod email;
+mod file;
 mod lines;
+mod ntfy;
 mod post;
+mod records;
 mod slack;
 mod stdout;
 mod webhook;
@@ -17,12 +22,16 @@ use pso_common::{Severity, Timestamp};
 use crate::finding::rank;
 use crate::notice::Notice;
 
+pub(crate) use alertmanager::Alertmanager;
+pub(crate) use command::Command;
 pub(crate) use discord::Discord;
 pub(crate) use email::{Email, Mailing, Security};
+pub(crate) use file::LogFile;
+pub(crate) use ntfy::Ntfy;
 pub(crate) use post::Post;
 pub(crate) use slack::Slack;
 pub(crate) use stdout::Stdout;
-pub(crate) use webhook::Webhook;
+pub(crate) use webhook::{Template, Webhook};
 
 /// A way to tell people or programs.
 pub(crate) trait Channel: Send + Sync + fmt::Debug {

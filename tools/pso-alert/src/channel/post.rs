@@ -33,8 +33,7 @@ pub(super) struct Exchange {
 impl Post {
     /// To a URL, whose certificate must lead to one of `roots`.
     pub(crate) fn new(url: Secret, roots: HttpRoots) -> Self {
-        let settings =
-            HttpSettings { max_body_bytes: 1 << 20, proxy_from_env: true, roots, ..HttpSettings::default() };
+        let settings = HttpSettings { max_body_bytes: 1 << 20, proxy_from_env: true, roots, ..HttpSettings::default() };
         Self { client: HttpClient::new(&settings), method: "POST", url, headers: Vec::new() }
     }
 
@@ -174,7 +173,8 @@ mod tests {
     #[test]
     fn what_the_other_end_says_is_shown_without_the_url() {
         let url = "https://hooks.slack.com/services/T000/B000/s3cr3tSlackToken";
-        let post = Post::new(Secret::new(url), HttpRoots::default()).header("Authorization", Secret::new("Bearer hush"));
+        let post =
+            Post::new(Secret::new(url), HttpRoots::default()).header("Authorization", Secret::new("Bearer hush"));
         let said = post.scrubbed("Cannot POST /services/T000/B000/s3cr3tSlackToken\n<pre>s3cr3tSlackToken</pre>");
         assert_eq!(said, "Cannot POST /*** <pre>***</pre>");
         assert_eq!(post.scrubbed("no such key: Bearer hush"), "no such key: ***");

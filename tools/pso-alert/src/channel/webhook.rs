@@ -6,14 +6,25 @@
 //!               "first_at": "…", "last_at": "…", "labels": {"host": "…", "tool": "…", "name": "…"}}],
 //!  "more": 0}
 //! ```
+//!
+//! With a template each notice is a message of its own, in one's own words. With a secret a header signs the body and the
+//! time: `X-Pso-Signature: t=SECONDS,v1=HEX`, where HEX is the HMAC-SHA256 of `SECONDS.BODY`, as Stripe's webhooks have it
+//! (<https://docs.stripe.com/webhooks#verify-manually>): who checks it refuses what is old, and so what is replayed.
 
-use std::time::Duration;
+mod template;
 
+use std::time::{Duration, SystemTime};
+
+use hmac::{Hmac, KeyInit as _, Mac as _};
 use pso_common::record::{AlertNoticeRecord, SCHEMA, Telling};
-use pso_common::{Severity, Timestamp};
+use pso_common::{Secret, Severity, Timestamp};
 use serde::Serialize;
+use sha2::Sha256;
 
+use super::post::fingerprint;
 use super::{Channel, Digest, Outcome, Post};
+
+pub(crate) use template::Template;
 
 /// Notices in one message; the others are counted in `more`.
 const MAX_NOTICES: usize = 500;
@@ -22,6 +33,11 @@ const MAX_NOTICES: usize = 500;
 #[derive(Debug)]
 pub(crate) struct Webhook {
     pub(crate) post: Post,
+    pub(crate) template: Option<Template>,
+    /// The type that the body is said to have, where it is not the usual one.
+    pub(crate) content_type: Option<String>,
+    /// Signs each message.
+    pub(crate) secret: Option<Secret>,
 }
 
 impl Channel for Webhook {
@@ -30,7 +46,7 @@ impl Channel for Webhook {
     }
 
     fn capacity(&self) -> usize {
-        MAX_NOTICES
+        if self.template.is_some() { 1 } else { MAX_NOTICES }
     }
 
     fn is_for_people(&self) -> bool {
@@ -38,12 +54,41 @@ impl Channel for Webhook {
     }
 
     fn fingerprint(&self) -> String {
-        self.post.fingerprint()
+        let (post, template) = (self.post.fingerprint(), format!("{:?}{:?}", self.template, self.content_type));
+        fingerprint([post.as_str(), template.as_str(), self.secret.as_ref().map_or("", Secret::expose)])
     }
 
     fn send(&self, digest: &Digest<'_>, timeout: Duration) -> Outcome {
-        self.post.json(&message(digest), digest.key, timeout).outcome
+        let (kind, body) = match &self.template {
+            Some(template) => (template.content_type(), template.body(digest).into_bytes()),
+            None => match serde_json::to_vec(&message(digest)) {
+                Ok(body) => ("application/json", body),
+                Err(error) => return Outcome::Refused { status: None, reason: error.to_string() },
+            },
+        };
+        let mut headers = vec![("Idempotency-Key", digest.key.to_owned())];
+        if let Some(secret) = &self.secret {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            headers.push(("X-Pso-Signature", signature(secret, now.as_secs(), &body)));
+        }
+        self.post.bytes(self.content_type.as_deref().unwrap_or(kind), &body, &headers, timeout).outcome
     }
+}
+
+/// A template's body.
+#[cfg(test)]
+pub(super) fn body(template: &Template, digest: &Digest<'_>) -> String {
+    template.body(digest)
+}
+
+/// The time and the signature of both.
+pub(super) fn signature(secret: &Secret, seconds: u64, body: &[u8]) -> String {
+    // A key of any length is one.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(secret.expose().as_bytes()) else { return String::new() };
+    mac.update(format!("{seconds}.").as_bytes());
+    mac.update(body);
+    let hex: String = mac.finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+    format!("t={seconds},v1={hex}")
 }
 
 /// What is posted.

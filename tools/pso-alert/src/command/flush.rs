@@ -18,8 +18,7 @@ pub(crate) fn run(run: &mut Run<'_>, cli: &Cli) -> anyhow::Result<()> {
     let inbox = Inbox::default();
     // The exit code says whether people were told, not what they were told.
     let mut teller = Teller::start(run, &settings, &inbox, false)?;
-    let evaluated =
-        evaluate(teller.store(), &Batch::default(), &settings.source, &settings.alerts, run.now())?;
+    let evaluated = evaluate(teller.store(), &Batch::default(), &settings.source, &settings.alerts, run.now())?;
     evaluated.warn(run);
     teller.tell(run, &evaluated.changes)?;
     teller.finish(run, &inbox)

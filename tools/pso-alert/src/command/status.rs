@@ -50,11 +50,7 @@ pub(crate) fn run(run: &mut Run<'_>, cli: &Cli, all: bool) -> anyhow::Result<()>
 fn emit_channel(run: &mut Run<'_>, store: &Store, channel: &Named) -> anyhow::Result<()> {
     let name = channel.name.as_str();
     let (standing, (waiting, oldest_at), next_due) = store.read(|connection| {
-        Ok((
-            store::standing(connection, name)?,
-            store::backlog(connection, name)?,
-            store::next_due(connection, name)?,
-        ))
+        Ok((store::standing(connection, name)?, store::backlog(connection, name)?, store::next_due(connection, name)?))
     })?;
     let now = run.now();
     let next_at = next_due.map(|due| standing.not_before.map_or(due, |at| at.max(due))).filter(|at| *at > now);

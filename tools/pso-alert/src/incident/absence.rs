@@ -39,10 +39,11 @@ impl<'b> Runs<'b> {
         Self(runs)
     }
 
-    /// The end of the last run that did not mention it.
-    fn missed(&self, it: &Incident, source: &str) -> Option<Timestamp> {
+    /// The end of the last run that did not mention it. Runs of a clock that is ahead began now at the latest, as what they
+    /// mention was seen now at the latest.
+    fn missed(&self, it: &Incident, source: &str, now: Timestamp) -> Option<Timestamp> {
         let runs = self.0.get(&(it.subject.host.as_str(), it.subject.tool.as_str()))?;
-        let without = runs.iter().filter(|run| it.source == source && it.seen_at < run.began_at);
+        let without = runs.iter().filter(|run| it.source == source && it.seen_at < run.began_at.min(now));
         without.map(|run| run.ended_at).max()
     }
 }
@@ -60,7 +61,7 @@ pub(super) fn act(
     if !incident.is_open() || incident.subject.kind == SOURCE {
         return (Some(incident), false);
     }
-    let missed = runs.missed(&incident, ground.source).map(|at| at.min(now));
+    let missed = runs.missed(&incident, ground.source, now).map(|at| at.min(now));
     let patience = ground.policy.of(&incident.rule).no_data_after;
     let unheard = incident.seen_at.until(now);
     // Notices that were lost are lost once, whatever becomes of their channel.
@@ -92,7 +93,9 @@ pub(super) fn act(
         IncidentState::Pending => (step::dropped(incident), true),
         // It is on its way to its end.
         _ if incident.well_since.is_some() => (Some(incident), changed),
-        IncidentState::NoData if unheard >= LOST.saturating_add(patience.max(LOST)) => (step::well(incident, now, now, ground), true),
+        IncidentState::NoData if unheard >= LOST.saturating_add(patience.max(LOST)) => {
+            (step::well(incident, now, now, ground), true)
+        }
         IncidentState::NoData => (Some(incident), changed),
         _ => {
             lose(Arc::make_mut(&mut incident), ground);
@@ -110,5 +113,6 @@ fn dies_down(it: &Incident, heard: &Heard) -> bool {
 fn lose(it: &mut Incident, ground: &Ground<'_>) {
     it.state = IncidentState::NoData;
     it.severity = ground.policy.of(&it.rule).severity.unwrap_or(ground.policy.no_data);
-    it.message = before_message(&format!("nothing is known of it since {}; the last word was", it.last_at), &it.message);
+    it.message =
+        before_message(&format!("nothing is known of it since {}; the last word was", it.last_at), &it.message);
 }

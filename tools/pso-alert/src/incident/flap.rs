@@ -32,12 +32,14 @@ fn push(it: &mut Incident, at: Timestamp, flapping: &Flapping) {
 
 /// Whether it flaps no more.
 pub(super) fn is_calm(it: &Incident, flapping: &Flapping, now: Timestamp) -> bool {
-    it.flapping
-        && (flapping.changes == 0 || it.changes.last().is_none_or(|last| last.until(now) >= flapping.calm))
+    it.flapping && (flapping.changes == 0 || it.changes.last().is_none_or(|last| last.until(now) >= flapping.calm))
 }
 
 /// What people read when it begins to flap.
 pub(super) fn message(it: &Incident) -> String {
     let times = it.changes.len().div_ceil(2);
-    before_message(&format!("comes and goes ({times} times by now); the next word is when it has calmed down"), &it.message)
+    before_message(
+        &format!("comes and goes ({times} times by now); the next word is when it has calmed down"),
+        &it.message,
+    )
 }

@@ -47,7 +47,8 @@ impl Heard {
                 self.note((part(&expected.source), String::new(), part(&expected.tool)), now);
             }
         }
-        let old: Vec<Heard3> = self.at.iter().filter(|(_, at)| at.until(now) >= FORGET).map(|(key, _)| key.clone()).collect();
+        let old: Vec<Heard3> =
+            self.at.iter().filter(|(_, at)| at.until(now) >= FORGET).map(|(key, _)| key.clone()).collect();
         for key in old {
             if !policy.expect.iter().any(|expected| concerns(expected, &key)) {
                 self.at.remove(&key);
@@ -116,6 +117,7 @@ fn finding(expected: &Expectation, last: Timestamp, now: Timestamp) -> Finding {
     let who = who(expected);
     let within = duration_ms(u64::try_from(expected.within.as_millis()).unwrap_or(u64::MAX));
     let message = format!("nothing was heard of {who} since {last}: it should report every {within}");
-    let subject = Subject { kind: super::absence::SOURCE.to_owned(), name: crate::finding::bounded(&who), ..Subject::input("") };
+    let subject =
+        Subject { kind: super::absence::SOURCE.to_owned(), name: crate::finding::bounded(&who), ..Subject::input("") };
     Finding { condition: Condition::NoData, ..Finding::about(subject, "no_data", expected.severity, &message, now) }
 }

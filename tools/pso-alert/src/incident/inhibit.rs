@@ -53,7 +53,10 @@ pub(crate) fn built_in() -> Vec<Inhibition> {
         // Who says nothing at all says nothing of its parts either.
         Inhibition {
             equal: vec!["host".to_owned(), "tool".to_owned()],
-            ..inhibition(&[("rule", "no_data"), ("kind", super::absence::ROUNDS)], &[&[("kind", "health.*"), ("state", "no_data")]])
+            ..inhibition(
+                &[("rule", "no_data"), ("kind", super::absence::ROUNDS)],
+                &[&[("kind", "health.*"), ("state", "no_data")]],
+            )
         },
     ]
 }
@@ -77,10 +80,7 @@ struct Group {
 }
 
 /// The keys of those among what fires that follow from others.
-pub(super) fn followers<'i>(
-    firing: impl Iterator<Item = &'i Incident>,
-    inhibitions: &[Inhibition],
-) -> HashSet<String> {
+pub(super) fn followers<'i>(firing: impl Iterator<Item = &'i Incident>, inhibitions: &[Inhibition]) -> HashSet<String> {
     if inhibitions.is_empty() {
         return HashSet::new();
     }

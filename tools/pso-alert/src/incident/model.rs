@@ -275,9 +275,11 @@ impl Model {
             let own: Vec<&Says> = records.iter().filter(|says| says.name == *name).collect();
             let mut steps: Vec<(Option<Severity>, i64, i64)> = Vec::new();
             let known = !matches!(one.phase, Phase::Idle | Phase::Over);
+            // Events do not take each other back, whichever came first.
+            let stays = one.sort != Sort::Level && own.iter().any(|says| says.bad.is_some());
             for says in own {
                 let was_bad = steps.iter().any(|step| step.0.is_some());
-                if says.bad.is_none() && ((!known && !was_bad) || (one.sort != Sort::Level && was_bad)) {
+                if says.bad.is_none() && ((!known && !was_bad) || stays) {
                     continue;
                 }
                 match steps.last_mut() {

@@ -42,7 +42,12 @@ impl Silence {
     /// # Errors
     /// Says what is wrong with it.
     pub(crate) fn check(&self, now: Timestamp) -> anyhow::Result<()> {
-        ensure!(self.ends_at > self.starts_at, "it would end at {}, before it begins at {}", self.ends_at, self.starts_at);
+        ensure!(
+            self.ends_at > self.starts_at,
+            "it would end at {}, before it begins at {}",
+            self.ends_at,
+            self.starts_at
+        );
         ensure!(self.ends_at > now, "it would have ended already, at {}", self.ends_at);
         ensure!(!self.matchers.is_empty(), "it would cover nothing: give at least one --match");
         for (key, pattern) in &self.matchers {

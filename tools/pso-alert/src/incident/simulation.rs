@@ -164,8 +164,7 @@ impl Simulation {
         }
         let silences = self.silences.clone();
         let now = self.now;
-        let silenced =
-            |name: &str| silences.iter().any(|(other, from, to)| other == name && *from <= now && now < *to);
+        let silenced = |name: &str| silences.iter().any(|(other, from, to)| other == name && *from <= now && now < *to);
         let mut said = self.world.said(now);
         said.sort_by(|a, b| a.0.cmp(&b.0));
         let expected = self.model.evaluate(records, run, &silenced, now);

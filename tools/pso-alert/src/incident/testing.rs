@@ -97,8 +97,7 @@ impl World {
         let batch = std::mem::take(&mut self.batch);
         let now = at(second);
         let (policy, silences) = (&self.policy, self.silences.as_slice());
-        let changes =
-            self.book.evaluate(&batch, &Ground { source: "stdin", policy, silences, now, holds: self.holds });
+        let changes = self.book.evaluate(&batch, &Ground { source: "stdin", policy, silences, now, holds: self.holds });
         self.restart();
         changes
     }

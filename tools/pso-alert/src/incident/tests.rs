@@ -127,10 +127,7 @@ fn what_comes_and_goes_is_told_once_and_then_as_it_stands_when_it_is_calm() {
     assert_eq!(said(&told), three.chain([moment(Flapping, 4)]).collect::<Vec<_>>());
     let text = told.iter().find(|change| change.because == Some(Flapping)).expect("told");
     let message = text.incident.notice(Flapping, None).message;
-    assert_eq!(
-        message,
-        "comes and goes (4 times by now); the next word is when it has calmed down: it says so"
-    );
+    assert_eq!(message, "comes and goes (4 times by now); the next word is when it has calmed down: it says so");
     assert_eq!(world.said(390 + 1_799), []);
     assert_eq!(world.said(390 + 1_800), one(Ended, 20));
     // One that is bad when it calms down.
@@ -154,10 +151,7 @@ fn a_silence_holds_back_and_loses_nothing() {
     world.silences = vec![silence(&[("name", "a*"), ("host", "h")], 0, 100)];
     world.bad("a", 0);
     world.bad("b", 0);
-    assert_eq!(
-        tellings(&world.evaluate(0)),
-        [("a".to_owned(), Telling::Silenced), ("b".to_owned(), Telling::Now)]
-    );
+    assert_eq!(tellings(&world.evaluate(0)), [("a".to_owned(), Telling::Silenced), ("b".to_owned(), Telling::Now)]);
     // It fires when the silence ends: then it is told, without a record.
     assert_eq!(world.said(99), []);
     assert_eq!(world.said(100), one(Fired, 1));
@@ -185,7 +179,9 @@ fn a_silence_that_nobody_can_mean_is_refused() {
     };
     assert_eq!(refused(&[("host", "h")], 0, 10), "");
     assert_eq!(refused(&[("host", "*"), ("mount", "*")], 0, 1_000_000), "");
-    assert!(refused(&[("host", "h")], 20, 10).starts_with("it would end at 2026-11-01T00:00:10.000Z, before it begins"));
+    assert!(
+        refused(&[("host", "h")], 20, 10).starts_with("it would end at 2026-11-01T00:00:10.000Z, before it begins")
+    );
     assert!(refused(&[("host", "h")], -20, -10).starts_with("it would have ended already"));
     assert!(refused(&[], 0, 10).starts_with("it would cover nothing"));
     assert!(refused(&[("host", "")], 0, 10).starts_with("--match host= fits nothing"));
@@ -196,7 +192,11 @@ fn a_silence_that_nobody_can_mean_is_refused() {
 /// While one fires, another is not told.
 fn inhibits(when: &str, silences: &[&str]) -> Inhibition {
     let name = |name: &str| [("name".to_owned(), name.to_owned())].into();
-    Inhibition { when: name(when), silences: silences.iter().map(|it| name(it)).collect(), equal: vec!["host".to_owned()] }
+    Inhibition {
+        when: name(when),
+        silences: silences.iter().map(|it| name(it)).collect(),
+        equal: vec!["host".to_owned()],
+    }
 }
 
 #[test]

@@ -107,5 +107,6 @@ impl Reader<'_> {
 
 /// Whether what is sent there stays on this machine.
 fn is_local(server: &str) -> bool {
-    server.eq_ignore_ascii_case("localhost") || server.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+    server.eq_ignore_ascii_case("localhost")
+        || server.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }

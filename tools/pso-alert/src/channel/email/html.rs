@@ -18,9 +18,8 @@ pub(super) fn body(digest: &Digest<'_>, headline: &str, lines: &[Line<'_>]) -> S
     let first = lines.first().map_or_else(String::new, |line| escaped(&line.message, 150));
     let limit = if lines.len() == 1 { MAX_ONLY } else { MAX_MESSAGE };
     let blocks: String = lines.iter().take(super::MAX_NOTICES).map(|line| block(line, limit)).collect();
-    let rest = more(digest, lines.len().saturating_sub(super::MAX_NOTICES)).map_or_else(String::new, |text| {
-        format!("<p style=\"margin:0 0 16px\">{}</p>\n", escaped(&text, MAX_DETAILS))
-    });
+    let rest = more(digest, lines.len().saturating_sub(super::MAX_NOTICES))
+        .map_or_else(String::new, |text| format!("<p style=\"margin:0 0 16px\">{}</p>\n", escaped(&text, MAX_DETAILS)));
     let host = escaped(&one_line(digest.host, 100), usize::MAX);
     let at = digest.at;
     // The hidden line is what lists of mails show beside the subject.

@@ -111,7 +111,9 @@ fn login(job: &Job, connection: &mut SmtpConnection) -> Step<()> {
             let reason = "the server offers no login with PLAIN or LOGIN".to_owned();
             Err(Report::Unusable { status: None, reason })
         }
-        Err(error) => Err(lasting(&error, "the login is refused", |status, reason| Report::Unusable { status, reason })),
+        Err(error) => {
+            Err(lasting(&error, "the login is refused", |status, reason| Report::Unusable { status, reason }))
+        }
     }
 }
 
@@ -131,9 +133,9 @@ fn transaction(job: &Job, connection: &mut SmtpConnection) -> Step<Report> {
         options.push(MailParameter::SmtpUtfEight);
     }
     ready(job, connection)?;
-    connection
-        .command(Mail::new(Some(sender), options))
-        .map_err(|error| lasting(&error, "the sender is refused", |status, reason| Report::Unusable { status, reason }))?;
+    connection.command(Mail::new(Some(sender), options)).map_err(|error| {
+        lasting(&error, "the sender is refused", |status, reason| Report::Unusable { status, reason })
+    })?;
     let (mut accepted, mut refused, mut later) = (Vec::new(), BTreeMap::new(), BTreeMap::new());
     for (at, address) in people {
         ready(job, connection)?;

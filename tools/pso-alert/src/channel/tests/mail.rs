@@ -82,9 +82,11 @@ fn the_html_golden() {
 #[test]
 fn a_conversation_is_an_episode_and_its_subject_stays() {
     let fired = usual().swap_remove(0);
-    let over = Notice { because: Because::Ended, state: IncidentState::Resolved, ended_at: Some(at()), ..fired.clone() };
+    let over =
+        Notice { because: Because::Ended, state: IncidentState::Resolved, ended_at: Some(at()), ..fired.clone() };
     let next = Notice { episode: 2, ..fired.clone() };
-    let of = |notice: &Notice, name: &str| header(&Digest { key: "other", ..digest(std::slice::from_ref(notice)) }, name);
+    let of =
+        |notice: &Notice, name: &str| header(&Digest { key: "other", ..digest(std::slice::from_ref(notice)) }, name);
     assert_eq!(of(&fired, "References"), of(&over, "References"));
     assert_ne!(of(&fired, "References"), of(&next, "References"));
     assert_eq!(of(&fired, "Subject"), of(&over, "Subject"));
@@ -98,7 +100,10 @@ fn a_conversation_is_an_episode_and_its_subject_stays() {
     assert_eq!(header(&digest(&many), "References").split(' ').count(), 10);
     assert_eq!(header(&digest(&many), "Subject"), "web-1: several notices");
     let test = Notice { because: Because::Test, ..fired };
-    assert_eq!((of(&test, "References"), of(&test, "Subject")), (String::new(), "web-1: a test of pso-alert".to_owned()));
+    assert_eq!(
+        (of(&test, "References"), of(&test, "Subject")),
+        (String::new(), "web-1: a test of pso-alert".to_owned())
+    );
 }
 
 #[test]
@@ -110,7 +115,9 @@ fn no_text_breaks_a_header_a_line_or_the_markup() {
         let notices = [by_hand];
         let digest = Digest { host: &message, ..digest(&notices) };
         let mail = mail(&digest);
-        assert!(mail.is_ascii() && mail.split("\r\n").all(|line| line.len() <= 998 && !line.contains(['\r', '\n', '\0'])));
+        assert!(
+            mail.is_ascii() && mail.split("\r\n").all(|line| line.len() <= 998 && !line.contains(['\r', '\n', '\0']))
+        );
         let names: Vec<String> =
             head(&digest).iter().filter_map(|line| Some(line.split_once(':')?.0.to_owned())).collect();
         let expected = "From,Subject,Date,Message-ID,To,References,In-Reply-To,Auto-Submitted,X-Auto-Response-Suppress,Importance,MIME-Version,Content-Type";

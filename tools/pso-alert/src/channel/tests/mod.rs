@@ -2,6 +2,8 @@
 
 mod chat;
 mod mail;
+mod programs;
+mod templates;
 mod words;
 
 use pso_common::record::{IncidentState, Labels};
@@ -101,12 +103,22 @@ pub(super) fn read(message: &impl Serialize) -> Value {
     serde_json::from_str(&serde_json::to_string(message).expect("JSON")).expect("JSON")
 }
 
-pub(super) const HOSTILE: &str = "<!channel> @everyone <@U1> *b* `c` [x](http://e.vil) & 🎉\n🔴 *CRITICAL* forged\u{202e}\0";
+pub(super) const HOSTILE: &str =
+    "<!channel> @everyone <@U1> *b* `c` [x](http://e.vil) & 🎉\n🔴 *CRITICAL* forged\u{202e}\0";
 
 /// Messages that have broken something somewhere.
 pub(super) fn hostile() -> Vec<String> {
     let long = "<&🎉*".repeat(25_000);
-    ["", "x", HOSTILE, " \n\r\n ", &long, &"é".repeat(100_000), &"@everyone".repeat(10_000), "\u{202e}\u{2066}\0\u{1b}[2J"]
-        .map(str::to_owned)
-        .to_vec()
+    [
+        "",
+        "x",
+        HOSTILE,
+        " \n\r\n ",
+        &long,
+        &"é".repeat(100_000),
+        &"@everyone".repeat(10_000),
+        "\u{202e}\u{2066}\0\u{1b}[2J",
+    ]
+    .map(str::to_owned)
+    .to_vec()
 }

@@ -25,7 +25,10 @@ fn every_moment_has_its_own_words() {
     assert_eq!(one(|_| {}), ["🟠 HIGH m (since 08:00 UTC)"]);
     assert_eq!(one(|n| n.because = Because::Worse), ["🟠 NOW HIGH m (since 08:00 UTC, for 1h 00m)"]);
     assert_eq!(one(|n| n.because = Because::Again), ["🟠 STILL HIGH m (since 08:00 UTC, for 1h 00m)"]);
-    assert_eq!(one(|n| n.because = Because::ByHand), ["🟠 HIGH m (by hand, 08:00 UTC · host=web-1)"].map(|text| text.replace(" · host=web-1", "")));
+    assert_eq!(
+        one(|n| n.because = Because::ByHand),
+        ["🟠 HIGH m (by hand, 08:00 UTC · host=web-1)"].map(|text| text.replace(" · host=web-1", ""))
+    );
     assert_eq!(one(|n| n.because = Because::Test), ["🧪 TEST m (08:00 UTC)"]);
     assert_eq!(one(|n| n.state = IncidentState::NoData), ["🟠 NO DATA, HIGH m (since 08:00 UTC)"]);
     assert_eq!(one(|n| n.state = IncidentState::Unfinished), ["🟠 HIGH m (since 08:00 UTC)"]);
@@ -37,14 +40,18 @@ fn every_moment_has_its_own_words() {
     assert_eq!(long, ["🟠 HIGH m (since 2026-11-19 23:30 UTC)"]);
     assert_eq!(one(|n| n.message = " \n".to_owned()), ["🟠 HIGH (no message) (since 08:00 UTC)"]);
     // A clock that was set back.
-    assert_eq!(one(|n| (n.because, n.first_at) = (Because::Again, time("09:30:00"))), ["🟠 STILL HIGH m (since 09:30 UTC, for 0 ms)"]);
+    assert_eq!(
+        one(|n| (n.because, n.first_at) = (Because::Again, time("09:30:00"))),
+        ["🟠 STILL HIGH m (since 09:30 UTC, for 0 ms)"]
+    );
 }
 
 #[test]
 fn moments_of_one_episode_are_one_line_and_what_was_told_by_hand_is_not() {
     let fired = notice(Severity::High, "a", 1);
     let worse = Notice { because: Because::Worse, severity: Severity::Critical, ..fired.clone() };
-    let over = Notice { because: Because::Ended, state: IncidentState::Resolved, ended_at: Some(at()), ..worse.clone() };
+    let over =
+        Notice { because: Because::Ended, state: IncidentState::Resolved, ended_at: Some(at()), ..worse.clone() };
     let next = Notice { episode: 2, ..fired.clone() };
     let by_hand = Notice { because: Because::ByHand, ..notice(Severity::Info, "x", 1) };
     let again = Notice { message: "y".to_owned(), ..by_hand.clone() };
