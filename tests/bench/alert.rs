@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 
 use anyhow::{Context as _, Result, ensure};
 
-use crate::measure::{Timing, peak, timings};
+use crate::measure::{Timing, peak, timing};
 use crate::{input, mib, path, say, tool};
 
 const RULES: usize = 100;
@@ -119,11 +119,11 @@ fn quiet(temp: &Path) -> Result<()> {
     let (alerts, state) = (temp.join("quiet.yaml"), temp.join("quiet.db"));
     fs::write(&alerts, "alerts: {stdout: {enabled: true}}\n").context("write the configuration")?;
     let alert = tool("pso-alert")?;
-    let ours = format!("{} --alerts {} --state {}", path(&alert)?, path(&alerts)?, path(&state)?);
-    let names = ["pso-alert", "jq -c .", "cat"];
-    let measured = timings(&[ours, "jq -c .".to_owned(), "cat".to_owned()], 200, Some(&records))?;
-    for (name, Timing { mean, best }) in names.into_iter().zip(measured) {
-        say(&format!("  {name:<12} {:>6.2} ms on average, {:>6.2} ms at best", mean * 1000.0, best * 1000.0))?;
+    let ours = [path(&alert)?, "--alerts", path(&alerts)?, "--state", path(&state)?];
+    let commands: [(&str, &[&str]); 3] = [("pso-alert", &ours), ("jq -c .", &["jq", "-c", "."]), ("cat", &["cat"])];
+    for (name, command) in commands {
+        let Timing { mean, best } = timing(command, 200, &records)?;
+        say(&format!("  {name:<12} {mean:>8.2?} on average, {best:>8.2?} at best"))?;
     }
     Ok(())
 }

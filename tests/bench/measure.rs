@@ -1,9 +1,9 @@
 //! How long commands take and how much memory they need, by the field's own tools: hyperfine and GNU time.
 
-use std::ffi::OsStr;
 use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, ensure};
 use pso_common::record::{AnyRecord, RunEndRecord};
@@ -12,21 +12,9 @@ use serde_json::Value;
 /// Mean wall-clock seconds of each command over `runs` runs, without a shell, after three runs to warm up. The commands'
 /// output goes to /dev/null, their exit codes are not looked at.
 pub(crate) fn seconds(commands: &[String], runs: u32) -> Result<Vec<f64>> {
-    Ok(timings(commands, runs, None)?.into_iter().map(|timing| timing.mean).collect())
-}
-
-/// Wall-clock seconds of a command.
-pub(crate) struct Timing {
-    pub(crate) mean: f64,
-    pub(crate) best: f64,
-}
-
-/// As [`seconds`], with the best run too; each run reads `stdin` anew.
-pub(crate) fn timings(commands: &[String], runs: u32, stdin: Option<&Path>) -> Result<Vec<Timing>> {
     let report = tempfile::NamedTempFile::new().context("create a temporary file")?;
     let output = Command::new("hyperfine")
         .args(["--shell=none", "--ignore-failure", "--style=none", "--warmup=3", "--runs", &runs.to_string()])
-        .args(stdin.into_iter().flat_map(|stdin| [OsStr::new("--input"), stdin.as_os_str()]))
         .arg("--export-json")
         .arg(report.path())
         .args(commands)
@@ -34,13 +22,36 @@ pub(crate) fn timings(commands: &[String], runs: u32, stdin: Option<&Path>) -> R
         .context("run hyperfine (apt-get install hyperfine)")?;
     ensure!(output.status.success(), "hyperfine: {}", String::from_utf8_lossy(&output.stderr));
     let report: Value = serde_json::from_reader(File::open(report.path())?).context("read hyperfine's report")?;
-    let number = |result: &Value, key: &str| result[key].as_f64().with_context(|| format!("hyperfine gave no {key}"));
     report["results"]
         .as_array()
         .context("hyperfine gave no results")?
         .iter()
-        .map(|result| Ok(Timing { mean: number(result, "mean")?, best: number(result, "min")? }))
+        .map(|result| result["mean"].as_f64().context("hyperfine gave no mean"))
         .collect()
+}
+
+/// How long a command took.
+pub(crate) struct Timing {
+    pub(crate) mean: Duration,
+    pub(crate) best: Duration,
+}
+
+/// Time from the start of a command to its end over `runs` runs, each of which reads `stdin` anew (Debian 12's hyperfine has
+/// no `--input`), after three to warm up. Its output goes to /dev/null, its exit code is not looked at.
+pub(crate) fn timing(command: &[&str], runs: u32, stdin: &Path) -> Result<Timing> {
+    const WARM_UP: u32 = 3;
+    let (program, args) = command.split_first().context("a command without words")?;
+    let mut times = Vec::new();
+    for _ in 0..runs + WARM_UP {
+        let input = File::open(stdin).with_context(|| format!("open {}", stdin.display()))?;
+        let started = Instant::now();
+        let status = Command::new(program).args(args).stdin(input).stdout(Stdio::null()).stderr(Stdio::null()).status();
+        status.with_context(|| format!("run {program}"))?;
+        times.push(started.elapsed());
+    }
+    let times = times.split_off(WARM_UP as usize);
+    let best = times.iter().min().copied().unwrap_or_default();
+    Ok(Timing { mean: times.iter().sum::<Duration>() / runs, best })
 }
 
 /// What a run needed.

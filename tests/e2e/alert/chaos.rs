@@ -102,10 +102,10 @@ impl HttpEnd {
                 vec![(number(&notice.to_string()), if over { Moment::Over } else { Moment::Fired })]
             }),
             _ => each(message, |alert| {
-                let (began, over) = (alert["startsAt"].as_str(), alert["endsAt"].as_str());
-                // A firing one carries an end that lies ahead: until then the Alertmanager takes it to go on.
-                let over = over.is_some_and(|over| over < ahead().as_str()) && began.is_some();
-                vec![(number(&alert.to_string()), if over { Moment::Over } else { Moment::Fired })]
+                // A firing one carries an end that lies ahead: until then the Alertmanager takes it to go on. One that is over
+                // says when it began, too.
+                let over = alert["endsAt"].as_str().expect("an end") < ahead().as_str();
+                moments(&alert.to_string(), over)
             }),
         }
     }
@@ -131,12 +131,15 @@ fn number(text: &str) -> usize {
     text[at + 4..at + 8].parse().expect("a number")
 }
 
-/// What a line that people read tells. Both moments in one line say when it began and when it ended.
+/// What a line that people read tells. One about the end says when it began, too.
 fn people(text: &str) -> Told {
     if !text.contains("inc-") {
         return Vec::new();
     }
-    let over = text.contains("RESOLVED");
+    moments(text, text.contains("RESOLVED"))
+}
+
+fn moments(text: &str, over: bool) -> Told {
     let moments: &[Moment] = if over { &[Moment::Fired, Moment::Over] } else { &[Moment::Fired] };
     moments.iter().map(|moment| (number(text), *moment)).collect()
 }
@@ -250,7 +253,7 @@ fn a_thousand_incidents_are_told_on_each_channel_whatever_happens() {
         |name: &str, usual: u64| std::env::var(name).ok().and_then(|text| text.parse().ok()).unwrap_or(usual);
     let (seed, incidents) = (number_of("PSO_CHAOS_SEED", 7), number_of("PSO_CHAOS_INCIDENTS", 1_000) as usize);
     let faults = Arc::new(Faults::default());
-    let ends: Vec<HttpEnd> = ["slack", "discord", "webhook"]
+    let ends: Vec<HttpEnd> = ["slack", "discord", "webhook", "alertmanager"]
         .iter()
         .zip(1..)
         .map(|(name, number)| HttpEnd::start(name, seed.wrapping_mul(100).wrapping_add(number), &faults))
@@ -259,11 +262,12 @@ fn a_thousand_incidents_are_told_on_each_channel_whatever_happens() {
     misbehave(&post, seed, &faults);
     let folder = deployment(&format!(
         "alerts:\n  slack: {{enabled: true, webhook_url: '{}'}}\n  discord: {{enabled: true, webhook_url: '{}'}}\n  \
-         webhook: {{enabled: true, url: '{}'}}\n  email: {}\n\
+         webhook: {{enabled: true, url: '{}'}}\n  alertmanager: {{enabled: true, url: '{}'}}\n  email: {}\n\
          notices: {{storm: 0}}\n",
         ends[0].url(&ends[0].sink.slack_url()),
         ends[1].url(&ends[1].sink.discord_url()),
         ends[2].url(&ends[2].sink.generic_url()),
+        ends[3].proxy.url(),
         post.section(&["ops@example.com"]),
     ));
 
@@ -353,7 +357,7 @@ fn judge(name: &str, told: &Told, incidents: usize, wrong: &mut Vec<String>) -> 
 fn waiting(folder: &Path) -> u64 {
     let outcome = alert(folder).arg("status").env("SMTP_PASSWORD", smtp::PASSWORD).run().expect("ran");
     let records = outcome.records_of_kind("alert.channel");
-    assert_eq!(records.len(), 4, "{outcome}");
+    assert_eq!(records.len(), 5, "{outcome}");
     records.iter().map(|record| record["waiting"].as_u64().expect("a number")).sum()
 }
 

@@ -1,11 +1,18 @@
 //! `pso-alert` from its stdin to what the channels receive.
 
+mod alertmanager;
 mod bad_input;
+mod channels;
 mod chaos;
 mod check;
 mod delivery;
+mod email;
+mod heartbeat;
 mod rules;
+mod silence;
+mod state;
 mod store;
+mod test_channel;
 mod try_rules;
 
 use std::fs;

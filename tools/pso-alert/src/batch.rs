@@ -4,6 +4,7 @@
 //! what is well only what was known to be otherwise, so that a million records need no more memory than a thousand.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
 
 use pso_common::{Severity, Timestamp};
 
@@ -16,7 +17,7 @@ const MAX_INCIDENTS: usize = 10_000;
 const MAX_STEPS: usize = 16;
 
 /// What is known of subjects before the batch begins: those of incidents that are not over, with the incidents' keys.
-pub(crate) type Known = HashMap<Subject, Vec<String>>;
+pub(crate) type Known = HashMap<Arc<Subject>, Vec<String>>;
 
 /// A stretch of time in which an incident was bad, or well.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +47,11 @@ impl Track {
                     (known, other) => *known = other,
                 }
             }
-            _ => self.steps.push(step),
+            _ => {
+                // Nearly all have one, and a growing list would have room for four.
+                self.steps.reserve_exact(1);
+                self.steps.push(step);
+            }
         }
     }
 }
@@ -72,7 +77,7 @@ pub(crate) struct Batch {
     pub(crate) until: Option<Timestamp>,
     known: Known,
     /// Incidents of this batch by their subject.
-    seen: HashMap<Subject, Vec<String>>,
+    seen: HashMap<Arc<Subject>, Vec<String>>,
     overflow: Option<Finding>,
 }
 
@@ -111,7 +116,10 @@ impl Batch {
     }
 
     /// Takes in one finding.
-    pub(crate) fn add(&mut self, finding: Finding) {
+    pub(crate) fn add(&mut self, mut finding: Finding) {
+        if let Some((known, _)) = self.known.get_key_value(&*finding.subject) {
+            finding.subject = Arc::clone(known);
+        }
         let key = finding.incident.clone();
         if !self.tracks.contains_key(&key) && self.tracks.len() >= MAX_INCIDENTS {
             match &mut self.overflow {
@@ -120,8 +128,9 @@ impl Batch {
             }
             return;
         }
-        let keys = self.seen.entry(finding.subject.clone()).or_default();
+        let keys = self.seen.entry(Arc::clone(&finding.subject)).or_default();
         if !keys.contains(&key) {
+            keys.reserve_exact(1);
             keys.push(key.clone());
         }
         let (from, to) = (finding.first_at, finding.last_at);

@@ -9,6 +9,7 @@ use pso_common::{Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::few_labels::FewLabels;
 use crate::text::one_line;
 
 /// Longest message that is made from records, in bytes: ten thousand of them must fit into memory.
@@ -41,8 +42,8 @@ pub(crate) struct Subject {
     pub(crate) tool: String,
     pub(crate) name: String,
     /// The record's own labels, those that tell this subject from others of the same name.
-    #[serde(default, skip_serializing_if = "Labels::is_empty")]
-    pub(crate) labels: Labels,
+    #[serde(default, skip_serializing_if = "FewLabels::is_empty")]
+    pub(crate) labels: FewLabels,
 }
 
 impl Subject {
@@ -54,6 +55,25 @@ impl Subject {
             tool: one_line(&header.tool, 60),
             name: bounded(&header.name),
             labels: labels.iter().take(MAX_LABELS).map(|(k, v)| (one_line(k, 40), one_line(v, 80))).collect(),
+        }
+    }
+
+    /// What people are shown of it, and what matchers look at: its labels, and `host`, `tool` and `name`.
+    pub(crate) fn all_labels(&self) -> Labels {
+        let own = [("host", &self.host), ("tool", &self.tool), ("name", &self.name)];
+        let mut labels: Labels =
+            self.labels.iter().map(|(label, value)| (label.to_owned(), value.to_owned())).collect();
+        labels.extend(own.map(|(label, value)| (label.to_owned(), value.clone())));
+        labels
+    }
+
+    /// One of [`Subject::all_labels`].
+    pub(crate) fn label(&self, label: &str) -> Option<&str> {
+        match label {
+            "host" => Some(&self.host),
+            "tool" => Some(&self.tool),
+            "name" => Some(&self.name),
+            _ => self.labels.get(label),
         }
     }
 
@@ -69,8 +89,25 @@ impl Subject {
             host: host_name(),
             tool: crate::TOOL.name.to_owned(),
             name: bounded(source),
-            labels: Labels::new(),
+            labels: FewLabels::default(),
         }
+    }
+}
+
+/// A subject that is shared, as it lies in the state file.
+pub(crate) mod shared {
+    use std::sync::Arc;
+
+    use serde::{Deserialize as _, Deserializer, Serialize as _, Serializer};
+
+    use super::Subject;
+
+    pub(crate) fn serialize<S: Serializer>(subject: &Arc<Subject>, serializer: S) -> Result<S::Ok, S::Error> {
+        subject.as_ref().serialize(serializer)
+    }
+
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<Subject>, D::Error> {
+        Subject::deserialize(deserializer).map(Arc::new)
     }
 }
 
@@ -79,13 +116,13 @@ impl Subject {
 pub(crate) struct Finding {
     /// Stable key of the incident.
     pub(crate) incident: String,
-    pub(crate) subject: Subject,
+    /// Shared by all that speak of it: there may be ten thousand.
+    pub(crate) subject: Arc<Subject>,
     pub(crate) rule: Arc<str>,
     pub(crate) condition: Condition,
     pub(crate) severity: Severity,
     pub(crate) message: String,
     pub(crate) count: u64,
-    pub(crate) labels: Labels,
     pub(crate) first_at: Timestamp,
     pub(crate) last_at: Timestamp,
 }
@@ -104,21 +141,18 @@ impl Finding {
 
     /// What is wrong with a subject.
     pub(crate) fn about(
-        subject: Subject,
+        subject: impl Into<Arc<Subject>>,
         rule: impl Into<Arc<str>>,
         severity: Severity,
         message: &str,
         at: Timestamp,
     ) -> Self {
-        let rule = rule.into();
+        let (subject, rule) = (subject.into(), rule.into());
         let mut key = format!("{rule}/{}/{}/{}", subject.host, subject.tool, subject.name);
-        for (label, value) in &subject.labels {
+        for (label, value) in subject.labels.iter() {
             // Writing to a String cannot fail.
             let _ = write!(key, ",{label}={value}");
         }
-        let own = [("host", &subject.host), ("tool", &subject.tool), ("name", &subject.name)];
-        let mut labels = subject.labels.clone();
-        labels.extend(own.map(|(label, value)| (label.to_owned(), value.clone())));
         Self {
             incident: bounded(&key),
             subject,
@@ -127,7 +161,6 @@ impl Finding {
             severity,
             message: one_line(message, MAX_MESSAGE),
             count: 1,
-            labels,
             first_at: at,
             last_at: at,
         }

@@ -13,7 +13,7 @@ use pso_common::reader::{Line, RecordReader};
 use crate::delivery::News;
 
 /// Bytes of lines that wait at most; then the input waits.
-const MAX_BYTES: usize = 4 << 20;
+const MAX_BYTES: usize = 1 << 20;
 
 /// Lines that are handed over at once.
 const CHUNK: usize = 256;

@@ -35,7 +35,8 @@ pub(crate) fn run(run: &mut Run<'_>, cli: &Cli) -> anyhow::Result<()> {
     }
     let inbox = Inbox::default();
     inbox.read(run.take_stdin());
-    let teller = Teller::start(run, &settings, &inbox, !cli.exit_zero)?;
+    let mut teller = Teller::start(run, &settings, &inbox, !cli.exit_zero)?;
+    teller.start_heartbeat(run);
     let mut judging = Judging {
         rules: Rules::new(&settings.alerts.rules, settings.min_severity),
         batch: Batch::new(teller.known()?),
@@ -115,7 +116,9 @@ impl Judging<'_> {
         if record.header.kind == HealthRoundRecord::KIND {
             let subject = self.pulse.round(&record.header, Instant::now());
             self.batch.saw(&subject, record.header.at, Vec::new());
+            let worst = self.batch.worst();
             self.evaluate(run)?;
+            self.teller.beat(worst);
         }
         Ok(())
     }
@@ -178,6 +181,9 @@ impl Judging<'_> {
         }
         // What is known is told even when the rest could not be read; a signal, though, means to stop.
         self.evaluate(run)?;
+        if read.is_err() {
+            self.teller.fails();
+        }
         self.teller.finish(run, inbox)?;
         read
     }

@@ -9,6 +9,7 @@ use pso_common::{Run, Severity};
 use crate::batch::Known;
 use crate::delivery::{Event, News, OnNews, Postman, expire_of_others};
 use crate::evaluate::post;
+use crate::heartbeat::Beating;
 use crate::inbox::{Inbox, Item};
 use crate::incident::Change;
 use crate::notice::{Because, Notice};
@@ -25,6 +26,11 @@ pub(crate) struct Teller<'s> {
     counts: bool,
     /// Whether there was anything to tell.
     wanted: bool,
+    heartbeat: Option<Beating>,
+    /// Whether something was not delivered by this run.
+    undelivered: bool,
+    /// Whether the run ends with an error.
+    has_failed: bool,
 }
 
 impl<'s> Teller<'s> {
@@ -39,7 +45,7 @@ impl<'s> Teller<'s> {
         let inbox = inbox.clone();
         let on_news: OnNews = Arc::new(move |news| inbox.push(Item::News(news)));
         let postman = Postman::start(&settings.alerts, settings.limits, &store, run.cancel(), &on_news);
-        Ok(Self { settings, store, postman: Some(postman), counts, wanted: false })
+        Ok(Self { settings, store, postman: Some(postman), counts, wanted: false, heartbeat: None, undelivered: false, has_failed: false })
     }
 
     pub(crate) const fn store(&self) -> &Store {
@@ -77,7 +83,10 @@ impl<'s> Teller<'s> {
     /// Writes what came of an attempt.
     pub(crate) fn hear(&mut self, run: &mut Run<'_>, news: News) -> anyhow::Result<()> {
         match news {
-            News::Event(event) => write(run, event),
+            News::Event(event) => {
+                self.undelivered |= event.is_last || event.state == DeliveryState::Failed;
+                write(run, event)
+            }
             News::Changes(changes) => self.tell(run, &changes),
         }
     }
@@ -115,7 +124,29 @@ impl<'s> Teller<'s> {
             write(run, event)?;
         }
         self.say_troubles(run);
-        self.say_who_is_not_told(run)
+        self.say_who_is_not_told(run)?;
+        if let Some(heartbeat) = self.heartbeat.take() {
+            let worst = if self.has_failed { Severity::Unknown } else { run.worst() };
+            heartbeat.end(run, worst, self.undelivered);
+        }
+        Ok(())
+    }
+
+    /// Says to the dead man's switch that the run begins, and at its end how it went.
+    pub(crate) fn start_heartbeat(&mut self, run: &mut Run<'_>) {
+        self.heartbeat = Beating::start(run, self.settings.alerts.heartbeat.as_ref());
+    }
+
+    /// Says to the dead man's switch how a round went.
+    pub(crate) fn beat(&self, worst: Severity) {
+        if let Some(heartbeat) = &self.heartbeat {
+            heartbeat.round(worst);
+        }
+    }
+
+    /// The run is going to fail, whatever was found.
+    pub(crate) const fn fails(&mut self) {
+        self.has_failed = true;
     }
 
     /// Channels that cannot be used, and notices that reach nobody.

@@ -398,3 +398,6 @@ impl<'a> Reader<'a> {
 fn file_of(config: &Config) -> String {
     config.path().map_or_else(String::new, |path| path.display().to_string())
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@
 
 mod channels;
 mod faults;
+mod heartbeat;
 mod policy;
 mod rules;
 mod values;
@@ -22,6 +23,7 @@ use serde::Deserialize;
 use faults::Faults;
 
 use crate::channel::Named;
+use crate::heartbeat::Heartbeat;
 use crate::policy::Policy;
 use crate::rules::{RuleBook, Thresholds};
 
@@ -39,6 +41,8 @@ pub(crate) struct Alerts {
     pub(crate) disabled: Vec<String>,
     pub(crate) rules: Arc<RuleBook>,
     pub(crate) policy: Policy,
+    /// The dead man's switch, where there is one.
+    pub(crate) heartbeat: Option<Heartbeat>,
     /// Every value in effect, for `--print-config` and `check`.
     pub(crate) effective: Vec<Effective>,
 }
@@ -62,6 +66,7 @@ struct FileConfig {
     expect: Option<Vec<policy::Expected>>,
     inhibit: Option<Vec<policy::Inhibited>>,
     quiet_hours: Option<Vec<policy::Quiet>>,
+    heartbeat: Option<heartbeat::HeartbeatSection>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -105,6 +110,7 @@ pub(crate) fn parse(path: &Path, text: &str, env: &Env, root: &Path) -> anyhow::
         let problems = found.problems.iter().map(|problem| problem.channel.clone());
         usable.chain(problems).chain(found.disabled.iter().cloned()).collect()
     });
+    let heartbeat = file.heartbeat.take().and_then(|section| section.read(root, &mut faults));
     let (rules, policy) = file.judgement(known.as_deref(), &mut faults);
     faults.finish()?;
     let found = found.unwrap_or_default();
@@ -114,6 +120,7 @@ pub(crate) fn parse(path: &Path, text: &str, env: &Env, root: &Path) -> anyhow::
         disabled: found.disabled,
         rules: Arc::new(rules),
         policy,
+        heartbeat,
         effective: config.effective(),
     })
 }

@@ -3,11 +3,11 @@
 //! It takes states, not moments: an alert is its labels, and it is over when its `endsAt` has passed. So what fires is sent
 //! with an end that lies behind the next time that we tell it again, and what is over with the end that it had.
 
-use std::collections::BTreeMap;
-use std::time::Duration;
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
 
 use pso_common::{Severity, Timestamp};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::lines::shown;
 use super::post::fingerprint;
@@ -50,8 +50,69 @@ impl Channel for Alertmanager {
     }
 
     fn send(&self, digest: &Digest<'_>, timeout: Duration) -> Outcome {
-        self.post.json(&alerts(digest, self.expires_after), digest.key, timeout).outcome
+        let deadline = Instant::now() + timeout;
+        let mut alerts = alerts(digest, self.expires_after);
+        alerts.extend(self.outdated(digest, deadline));
+        self.post.json(&alerts, digest.key, deadline.saturating_duration_since(Instant::now()).max(LEAST)).outcome
     }
+}
+
+/// What an attempt is given at least, however long it took to look.
+const LEAST: Duration = Duration::from_millis(100);
+
+/// Rules that are asked for at most; more in one message begin together, and have nothing outdated.
+const MAX_ASKED: usize = 10;
+
+/// An alert that it holds.
+#[derive(Debug, Deserialize)]
+pub(super) struct Held {
+    labels: BTreeMap<String, String>,
+}
+
+impl Alertmanager {
+    /// Its severity is a label, so a worse one is another alert. What it holds of an incident under another severity is over.
+    /// Where it cannot be asked, that ends by itself.
+    fn outdated(&self, digest: &Digest<'_>, deadline: Instant) -> Vec<Alert> {
+        let known = |notice: &&Notice| !matches!(notice.because, Because::Fired | Because::ByHand | Because::Test);
+        let rules: BTreeSet<&str> = digest.notices.iter().filter(known).map(|notice| notice.rule.as_str()).collect();
+        let mut outdated = Vec::new();
+        for rule in rules.into_iter().take(MAX_ASKED) {
+            let left = deadline.saturating_duration_since(Instant::now()) / 2;
+            let filter = format!("alertname={}", serde_json::Value::from(one_line(rule, MAX_LABEL)));
+            let query =
+                format!("active=true&silenced=true&inhibited=true&unprocessed=true&filter={}", encoded(&filter));
+            let held = self.post.get(&query, left.max(LEAST)).and_then(|answer| answer.json::<Vec<Held>>().ok());
+            outdated.extend(superseded(digest, rule, &held.unwrap_or_default()));
+        }
+        outdated
+    }
+}
+
+pub(super) fn superseded(digest: &Digest<'_>, rule: &str, held: &[Held]) -> Vec<Alert> {
+    let mut over = Vec::new();
+    for notice in shown(digest.notices).into_iter().filter(|notice| notice.rule == rule) {
+        let mut own = labels(notice, notice.severity);
+        let severity = own.remove("severity");
+        for held in held {
+            let mut other = held.labels.clone();
+            let was = other.remove("severity");
+            if other == own && was != severity {
+                let mut alert = alert(notice, notice.severity, digest.at);
+                alert.labels.clone_from(&held.labels);
+                over.push(alert);
+            }
+        }
+    }
+    over
+}
+
+/// For a query.
+fn encoded(text: &str) -> String {
+    let one = |byte: u8| match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => char::from(byte).to_string(),
+        byte => format!("%{byte:02X}"),
+    };
+    text.bytes().map(one).collect()
 }
 
 /// `postableAlert`: <https://github.com/prometheus/alertmanager/blob/main/api/v2/openapi.yaml>.
@@ -66,13 +127,6 @@ pub(super) struct Alert {
 
 pub(super) fn alerts(digest: &Digest<'_>, expires_after: Duration) -> Vec<Alert> {
     let mut alerts = Vec::new();
-    // Its severity is a label, so a worse one is another alert; what it was before is over.
-    for notice in digest.notices.iter().filter(|notice| notice.because == Because::Worse) {
-        let below = [Severity::Info, Severity::Warning, Severity::High]
-            .into_iter()
-            .filter(|severity| crate::finding::rank(*severity) < crate::finding::rank(notice.severity));
-        alerts.extend(below.map(|severity| alert(notice, severity, digest.at)));
-    }
     for notice in shown(digest.notices) {
         let end = if notice.is_end() { notice.ended_at.unwrap_or(digest.at) } else { digest.at.plus(expires_after) };
         alerts.push(alert(notice, notice.severity, end));
@@ -80,7 +134,7 @@ pub(super) fn alerts(digest: &Digest<'_>, expires_after: Duration) -> Vec<Alert>
     alerts
 }
 
-fn alert(notice: &Notice, severity: Severity, end: Timestamp) -> Alert {
+fn labels(notice: &Notice, severity: Severity) -> BTreeMap<String, String> {
     let mut labels: BTreeMap<String, String> = BTreeMap::new();
     for (key, value) in &notice.labels {
         labels.insert(label_name(key), one_line(value, MAX_LABEL));
@@ -91,6 +145,12 @@ fn alert(notice: &Notice, severity: Severity, end: Timestamp) -> Alert {
     }
     labels.insert("alertname".to_owned(), one_line(&notice.rule, MAX_LABEL));
     labels.insert("severity".to_owned(), severity.to_string());
+    // Alertmanager knows none without a value.
+    labels.retain(|_, value| !value.is_empty());
+    labels
+}
+
+fn alert(notice: &Notice, severity: Severity, end: Timestamp) -> Alert {
     let mut annotations = BTreeMap::from([
         ("summary", one_line(&notice.message, MAX_ANNOTATION)),
         ("incident", one_line(&notice.incident, MAX_ANNOTATION)),
@@ -101,7 +161,7 @@ fn alert(notice: &Notice, severity: Severity, end: Timestamp) -> Alert {
     }
     // "start time must be before end time", or all alerts of the message are refused; a clock may have been set back.
     let starts_at = if notice.first_at > end { end } else { notice.first_at };
-    Alert { labels, annotations, starts_at, ends_at: end }
+    Alert { labels: labels(notice, severity), annotations, starts_at, ends_at: end }
 }
 
 /// A name that every version takes: `[a-zA-Z_][a-zA-Z0-9_]*`. Ours must not take the place of those that we set.

@@ -80,6 +80,17 @@ impl Post {
         Exchange { outcome, answer: answer.ok() }
     }
 
+    /// What the same address answers to a question; nothing where it does not answer well.
+    pub(super) fn get(&self, query: &str, timeout: Duration) -> Option<Answer> {
+        let url = self.url.expose();
+        let sign = if url.contains('?') { '&' } else { '?' };
+        let mut request = self.client.request("GET", format!("{url}{sign}{query}")).timeout(timeout);
+        for (name, value) in &self.headers {
+            request = request.header(name, value.expose());
+        }
+        request.send().ok().filter(Answer::is_success)
+    }
+
     /// Of where it posts, and with what.
     pub(super) fn fingerprint(&self) -> String {
         let headers = self.headers.iter().flat_map(|(name, value)| [name.as_str(), value.expose()]);
@@ -106,6 +117,10 @@ impl Post {
                 return Outcome::Again { status: None, after: Duration::ZERO, reason };
             }
         };
+        self.judged(answer, now)
+    }
+
+    fn judged(&self, answer: &Answer, now: SystemTime) -> Outcome {
         let said = self.scrubbed(&String::from_utf8_lossy(&answer.body));
         let code = answer.status;
         let status = Some(code);
@@ -124,6 +139,12 @@ impl Post {
             400 | 409 | 413 | 422 => Outcome::Refused { status, reason },
             _ => Outcome::Unusable { status, reason },
         }
+    }
+
+    /// What an answer means.
+    #[cfg(test)]
+    pub(super) fn judge(&self, answer: &Answer) -> Outcome {
+        self.judged(answer, SystemTime::now())
     }
 
     /// What the other end said, in one short line without the webhook's URL: many servers repeat the path they do not know.

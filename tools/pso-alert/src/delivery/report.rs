@@ -1,6 +1,7 @@
 //! That a channel fails is an incident like others, told through the other channels.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use pso_common::io::host_name;
 use pso_common::record::{DeliveryState, Labels};
@@ -50,7 +51,7 @@ pub(super) fn well(store: &Store, alerts: &Alerts, channel: &str, now: Timestamp
     if !book.incidents.get(&key).is_some_and(|incident| incident.is_open()) {
         return Ok(Vec::new());
     }
-    let mut batch = Batch::new(HashMap::from([(subject.clone(), vec![key])]));
+    let mut batch = Batch::new(HashMap::from([(Arc::new(subject.clone()), vec![key])]));
     batch.saw(&subject, now, Vec::new());
     Ok(evaluate(store, &batch, SOURCE, alerts, now)?.changes)
 }
@@ -80,6 +81,6 @@ fn subject(channel: &str) -> Subject {
         host: host_name(),
         tool: crate::TOOL.name.to_owned(),
         name: bounded(channel),
-        labels: Labels::new(),
+        labels: crate::few_labels::FewLabels::default(),
     }
 }

@@ -23,7 +23,7 @@ fn alerts(text: &str) -> Alerts {
 fn finding(name: &str, severity: Severity, second: i64) -> Finding {
     let text = str::to_owned;
     let (kind, host, tool) = (text("health.check"), text("h"), text("t"));
-    let subject = Subject { kind, host, tool, name: text(name), labels: Labels::new() };
+    let subject = Subject { kind, host, tool, name: text(name), labels: crate::few_labels::FewLabels::default() };
     Finding::about(subject, "health.check", severity, "it says so", at(second))
 }
 

@@ -28,7 +28,7 @@ mod step;
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use pso_common::record::{IncidentState, Labels, Telling};
+use pso_common::record::{IncidentState, Telling};
 use pso_common::{Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
@@ -49,14 +49,14 @@ pub(crate) use silence::Silence;
 pub(crate) struct Incident {
     /// Stable key: the same trouble gives the same key in every run.
     pub(crate) key: String,
-    pub(crate) subject: Subject,
+    #[serde(with = "crate::finding::shared")]
+    pub(crate) subject: Arc<Subject>,
     /// The pipe that reported it last (`--source`).
     pub(crate) source: String,
     pub(crate) rule: String,
     pub(crate) state: IncidentState,
     pub(crate) severity: Severity,
     pub(crate) message: String,
-    pub(crate) labels: Labels,
     /// Records of this episode.
     pub(crate) count: u64,
     /// Which time it fires, from 1.
@@ -148,7 +148,7 @@ impl Incident {
             severity: self.severity,
             message,
             count: self.count,
-            labels: self.labels.clone(),
+            labels: self.subject.all_labels(),
             first_at: self.since,
             last_at: self.last_at,
             ended_at: self.ended_at,
@@ -163,7 +163,7 @@ impl Incident {
             "kind" => &self.subject.kind,
             "state" => state_name(self.state),
             "severity" => self.severity.as_str(),
-            label => return self.labels.get(label).map(String::as_str),
+            label => return self.subject.label(label),
         })
     }
 
@@ -219,7 +219,9 @@ impl Book {
     pub(crate) fn known(&self) -> Known {
         let mut known = Known::new();
         for incident in self.incidents.values().filter(|incident| incident.is_open()) {
-            known.entry(incident.subject.clone()).or_default().push(incident.key.clone());
+            let keys = known.entry(Arc::clone(&incident.subject)).or_default();
+            keys.reserve_exact(1);
+            keys.push(incident.key.clone());
         }
         known
     }
@@ -247,11 +249,5 @@ impl Book {
     }
 }
 
-#[cfg(test)]
-mod model;
-#[cfg(test)]
-mod simulation;
-#[cfg(test)]
-mod testing;
 #[cfg(test)]
 mod tests;

@@ -30,7 +30,6 @@ fn bad(incident: Option<Arc<Incident>>, trouble: &Finding, step: &Step, ground: 
         Condition::Bad | Condition::NoData => trouble.severity,
     });
     it.message.clone_from(&trouble.message);
-    it.labels.clone_from(&trouble.labels);
     if it.source != ground.source {
         ground.source.clone_into(&mut it.source);
     }
@@ -55,13 +54,12 @@ fn bad(incident: Option<Arc<Incident>>, trouble: &Finding, step: &Step, ground: 
 fn begin(over: Option<Arc<Incident>>, trouble: &Finding, since: Timestamp) -> Incident {
     let mut incident = Incident {
         key: trouble.incident.clone(),
-        subject: trouble.subject.clone(),
+        subject: Arc::clone(&trouble.subject),
         source: String::new(),
         rule: trouble.rule.to_string(),
         state: IncidentState::Pending,
         severity: trouble.severity,
         message: String::new(),
-        labels: trouble.labels.clone(),
         count: 0,
         episode: 1,
         since,

@@ -97,9 +97,9 @@ impl Rules {
             _ if header.severity == Severity::Unknown => findings.into_iter().for_each(|finding| batch.add(finding)),
             _ => {
                 let subject = match findings.first() {
-                    Some(finding) => finding.subject.clone(),
+                    Some(finding) => Arc::clone(&finding.subject),
                     None if is_part(record) => return Ok(severity),
-                    None => Subject::of(header, &own_labels(record)),
+                    None => Arc::new(Subject::of(header, &own_labels(record))),
                 };
                 batch.saw(&subject, header.at, findings);
             }

@@ -314,7 +314,7 @@ fn a_good_run_takes_back_a_bad_one_however_it_was_bad() {
     assert_eq!(stands(&batch), [("run.failed/h/pso-x/pso-x".to_owned(), false)]);
     // A run that failed did end.
     let unfinished = Subject::run(&start(1).header);
-    let mut batch = Batch::new([(unfinished, vec!["run.unfinished/h/pso-x/pso-x".to_owned()])].into());
+    let mut batch = Batch::new([(Arc::new(unfinished), vec!["run.unfinished/h/pso-x/pso-x".to_owned()])].into());
     judge_all(&mut rules, &mut batch, &[end(1, "unknown", 3, "no host")]);
     let key = |rule: &str| format!("{rule}/h/pso-x/pso-x");
     assert_eq!(stands(&batch), [(key("run.failed"), true), (key("run.unfinished"), false)]);
@@ -331,7 +331,7 @@ fn a_template_that_is_no_longer_new_is_over() {
     judge_all(&mut rules, &mut batch, &[template(true)]);
     let subject = Subject::of(&template(true).header, &Labels::new());
     let key = "log.new/h/pso-x/8d4d".to_owned();
-    let mut batch = Batch::new([(subject, vec![key.clone()])].into());
+    let mut batch = Batch::new([(Arc::new(subject), vec![key.clone()])].into());
     judge_all(&mut rules, &mut batch, &[template(false)]);
     assert_eq!(stands(&batch), [(key, false)]);
 }

@@ -192,6 +192,11 @@ pub(super) fn sync(path: &Path, folder_too: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// Length of the write-ahead log, in bytes.
+pub(super) fn log_size(path: &Path) -> u64 {
+    fs::metadata(companion(path, "-wal")).map_or(0, |found| found.len())
+}
+
 /// What tells a file from another one that has taken its name, where the system has such a thing.
 pub(super) fn identity(path: &Path) -> Option<(u64, u64)> {
     #[cfg(unix)]

@@ -55,11 +55,16 @@ fn take(book: &mut Book, row: &Row<'_>) -> rusqlite::Result<()> {
 
 /// Writes what an evaluation has changed. Says whether that was anything.
 pub(crate) fn save(transaction: &Transaction<'_>, book: &Book, now: Timestamp) -> anyhow::Result<bool> {
-    let mut put = transaction
-        .prepare_cached("INSERT OR REPLACE INTO incidents (key, open, seen_at, data) VALUES (?1, ?2, ?3, ?4)")?;
+    let mut put = transaction.prepare_cached(
+        "INSERT INTO incidents (key, open, seen_at, data) VALUES (?1, ?2, ?3, ?4) \
+             ON CONFLICT (key) DO UPDATE SET open = ?2, seen_at = ?3, data = ?4",
+    )?;
     let mut remove = transaction.prepare_cached("DELETE FROM incidents WHERE key = ?1")?;
     let mut written = 0;
-    for key in &book.changed {
+    // In the order of the index: at random, each of many would touch a page that was written already.
+    let mut keys: Vec<&String> = book.changed.iter().collect();
+    keys.sort_unstable();
+    for key in keys {
         written += match book.incidents.get(key) {
             Some(incident) => {
                 let data = serde_json::to_string(incident.as_ref()).context("write an incident")?;

@@ -36,6 +36,9 @@ pub(crate) use silences::{add_silence, expire_silence, purge_silences, silences}
 /// the file is delivered from there, by the first run that can write it.
 const TAKEN_OVER: [&str; 5] = ["incidents", "silences", "heard", "clock", "channels"];
 
+/// A write-ahead log longer than this is written back (bytes).
+const LONG_LOG: u64 = 4 << 20;
+
 /// The state, shared by the threads of a run. Other runs have their own.
 #[derive(Clone, Debug)]
 pub(crate) struct Store(Arc<Mutex<Inner>>);
@@ -122,6 +125,7 @@ impl Store {
             let result = work(&transaction)?;
             transaction.commit()?;
             inner.sync();
+            inner.shorten();
             Ok(result)
         })
     }
@@ -178,6 +182,14 @@ impl Inner {
             path.display()
         )));
         Ok(())
+    }
+
+    /// Each run reads the whole log when it opens the file, so one that has grown by much is written back at once.
+    fn shorten(&self) {
+        if self.path.as_deref().is_some_and(|path| file::log_size(path) > LONG_LOG) {
+            // Another run that reads keeps it from being cut; then a later transaction does it.
+            let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        }
     }
 
     /// Has new notices reach the disk.

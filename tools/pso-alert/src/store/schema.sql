@@ -1,12 +1,13 @@
 -- The state of pso-alert. PRAGMA user_version is 1; times are milliseconds since 1970 (UTC).
 
 -- Incidents that are not over, and for a week those that are.
+-- With row ids: rows of a table without them that are larger than 1 KB have a page of their own each.
 CREATE TABLE incidents (
     key      TEXT PRIMARY KEY,
     open     INTEGER NOT NULL,            -- 0: it is over, and people know
     seen_at  INTEGER NOT NULL,
     data     TEXT NOT NULL                -- the incident as JSON
-) STRICT, WITHOUT ROWID;
+) STRICT;
 CREATE INDEX incidents_open ON incidents (open) WHERE open = 1;
 CREATE INDEX incidents_over ON incidents (seen_at) WHERE open = 0;
 

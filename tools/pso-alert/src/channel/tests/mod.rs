@@ -1,5 +1,6 @@
 //! What each channel gets, written out by hand, and what a hostile record can do to it: nothing.
 
+mod answers;
 mod chat;
 mod mail;
 mod programs;

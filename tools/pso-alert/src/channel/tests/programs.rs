@@ -23,29 +23,39 @@ fn alertmanager_golden() {
 #[test]
 fn alertmanager_gets_names_that_it_takes_and_times_in_their_order() {
     let mut odd = notice(Severity::Critical, "m", 1);
-    odd.because = Because::Worse;
     odd.labels = labels(&[("1st", "a\nb"), ("a.b-c", "x"), ("severity", "mine"), ("alertname", "mine"), ("é", "y")]);
     odd.first_at = time("10:00:00");
-    let alerts = read(&alertmanager::alerts(&digest(&[odd]), DAY));
-    let of = |key: &str| -> Vec<String> {
-        alerts
-            .as_array()
-            .expect("a list")
-            .iter()
-            .map(|alert| alert["labels"][key].as_str().unwrap_or("").to_owned())
-            .collect()
-    };
-    // What it was before is over; which of them it was is not known here.
-    assert_eq!(of("severity"), ["info", "warning", "high", "critical"]);
-    for (key, value) in
-        [("_1st", "a b"), ("a_b_c", "x"), ("severity_", "mine"), ("alertname_", "mine"), ("alertname", "rule")]
-    {
-        assert_eq!(of(key)[3], value, "{key}");
+    let notices = [odd];
+    let alerts = read(&alertmanager::alerts(&digest(&notices), DAY));
+    let labels = &alerts[0]["labels"];
+    for (key, value) in [
+        ("_1st", "a b"),
+        ("a_b_c", "x"),
+        ("severity_", "mine"),
+        ("alertname_", "mine"),
+        ("alertname", "rule"),
+        ("severity", "critical"),
+    ] {
+        assert_eq!(labels[key], value, "{key}");
     }
-    for (alert, end) in alerts.as_array().expect("a list").iter().zip([at(), at(), at(), at().plus(DAY)]) {
-        assert_eq!(alert["endsAt"], end.to_string());
-        assert!(alert["startsAt"].as_str() <= alert["endsAt"].as_str(), "{alert}");
-    }
+    assert_eq!(alerts[0]["startsAt"], "2026-11-22T10:00:00.000Z");
+    let over = Notice { state: IncidentState::Resolved, ended_at: Some(time("09:30:00")), ..notices[0].clone() };
+    let over = read(&alertmanager::alerts(&digest(&[over]), DAY));
+    assert_eq!(
+        (&over[0]["startsAt"], &over[0]["endsAt"]),
+        (&over[0]["endsAt"], &serde_json::json!("2026-11-22T09:30:00.000Z"))
+    );
+    // What it holds of the same incident under another severity is over; what is of another is not.
+    let held = |severity: &str, host: &str| serde_json::json!({"labels": {"alertname": "rule", "host": host, "severity": severity}});
+    let held = serde_json::json!([held("warning", "h"), held("critical", "h"), held("warning", "other")]);
+    let held: Vec<alertmanager::Held> = serde_json::from_value(held).expect("alerts");
+    let worse = [Notice { because: Because::Worse, ..notice(Severity::Critical, "m", 1) }];
+    let superseded = read(&alertmanager::superseded(&digest(&worse), "rule", &held));
+    assert_eq!(superseded.as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        (&superseded[0]["labels"]["severity"], &superseded[0]["endsAt"]),
+        (&serde_json::json!("warning"), &serde_json::json!("2026-11-22T09:00:00.000Z"))
+    );
 }
 
 #[test]

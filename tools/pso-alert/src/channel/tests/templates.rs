@@ -34,7 +34,7 @@ fn a_form_and_a_text_have_their_own_escapes() {
         "a b· host=web-1 name=service tool=pso-health"
     );
     // Braces without a name are text.
-    assert_eq!(body("{} {a b} {", None, "m"), "{} {a b} {");
+    assert_eq!(body("{} {a b} {", Some("text/plain"), "m"), "{} {a b} {");
 }
 
 #[test]

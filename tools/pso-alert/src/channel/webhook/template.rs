@@ -40,14 +40,15 @@ impl Template {
     /// # Errors
     /// When it names what there is not, or its JSON is none with values put in.
     pub(crate) fn parse(text: &str, content_type: Option<&str>) -> Result<Self, String> {
-        let looks = text.trim_start().starts_with(['{', '[', '"']);
+        let pieces = pieces(text)?;
+        let looks = matches!(pieces.first(), Some(Piece::Text(text)) if text.trim_start().starts_with(['{', '[', '"']));
         let escaping = match content_type {
             Some(kind) if kind.contains("json") => Escaping::Json,
             Some(kind) if kind.contains("x-www-form-urlencoded") => Escaping::Form,
             None if looks => Escaping::Json,
             _ => Escaping::None,
         };
-        let template = Self { pieces: pieces(text)?, escaping };
+        let template = Self { pieces, escaping };
         if escaping == Escaping::Json {
             let sample = template.fill(&sample());
             serde_json::from_str::<serde_json::Value>(&sample)

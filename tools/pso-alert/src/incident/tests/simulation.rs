@@ -9,7 +9,7 @@ use fastrand::Rng;
 use pso_common::Severity;
 
 use super::model::{Model, Phase, Rules, Says, Sort};
-use super::testing::{Said, World, key, secs, silence};
+use super::{Said, World, key, secs, silence};
 use crate::notice::Because;
 use crate::policy::{Flapping, Inhibition, RuleOptions};
 
@@ -101,7 +101,7 @@ impl Simulation {
             if self.rng.u32(..300) == 0 {
                 // Back by minutes, or by days.
                 self.now = begin - self.rng.i64(120..3 * 86_400);
-                self.world.book.pull_back(super::testing::at(self.now));
+                self.world.book.pull_back(super::at(self.now));
                 self.model.clock_went_back(self.now);
                 self.believed.values_mut().for_each(|believed| believed.1 = believed.1.min(self.now));
                 continue;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use pso_common::Severity;
 
-use super::testing::Said;
+use super::Said;
 use crate::finding::rank;
 use crate::notice::Because;
 

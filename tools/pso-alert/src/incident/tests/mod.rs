@@ -1,4 +1,10 @@
-//! What the tests of incidents share: records at given seconds, and evaluations with a state that lives through a restart.
+//! Tests of incidents, and what they share: records at given seconds, and evaluations with a state that lives through a restart.
+
+mod absent;
+mod held;
+mod life;
+mod model;
+mod simulation;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -46,6 +52,11 @@ pub(super) fn key(name: &str) -> String {
 
 /// What was told: incident, why, in which episode.
 pub(super) type Said = (String, Because, u32);
+
+/// That is told of the incident `a`.
+pub(super) fn one(because: Because, episode: u32) -> Vec<Said> {
+    vec![("a".to_owned(), because, episode)]
+}
 
 /// A state, and what is done to it.
 pub(super) struct World {
