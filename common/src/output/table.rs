@@ -101,7 +101,9 @@ impl Table {
             head.push_str(" …");
         }
         if beside && messages > 0 {
-            head.push_str("  MESSAGE");
+            let space = (whole(&columns) + 2).saturating_sub(head.width());
+            head.extend(std::iter::repeat_n(' ', space));
+            head.push_str("MESSAGE");
         }
         self.fit(&mut head);
         if head != self.head {

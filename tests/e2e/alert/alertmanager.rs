@@ -24,7 +24,7 @@ fn it_knows_what_fires_what_got_worse_and_what_is_over() {
     let now = pso_common::Timestamp::now().to_string();
     let run = |input: &str| alert(folder.path()).stdin(input.replace("2026-11-22T09:00:00.000Z", &now)).run().unwrap();
     let disk = |severity: &str| {
-        let more = json!({"value": 91, "unit": "percent", "elapsed_ms": 1, "labels": {"mount point": "/var"}});
+        let more = json!({"value": if severity == "ok" { 12 } else { 91 }, "unit": "percent", "elapsed_ms": 1, "labels": {"mount point": "/var"}});
         record("health.metric", "disk_usage", severity, &more)
     };
     let whole =

@@ -155,7 +155,7 @@ fn a_full_disk_leaves_the_file_whole_and_the_notice_waits() {
     fs::write(log.join("notices.jsonl"), &filler).unwrap();
     let outcome = alert(folder.path()).args(["--delivery-deadline", "500ms"]).stdin(trouble()).run().unwrap();
     outcome.assert_code(2);
-    let failed = outcome.record("alert.delivery", "it");
+    let failed = &outcome.records_of_kind("alert.delivery")[0];
     assert_eq!(failed["state"], "retrying", "{outcome}");
     assert!(failed["message"].as_str().is_some_and(|text| text.contains("No space left on device")), "{outcome}");
     assert_eq!(fs::read_to_string(log.join("notices.jsonl")).unwrap(), filler);

@@ -18,17 +18,21 @@ Examples:
   pso-alert try --rules config/alerts.yaml < last-week.jsonl
   pso-alert status --format table
 
-Limits: a record that its tool has judged (it has a limit, or a severity other than ok) is taken at its word. The
-thresholds of config/alerts.yaml, then CPU 80 %, memory 90 %, disk 85 %, error rate 5 %, sync duration 60 s, response
-time 2000 ms and 50 errors in the logs, are for records that come without a judgement.
+Limits: a record that its tool has judged (it has a limit, or a severity other than ok) is
+taken at its word. The thresholds of config/alerts.yaml, then CPU 80 % (for 5 minutes),
+memory 90 %, disk 85 %, error rate 5 %, sync duration 60 s, response time 2000 ms and
+50 errors in the logs, are for records that come without a judgement.
+
+What was told is remembered in the state file: the same trouble is told again after `repeat`
+only (4h), and its end once. What a channel does not take waits there, for the next run or
+`pso-alert flush`.
 
 Exit codes:
   0  all well, or told (send)
   1  a record is a warning, or a channel will be tried again later
   2  a record is high or critical, or a channel could not be told
-  3  input that is no record, a bad configuration, a channel that cannot be used as configured, or a state file that cannot be used
-
-What was told is remembered in the state file: the same trouble is told again after `repeat` only (4h), and its end once.";
+  3  input that is no record, a bad configuration, a channel that cannot be used as configured,
+     or a state file that cannot be used";
 
 /// Turn records on stdin into few, timely notices, and deliver them to the channels of config/alerts.yaml
 #[derive(Clone, Debug, Parser)]
@@ -57,7 +61,7 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) alerts: Option<PathBuf>,
 
-    /// How long one channel may take in all, retries included [default: 10s]
+    /// How long delivering may take at the end of the input; what is left waits in the state file [default: 10s]
     #[arg(long, global = true, value_name = "SPAN", value_parser = span)]
     pub(crate) delivery_deadline: Option<Duration>,
 
@@ -65,7 +69,7 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "FILE")]
     pub(crate) state: Option<PathBuf>,
 
-    /// A name for this pipe: what a finished run of a tool no longer mentions is over only where the same pipe reported it [env: PSO_ALERT_SOURCE] [default: stdin]
+    /// A name for this pipe, such as nightly: what a tool no longer mentions is over only where the same pipe reported it [env: PSO_ALERT_SOURCE] [default: stdin]
     #[arg(long, value_name = "NAME")]
     pub(crate) source: Option<String>,
 

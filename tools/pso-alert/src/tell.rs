@@ -45,7 +45,16 @@ impl<'s> Teller<'s> {
         let inbox = inbox.clone();
         let on_news: OnNews = Arc::new(move |news| inbox.push(Item::News(news)));
         let postman = Postman::start(&settings.alerts, settings.limits, &store, run.cancel(), &on_news);
-        Ok(Self { settings, store, postman: Some(postman), counts, wanted: false, heartbeat: None, undelivered: false, has_failed: false })
+        Ok(Self {
+            settings,
+            store,
+            postman: Some(postman),
+            counts,
+            wanted: false,
+            heartbeat: None,
+            undelivered: false,
+            has_failed: false,
+        })
     }
 
     pub(crate) const fn store(&self) -> &Store {

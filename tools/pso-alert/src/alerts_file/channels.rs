@@ -6,235 +6,23 @@
 
 mod email;
 mod programs;
+mod section;
 
-use std::fmt;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, bail};
-use pso_common::config::{Config, ConfigValue, Field, ListField};
+use pso_common::config::{Config, ConfigValue, Field};
 use pso_common::http::HttpRoots;
+use pso_common::tls::Roots;
 use pso_common::{Secret, Severity};
-use serde::Deserialize;
-use serde::de::{Deserializer, MapAccess, Visitor};
+
+use section::{COMMON, Section, Type};
+
+pub(super) use section::Sections;
 
 use super::Problem;
-use crate::channel::{Channel, Discord, Email, LogFile, Named, Ntfy, Post, Slack, Stdout};
+use crate::channel::{Channel, Discord, Email, LogFile, Named, Ntfy, Post, Slack, Stdout, fingerprint};
 use crate::text::is_http_url;
-use programs::Headers;
-
-/// The sections in the order of the file.
-#[derive(Debug, Default)]
-pub(super) struct Sections(Vec<(String, Section)>);
-
-/// A channel, with the keys of all types.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-struct Section {
-    enabled: Field,
-    r#type: Field,
-    min_severity: Field,
-    send_resolved: Field,
-    ca_file: Field,
-    webhook_url: Field,
-    webhook_url_file: Field,
-    url: Field,
-    url_file: Field,
-    channel: Field,
-    method: Field,
-    headers: Option<Headers>,
-    template: Field,
-    secret: Field,
-    secret_file: Field,
-    token: Field,
-    token_file: Field,
-    expires_after: Field,
-    command: ListField,
-    path: Field,
-    smtp_server: Field,
-    smtp_port: Field,
-    tls: Field,
-    from: Field,
-    username: Field,
-    password: Field,
-    password_file: Field,
-    recipients: ListField,
-}
-
-/// What every channel may say.
-const COMMON: [&str; 4] = ["enabled", "type", "min_severity", "send_resolved"];
-
-/// The types.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Type {
-    Email,
-    Slack,
-    Discord,
-    Alertmanager,
-    Webhook,
-    Ntfy,
-    Command,
-    Stdout,
-    File,
-}
-
-impl Type {
-    const ALL: [Self; 9] = [
-        Self::Email,
-        Self::Slack,
-        Self::Discord,
-        Self::Alertmanager,
-        Self::Webhook,
-        Self::Ntfy,
-        Self::Command,
-        Self::Stdout,
-        Self::File,
-    ];
-
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Email => "email",
-            Self::Slack => "slack",
-            Self::Discord => "discord",
-            Self::Alertmanager => "alertmanager",
-            Self::Webhook => "webhook",
-            Self::Ntfy => "ntfy",
-            Self::Command => "command",
-            Self::Stdout => "stdout",
-            Self::File => "file",
-        }
-    }
-
-    /// The keys that it may have beside those of every channel.
-    const fn keys(self) -> &'static [&'static str] {
-        match self {
-            Self::Email => &[
-                "smtp_server",
-                "smtp_port",
-                "tls",
-                "username",
-                "password",
-                "password_file",
-                "from",
-                "recipients",
-                "ca_file",
-            ],
-            Self::Slack => &["webhook_url", "webhook_url_file", "channel", "ca_file"],
-            Self::Discord => &["webhook_url", "webhook_url_file", "ca_file"],
-            Self::Alertmanager => &[
-                "url",
-                "url_file",
-                "username",
-                "password",
-                "password_file",
-                "token",
-                "token_file",
-                "expires_after",
-                "ca_file",
-            ],
-            Self::Webhook => &[
-                "url",
-                "url_file",
-                "method",
-                "headers",
-                "template",
-                "secret",
-                "secret_file",
-                "username",
-                "password",
-                "password_file",
-                "token",
-                "token_file",
-                "ca_file",
-            ],
-            Self::Ntfy => {
-                &["url", "url_file", "username", "password", "password_file", "token", "token_file", "ca_file"]
-            }
-            Self::Command => &["command"],
-            Self::Stdout => &[],
-            Self::File => &["path"],
-        }
-    }
-
-    fn named(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|it| it.name() == name)
-    }
-
-    /// `email, slack, …`
-    fn list() -> String {
-        Self::ALL.map(Self::name).join(", ")
-    }
-}
-
-impl Section {
-    /// The keys that are there, each with its line.
-    fn keys(&self) -> impl Iterator<Item = (&'static str, u64)> {
-        let line = |field: &Field| field.as_ref().map(|field| field.referenced.line());
-        let first = |list: &ListField| Some(list.as_ref()?.first()?.referenced.line());
-        [
-            ("enabled", line(&self.enabled)),
-            ("type", line(&self.r#type)),
-            ("min_severity", line(&self.min_severity)),
-            ("send_resolved", line(&self.send_resolved)),
-            ("ca_file", line(&self.ca_file)),
-            ("webhook_url", line(&self.webhook_url)),
-            ("webhook_url_file", line(&self.webhook_url_file)),
-            ("url", line(&self.url)),
-            ("url_file", line(&self.url_file)),
-            ("channel", line(&self.channel)),
-            ("method", line(&self.method)),
-            ("headers", self.headers.as_ref().map(Headers::line)),
-            ("template", line(&self.template)),
-            ("secret", line(&self.secret)),
-            ("secret_file", line(&self.secret_file)),
-            ("token", line(&self.token)),
-            ("token_file", line(&self.token_file)),
-            ("expires_after", line(&self.expires_after)),
-            ("command", first(&self.command)),
-            ("path", line(&self.path)),
-            ("smtp_server", line(&self.smtp_server)),
-            ("smtp_port", line(&self.smtp_port)),
-            ("tls", line(&self.tls)),
-            ("from", line(&self.from)),
-            ("username", line(&self.username)),
-            ("password", line(&self.password)),
-            ("password_file", line(&self.password_file)),
-            ("recipients", first(&self.recipients)),
-        ]
-        .into_iter()
-        .filter_map(|(key, line)| Some((key, line?)))
-    }
-}
-
-impl<'de> Deserialize<'de> for Sections {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Map;
-
-        impl<'de> Visitor<'de> for Map {
-            type Value = Sections;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("channels by name")
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Sections, A::Error> {
-                let mut sections = Vec::new();
-                while let Some(name) = map.next_key::<String>()? {
-                    // A name without anything below it is a channel that is not there.
-                    if let Some(section) = map.next_value::<Option<Section>>()? {
-                        sections.push((name, section));
-                    }
-                }
-                Ok(Sections(sections))
-            }
-
-            fn visit_unit<E>(self) -> Result<Sections, E> {
-                Ok(Sections::default())
-            }
-        }
-
-        deserializer.deserialize_any(Map)
-    }
-}
 
 /// What became of the sections.
 #[derive(Debug, Default)]
@@ -347,10 +135,26 @@ impl<'a> Reader<'a> {
     }
 
     fn post_to(&self, key: &str, url: &Field, file: &Field) -> anyhow::Result<Post> {
-        let url_of = self.url(key, url, file)?;
-        let roots = self.ca_file()?;
-        let roots = HttpRoots::named(roots.as_deref()).with_context(|| self.key("ca_file"))?;
-        Ok(Post::new(url_of, roots))
+        self.post_at(self.url(key, url, file)?)
+    }
+
+    /// To a URL, with the certificates that are to be trusted.
+    fn post_at(&self, url: Secret) -> anyhow::Result<Post> {
+        let file = self.ca_file()?;
+        let roots = HttpRoots::named(file.as_deref()).with_context(|| self.key("ca_file"))?;
+        Ok(Post::new(url, roots).marked(self.roots_mark(file.as_deref())?))
+    }
+
+    /// Changes when the certificates do: what was not trusted yesterday may be trusted today.
+    fn roots_mark(&self, file: Option<&Path>) -> anyhow::Result<String> {
+        match file {
+            None => Ok(String::new()),
+            Some(word) if word == Path::new("system") => Ok("system".to_owned()),
+            Some(file) => {
+                let der = Roots::named(file).der().with_context(|| self.key("ca_file"))?;
+                Ok(fingerprint(der.unwrap_or_default()))
+            }
+        }
     }
 
     fn url(&self, key: &str, url: &Field, file: &Field) -> anyhow::Result<Secret> {
@@ -384,14 +188,19 @@ impl<'a> Reader<'a> {
             bail!("{}:{line}: {key} and {key}_file are both given; leave one of them out", file_of(self.config));
         }
         let path: Option<PathBuf> = self.pick(&format!("{key}_file"), file)?;
-        let path = path.map(|path| self.root.join(path));
+        let path = path.map(|path| self.below(&path));
         self.config.pick(self.key(key)).file(field).secret_file(path.as_deref()).optional()
+    }
+
+    /// A path of the deployment.
+    fn below(&self, path: &Path) -> PathBuf {
+        if self.root == Path::new(".") { path.to_path_buf() } else { self.root.join(path) }
     }
 
     /// Whom to trust; the word `system` is no path.
     fn ca_file(&self) -> anyhow::Result<Option<PathBuf>> {
         let path: Option<PathBuf> = self.pick("ca_file", &self.section.ca_file)?;
-        Ok(path.map(|path| if path == Path::new("system") { path } else { self.root.join(path) }))
+        Ok(path.map(|path| if path == Path::new("system") { path } else { self.below(&path) }))
     }
 }
 

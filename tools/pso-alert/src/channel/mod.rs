@@ -28,7 +28,7 @@ pub(crate) use discord::Discord;
 pub(crate) use email::{Email, Mailing, Security};
 pub(crate) use file::LogFile;
 pub(crate) use ntfy::Ntfy;
-pub(crate) use post::Post;
+pub(crate) use post::{Post, fingerprint};
 pub(crate) use slack::Slack;
 pub(crate) use stdout::Stdout;
 pub(crate) use webhook::{Template, Webhook};

@@ -21,6 +21,8 @@ pub(crate) struct Post {
     url: Secret,
     /// Sent with every request; their values may be secrets.
     headers: Vec<(String, Secret)>,
+    /// Differs when what is trusted differs.
+    mark: String,
 }
 
 /// How a request went, with the answer's own words for a channel that knows more of them.
@@ -34,7 +36,13 @@ impl Post {
     /// To a URL, whose certificate must lead to one of `roots`.
     pub(crate) fn new(url: Secret, roots: HttpRoots) -> Self {
         let settings = HttpSettings { max_body_bytes: 1 << 20, proxy_from_env: true, roots, ..HttpSettings::default() };
-        Self { client: HttpClient::new(&settings), method: "POST", url, headers: Vec::new() }
+        Self { client: HttpClient::new(&settings), method: "POST", url, headers: Vec::new(), mark: String::new() }
+    }
+
+    /// With a part of its fingerprint that cannot be seen in the others.
+    pub(crate) fn marked(mut self, mark: String) -> Self {
+        self.mark = mark;
+        self
     }
 
     /// With another method.
@@ -94,7 +102,7 @@ impl Post {
     /// Of where it posts, and with what.
     pub(super) fn fingerprint(&self) -> String {
         let headers = self.headers.iter().flat_map(|(name, value)| [name.as_str(), value.expose()]);
-        fingerprint([self.method, self.url.expose()].into_iter().chain(headers))
+        fingerprint([self.method, self.url.expose(), &self.mark].into_iter().chain(headers))
     }
 
     fn outcome(&self, answer: &Result<Answer, HttpError>, now: SystemTime) -> Outcome {
@@ -164,11 +172,12 @@ impl Post {
 }
 
 /// A short hash of all parts of a configuration, secrets among them.
-pub(super) fn fingerprint<'p>(parts: impl IntoIterator<Item = &'p str>) -> String {
+pub(crate) fn fingerprint(parts: impl IntoIterator<Item = impl AsRef<[u8]>>) -> String {
     let mut hash = Sha256::new();
     for part in parts {
+        let part = part.as_ref();
         hash.update((part.len() as u64).to_le_bytes());
-        hash.update(part.as_bytes());
+        hash.update(part);
     }
     hash.finalize().iter().take(8).map(|byte| format!("{byte:02x}")).collect()
 }

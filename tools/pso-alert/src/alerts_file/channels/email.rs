@@ -31,7 +31,8 @@ impl Reader<'_> {
         let from = self.from(login.as_ref().map(|(user, _)| user.as_str()))?;
         let recipients = self.recipients()?;
         let tls = self.tls_parameters(&server)?;
-        Ok(Mailing { server, port, security, tls, login, from, recipients })
+        let roots = self.roots_mark(self.ca_file()?.as_deref())?;
+        Ok(Mailing { server, port, security, tls, roots, login, from, recipients })
     }
 
     /// 465 is the port of TLS from the first byte, 587 and 25 are those of STARTTLS:

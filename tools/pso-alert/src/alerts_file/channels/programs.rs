@@ -4,12 +4,11 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::bail;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use pso_common::Secret;
 use pso_common::config::Field;
-use pso_common::http::HttpRoots;
 use serde::Deserialize;
 use serde::de::{Deserializer, MapAccess, Visitor};
 
@@ -107,9 +106,7 @@ impl Reader<'_> {
     fn post_with(&self, change: impl Fn(&str) -> String) -> anyhow::Result<Post> {
         let section = self.section;
         let url = self.url("url", &section.url, &section.url_file)?;
-        let roots = self.ca_file()?;
-        let roots = HttpRoots::named(roots.as_deref()).with_context(|| self.key("ca_file"))?;
-        let post = Post::new(Secret::new(change(url.expose())), roots);
+        let post = self.post_at(Secret::new(change(url.expose())))?;
         let user: Option<String> = self.pick("username", &section.username)?;
         let password = self.secret("password", &section.password, &section.password_file)?;
         let token = self.secret("token", &section.token, &section.token_file)?;
@@ -154,7 +151,7 @@ impl Reader<'_> {
 
     pub(super) fn path(&self) -> anyhow::Result<PathBuf> {
         let path: Option<PathBuf> = self.pick("path", &self.section.path)?;
-        path.map(|path| self.root.join(path)).ok_or_else(|| self.missing("path", "the file's path"))
+        path.map(|path| self.below(&path)).ok_or_else(|| self.missing("path", "the file's path"))
     }
 }
 

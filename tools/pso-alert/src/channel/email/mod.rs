@@ -49,6 +49,8 @@ pub(crate) struct Mailing {
     pub(crate) port: u16,
     pub(crate) security: Security,
     pub(crate) tls: TlsParameters,
+    /// Differs when the certificates that are trusted differ.
+    pub(crate) roots: String,
     pub(crate) login: Option<(String, Secret)>,
     pub(crate) from: Mailbox,
     pub(crate) recipients: Vec<Mailbox>,
@@ -155,11 +157,11 @@ impl Channel for Email {
     }
 
     fn fingerprint(&self) -> String {
-        let Mailing { server, port, security, tls: _, login, from, recipients } = &self.mailing;
+        let Mailing { server, port, security, tls: _, roots, login, from, recipients } = &self.mailing;
         let (user, password) = login.as_ref().map_or(("", ""), |(user, password)| (user.as_str(), password.expose()));
         let texts = [format!("{port} {security:?}"), from.to_string()];
         let recipients: Vec<String> = recipients.iter().map(ToString::to_string).collect();
-        let own = [server.as_str(), user, password].into_iter();
+        let own = [server.as_str(), roots, user, password].into_iter();
         fingerprint(own.chain(texts.iter().map(String::as_str)).chain(recipients.iter().map(String::as_str)))
     }
 

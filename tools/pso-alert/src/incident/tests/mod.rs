@@ -10,11 +10,12 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pso_common::record::{IncidentState, Labels, Telling};
+use pso_common::record::{IncidentState, Telling};
 use pso_common::{Severity, Timestamp};
 
 use super::{Book, Change, Ground, Silence};
 use crate::batch::{Batch, Completed};
+use crate::few_labels::FewLabels;
 use crate::finding::{Condition, Finding, Subject};
 use crate::notice::Because;
 use crate::policy::{Policy, RuleOptions};
@@ -35,7 +36,7 @@ pub(super) fn subject(kind: &str, name: &str) -> Subject {
         host: "h".to_owned(),
         tool: "t".to_owned(),
         name: name.to_owned(),
-        labels: Labels::new(),
+        labels: FewLabels::default(),
     }
 }
 

@@ -87,9 +87,13 @@ impl Simulation {
 
     fn run(&mut self) {
         // A clock that jumps must not make this endless, nor end it at once.
-        let mut lived = 0;
+        let (mut lived, mut silent) = (0, if self.rng.u32(..3) == 0 { 8 } else { 0 });
         while lived < DAYS * 86_400 {
+            // In some of them nothing at all is heard in the last weeks.
+            let muted = silent > 0 && lived > 10 * 86_400;
+            silent -= i32::from(muted);
             let step = match self.rng.u32(..100) {
+                _ if muted => self.rng.i64(2 * 86_400..4 * 86_400),
                 0 => self.rng.i64(86_400..12 * 86_400),
                 1..6 => self.rng.i64(3_600..20_000),
                 6..30 => self.rng.i64(1..30),
@@ -107,9 +111,9 @@ impl Simulation {
                 continue;
             }
             self.change_silences();
-            let records = self.records(begin);
+            let records = if muted { Vec::new() } else { self.records(begin) };
             // A run that mentions what came since it began.
-            let run = (self.rng.u32(..5) == 0).then(|| (begin + self.rng.i64(0..step), self.now));
+            let run = (!muted && self.rng.u32(..5) == 0).then(|| (begin + self.rng.i64(0..step), self.now));
             let killed = self.rng.u32(..50) == 0;
             self.round(&records, run, killed);
         }
