@@ -6,6 +6,7 @@
 mod deployments;
 mod ends;
 mod log_truth;
+mod mail;
 mod postgresql;
 mod proxies;
 mod tls;

@@ -8,7 +8,7 @@ fn told(server: &Alertmanager) -> Vec<(String, String)> {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
     let mut told: Vec<_> = server
         .alerts()
-        .unwrap()
+        .expect("it answers")
         .iter()
         .map(|alert| (text(&alert["labels"]["alertname"]), text(&alert["labels"]["severity"])))
         .collect();

@@ -8,10 +8,6 @@ fn one(section: &str) -> TempDir {
     deployment(&format!("alerts:\n  it: {section}\n"))
 }
 
-fn sent(section: &str) -> Outcome {
-    alert(one(section).path()).stdin(trouble()).run().unwrap()
-}
-
 #[test]
 fn a_webhook_has_a_body_of_ones_own_headers_and_a_signature() {
     let sink = WebhookSink::start().unwrap();

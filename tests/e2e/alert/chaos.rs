@@ -22,7 +22,7 @@ use serde_json::{Value, json};
 use super::{alert, deployment, record};
 
 /// Incidents of one run.
-const BATCH: usize = 25;
+const BATCH: usize = 12;
 
 /// Of so many incidents one is over before the end.
 const OVER: usize = 5;
@@ -66,14 +66,17 @@ impl HttpEnd {
         let sink = WebhookSink::start().expect("a sink");
         let proxy = Arc::new(TcpProxy::start(sink.port()).expect("a proxy"));
         let (random, faults) = (Mutex::new(fastrand::Rng::with_seed(seed)), Arc::clone(faults));
-        sink.misbehave(move |_, _| {
+        sink.misbehave(move |_, seen| {
             let (fault, reply) = match random.lock().expect("whole").u32(..1000) {
                 0..50 => (0, too_many(1)),
                 50..100 => (1, Reply::status(500)),
                 100..120 => (2, Reply::hang()),
                 120..150 => (3, Reply::status(503)),
                 // An array, which the sink would not take: the Alertmanager's.
-                _ if name == "alertmanager" => return Some(Reply::status(200)),
+                // Half a message is no message; nobody hears this answer.
+                _ if name == "alertmanager" => {
+                    return Some(Reply::status(if seen.json().is_some() { 200 } else { 400 }));
+                }
                 _ => return None,
             };
             faults.count(fault);
@@ -218,10 +221,10 @@ struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    /// Feeds one run; with `mortal`, half of the runs are killed. Returns whether it came to its end.
+    /// Feeds one run; with `mortal`, a third of the runs are killed where they last long enough. Returns whether it came to its end.
     fn run(&mut self, args: &[&str], text: &str, mortal: bool) -> bool {
         let mut running = alert(self.folder)
-            .args(["--delivery-deadline", "1s"])
+            .args(["--delivery-deadline", "700ms"])
             .args(args)
             .env("SMTP_PASSWORD", smtp::PASSWORD)
             .env("PSO_ALERT_ATTEMPT_TIMEOUT", "1s")
@@ -233,7 +236,7 @@ impl Sender<'_> {
             // One that was killed does not read.
             let _ = stdin.write_all(text.as_bytes());
         }
-        let doomed = mortal && self.random.bool();
+        let doomed = mortal && self.random.u8(..3) == 0;
         let until_then = Duration::from_millis(self.random.u64(10..1_000));
         let killed = doomed
             && until("its end", until_then, || running.is_running().map_or(Some(()), |runs| (!runs).then_some(())))

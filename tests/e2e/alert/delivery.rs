@@ -293,3 +293,15 @@ fn ten_runs_at_once_tell_each_incident_once() {
     names.dedup();
     assert_eq!((names.len(), count), (10 * 50 + 50, 10 * 50 + 50));
 }
+
+#[test]
+fn an_answer_that_is_lost_makes_a_second_copy_that_can_be_known_as_one() {
+    let sink = WebhookSink::start().unwrap();
+    sink.plan([Reply::status(200).after(Duration::from_secs(2))]);
+    let folder = hooked(&sink);
+    let tool = alert(folder.path()).env("PSO_ALERT_ATTEMPT_TIMEOUT", "500ms").arg("--exit-zero");
+    tool.stdin(trouble()).run().unwrap().assert_code(0).assert_quiet();
+    let taken = sink.accepted();
+    let keys: Vec<_> = taken.iter().map(|seen| seen.header("Idempotency-Key").expect("a key")).collect();
+    assert_eq!((taken.len(), keys[0] == keys[1], taken[0].body == taken[1].body), (2, true, true));
+}

@@ -12,7 +12,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 /// `test mail`, to two people.
 fn test_mail(sink: &SmtpSink) -> Outcome {
     let folder = deployment(&format!("alerts:\n  mail: {}\n", section(sink)));
-    alert(folder.path()).args(["test", "mail"]).env("SMTP_PASSWORD", PASSWORD).run().unwrap()
+    alert(folder.path()).args(["test", "mail"]).env("SMTP_PASSWORD", PASSWORD).run().expect("it runs")
 }
 
 fn section(sink: &SmtpSink) -> String {
@@ -247,6 +247,6 @@ fn a_hostile_message_is_a_mail_like_any_other() {
     assert_eq!(mails[0].to, ["admin@example.com", "ops@example.com"]);
     assert!(message.bcc().is_none());
     let text = message.body_text(0).expect("a text");
-    assert!(text.contains("🔴 CRITICAL x  Bcc: victim@example.com  .  <b>é🎉· <&🎉"), "{:.300}", text);
+    assert!(text.contains("🔴 CRITICAL x  Bcc: victim@example.com  .  <b>é🎉· <&🎉"), "{text:.300}");
     assert!(message.body_html(0).expect("HTML").contains("&lt;b&gt;é🎉"));
 }

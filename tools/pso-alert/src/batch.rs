@@ -92,6 +92,12 @@ impl Batch {
         !self.known.is_empty() || !self.seen.is_empty()
     }
 
+    /// A subject as it is held here, so that ten thousand of them are held once.
+    pub(crate) fn shared(&self, subject: &Subject) -> Option<Arc<Subject>> {
+        let known = self.known.get_key_value(subject).or_else(|| self.seen.get_key_value(subject));
+        known.map(|(subject, _)| Arc::clone(subject))
+    }
+
     /// Takes in the moment of a record.
     pub(crate) fn passed(&mut self, at: Timestamp) {
         self.until = Some(self.until.map_or(at, |until| until.max(at)));
@@ -117,8 +123,8 @@ impl Batch {
 
     /// Takes in one finding.
     pub(crate) fn add(&mut self, mut finding: Finding) {
-        if let Some((known, _)) = self.known.get_key_value(&*finding.subject) {
-            finding.subject = Arc::clone(known);
+        if let Some(subject) = self.shared(&finding.subject) {
+            finding.subject = subject;
         }
         let key = finding.incident.clone();
         if !self.tracks.contains_key(&key) && self.tracks.len() >= MAX_INCIDENTS {

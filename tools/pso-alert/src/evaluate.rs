@@ -51,7 +51,7 @@ pub(crate) fn evaluate(
     alerts: &Alerts,
     now: Timestamp,
 ) -> anyhow::Result<Evaluated> {
-    evaluated(store, batch, source, alerts, now, store.is_lasting())
+    evaluated(store, batch, source, alerts, now, None)
 }
 
 /// As [`evaluate`], for `pso-alert try`: in its time a state in memory is as good as a file.
@@ -65,20 +65,22 @@ pub(crate) fn rehearse(
     alerts: &Alerts,
     now: Timestamp,
 ) -> anyhow::Result<Evaluated> {
-    evaluated(store, batch, source, alerts, now, true)
+    evaluated(store, batch, source, alerts, now, Some(true))
 }
 
-/// `holds` says whether the state lasts, so that a condition can be waited for.
+/// `holds` says whether the state lasts, so that a condition can be waited for; otherwise that it is a file says so.
 fn evaluated(
     store: &Store,
     batch: &Batch,
     source: &str,
     alerts: &Alerts,
     now: Timestamp,
-    holds: bool,
+    holds: Option<bool>,
 ) -> anyhow::Result<Evaluated> {
     store.transaction(|transaction| {
-        let mut book = store::load(transaction, batch.tracks.keys())?;
+        // Asked in here, because the state may have moved into memory just now.
+        let holds = holds.unwrap_or_else(|| transaction.path().is_some_and(|path| !path.is_empty()));
+        let mut book = store::load_for(transaction, batch)?;
         let went_back = mend_clock(transaction, &mut book, now)?;
         let silences = store::silences(transaction)?;
         let ground = Ground { source, policy: &alerts.policy, silences: &silences, now, holds };

@@ -130,6 +130,8 @@ impl Judging<'_> {
         self.pulse.late(no_data, Instant::now(), run.now()).into_iter().for_each(|late| batch.add(late));
         batch.close(&self.settings.source, run.now());
         let evaluated = evaluate(self.teller.store(), &batch, &self.settings.source, &self.settings.alerts, run.now())?;
+        // While people are told, what was gathered need not be in memory any more.
+        drop(batch);
         evaluated.warn(run);
         self.teller.tell(run, &evaluated.changes)?;
         self.batch = Batch::new(evaluated.known);

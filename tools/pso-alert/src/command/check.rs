@@ -9,7 +9,7 @@ use serde_json::Value;
 use crate::alerts_file::Alerts;
 use crate::cli::Cli;
 use crate::pattern::fits;
-use crate::rules::OwnRule;
+use crate::rules::{OwnRule, Template};
 use crate::settings::Settings;
 
 pub(crate) fn run(run: &mut Run<'_>, cli: &Cli, file: Option<&Path>) -> anyhow::Result<()> {
@@ -71,7 +71,7 @@ fn doubts(rule: &OwnRule) -> Vec<String> {
     let known: Vec<Value> = kinds.iter().map(|info| info.schema()).collect();
     let has = |field: &str| known.iter().any(|schema| schema["properties"].get(field).is_some());
     let judged = (!rule.condition.is_empty()).then_some(("field", &rule.field));
-    let shown = rule.message.iter().flat_map(|template| template.fields()).map(|field| ("message", field));
+    let shown = rule.message.iter().flat_map(Template::fields).map(|field| ("message", field));
     judged
         .into_iter()
         // In a message `value` is what is judged, whatever its name.

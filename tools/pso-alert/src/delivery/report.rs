@@ -47,8 +47,7 @@ pub(super) fn bad(
 pub(super) fn well(store: &Store, alerts: &Alerts, channel: &str, now: Timestamp) -> anyhow::Result<Vec<Change>> {
     let subject = subject(channel);
     let key = Finding::about(subject.clone(), FAILED, Severity::High, "", now).incident;
-    let book = store.read(|connection| store::load(connection, std::iter::once(&key)))?;
-    if !book.incidents.get(&key).is_some_and(|incident| incident.is_open()) {
+    if !store.read(|connection| store::is_standing(connection, &key))? {
         return Ok(Vec::new());
     }
     let mut batch = Batch::new(HashMap::from([(Arc::new(subject.clone()), vec![key])]));

@@ -24,8 +24,9 @@ const APPLICATION: i64 = 0x7073_6f61;
 /// How long a run waits for another one's transaction.
 const BUSY: Duration = if cfg!(test) { Duration::from_millis(300) } else { Duration::from_secs(5) };
 
-/// Pages in the write-ahead log after which they go into the file itself. Fewer than SQLite's 1,000, because each run reads the log anew.
-const CHECKPOINT_PAGES: i64 = 250;
+/// Pages in the write-ahead log after which SQLite writes them back by itself. Twice its usual number: mostly we do it, at the
+/// beginning of a run, since while it lasts nothing can be written, and a run that is killed then has not written down what it sent.
+const CHECKPOINT_PAGES: i64 = 2_000;
 
 /// Opens the state file, or makes it. What was mended on the way is told in `troubles`.
 pub(super) fn open(path: &Path, troubles: &mut Vec<Trouble>) -> anyhow::Result<Connection> {
@@ -195,6 +196,14 @@ pub(super) fn sync(path: &Path, folder_too: bool) -> io::Result<()> {
 /// Length of the write-ahead log, in bytes.
 pub(super) fn log_size(path: &Path) -> u64 {
     fs::metadata(companion(path, "-wal")).map_or(0, |found| found.len())
+}
+
+/// Writes the log back and cuts it. Another run that reads keeps it from being cut; then a later one does it.
+pub(super) fn shorten(connection: &Connection) {
+    if connection.busy_timeout(Duration::ZERO).is_ok() {
+        let _ = connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+        let _ = connection.busy_timeout(BUSY);
+    }
 }
 
 /// What tells a file from another one that has taken its name, where the system has such a thing.

@@ -25,7 +25,7 @@ pub(crate) use due::{due_of_group, hasten, next_due};
 use fault::Fault;
 pub(crate) use heard::{clock, pull_back, set_clock};
 use heard::{heard, save_heard};
-pub(crate) use incidents::{load, save, settled};
+pub(crate) use incidents::{is_standing, load, load_for, save, settled};
 pub(crate) use outbox::{
     Message, Row, Waiting, add, backlog, begin_attempt, bind, close, expire, forget_message, is_waiting, notice,
     remove, rewrite, undelivered, undelivered_key, waiting, waiting_channels,
@@ -36,8 +36,11 @@ pub(crate) use silences::{add_silence, expire_silence, purge_silences, silences}
 /// the file is delivered from there, by the first run that can write it.
 const TAKEN_OVER: [&str; 5] = ["incidents", "silences", "heard", "clock", "channels"];
 
-/// A write-ahead log longer than this is written back (bytes).
+/// A write-ahead log longer than this is written back in the middle of a run (bytes).
 const LONG_LOG: u64 = 4 << 20;
+
+/// One longer than this is written back at the beginning of a run, when nothing is under way that would have to wait for it (bytes).
+const GROWN_LOG: u64 = 1 << 20;
 
 /// The state, shared by the threads of a run. Other runs have their own.
 #[derive(Clone, Debug)]
@@ -56,6 +59,16 @@ impl Trouble {
     const fn lost(text: String) -> Self {
         Self { severity: Severity::Unknown, text }
     }
+}
+
+/// Notices that may not be on the disk yet.
+#[derive(Debug)]
+struct Unsynced {
+    path: PathBuf,
+    /// The last of them.
+    last: i64,
+    /// Whether the file's name may not be there, either.
+    new: bool,
 }
 
 #[derive(Debug)]
@@ -84,6 +97,7 @@ impl Store {
         let (identity, path) = (file::identity(path), Some(path.to_owned()));
         let mut inner = Inner { connection, path, identity, troubles, synced: 0, named: false };
         inner.synced = inner.last_notice().unwrap_or_default();
+        inner.shorten(GROWN_LOG);
         Ok(Self(Arc::new(Mutex::new(inner))))
     }
 
@@ -120,14 +134,19 @@ impl Store {
         &self,
         mut work: impl FnMut(&Transaction<'_>) -> anyhow::Result<T>,
     ) -> anyhow::Result<T> {
-        self.lock().insist(|inner| {
+        let (result, unsynced) = self.lock().insist(|inner| {
             let transaction = inner.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let result = work(&transaction)?;
             transaction.commit()?;
-            inner.sync();
-            inner.shorten();
-            Ok(result)
-        })
+            inner.shorten(LONG_LOG);
+            Ok((result, inner.unsynced()))
+        })?;
+        // Not while others wait for the state: what they have sent is to be written down at once.
+        if let Some(unsynced) = unsynced {
+            let synced = file::sync(&unsynced.path, unsynced.new);
+            self.lock().synced(&unsynced, synced);
+        }
+        Ok(result)
     }
 
     /// Looks without changing anything. `look` is called again when the state had to be changed for another one.
@@ -184,22 +203,27 @@ impl Inner {
         Ok(())
     }
 
-    /// Each run reads the whole log when it opens the file, so one that has grown by much is written back at once.
-    fn shorten(&self) {
-        if self.path.as_deref().is_some_and(|path| file::log_size(path) > LONG_LOG) {
-            // Another run that reads keeps it from being cut; then a later transaction does it.
-            let _ = self.connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()));
+    /// Writes the log back where it has grown beyond `limit`: each run reads the whole of it when it opens the file.
+    fn shorten(&self, limit: u64) {
+        if self.path.as_deref().is_some_and(|path| file::log_size(path) > limit) {
+            file::shorten(&self.connection);
         }
     }
 
-    /// Has new notices reach the disk.
-    fn sync(&mut self) {
-        let (Some(path), Some(last)) = (&self.path, self.last_notice()) else { return };
-        if last == self.synced {
+    /// What must reach the disk before anybody relies on it: new notices.
+    fn unsynced(&self) -> Option<Unsynced> {
+        let (path, last) = (self.path.clone()?, self.last_notice()?);
+        (last != self.synced).then_some(Unsynced { path, last, new: !self.named })
+    }
+
+    /// Takes in whether that was so.
+    fn synced(&mut self, unsynced: &Unsynced, result: std::io::Result<()>) {
+        if self.path.as_ref() != Some(&unsynced.path) {
             return;
         }
-        match file::sync(path, !self.named) {
-            Ok(()) => (self.synced, self.named) = (last, true),
+        let path = &unsynced.path;
+        match result {
+            Ok(()) => (self.synced, self.named) = (self.synced.max(unsynced.last), true),
             // They are written, and will be delivered unless the machine dies first.
             Err(error) => {
                 let trouble =
