@@ -21,8 +21,8 @@ use serde_json::{Value, json};
 
 use super::{alert, deployment, record};
 
-/// Incidents of one run.
-const BATCH: usize = 12;
+/// Incidents of one run: a multiple of [`OVER`].
+const BATCH: usize = 10;
 
 /// Of so many incidents one is over before the end.
 const OVER: usize = 5;
@@ -237,7 +237,7 @@ impl Sender<'_> {
             let _ = stdin.write_all(text.as_bytes());
         }
         let doomed = mortal && self.random.u8(..3) == 0;
-        let until_then = Duration::from_millis(self.random.u64(10..1_000));
+        let until_then = Duration::from_millis(self.random.u64(10..800));
         let killed = doomed
             && until("its end", until_then, || running.is_running().map_or(Some(()), |runs| (!runs).then_some(())))
                 .is_err()

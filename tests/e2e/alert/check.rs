@@ -83,3 +83,22 @@ fn a_file_that_is_not_there_is_not_valid() {
     let outcome = alert(folder.path()).args(["check", "other.yaml"]).run().unwrap();
     outcome.assert_code(3).assert_stderr_has("other.yaml");
 }
+
+#[test]
+fn the_readmes_file_is_valid_and_the_channels_go_where_it_says() {
+    let readme = include_str!(concat!(env!("CARGO_MANIFEST_DIR"), "/../README.md"));
+    let (_, alerts) = readme.split_once("\n## Alerts\n").expect("a chapter");
+    let (_, file) = alerts.split_once("```yaml\n").expect("an example");
+    let (file, _) = file.split_once("```").expect("its end");
+    let folder = deployment(file);
+    let outcome = alert(folder.path())
+        .arg("check")
+        .env("SLACK_WEBHOOK", "https://hooks.slack.com/services/T/B/s3cr3tSlackToken")
+        .env("SMTP_PASSWORD", "s3cr3tMail")
+        .env("NTFY_URL", "https://ntfy.example.com/s3cr3tTopic")
+        .env("HEARTBEAT_URL", "https://hc.example.com/s3cr3tCheck")
+        .run()
+        .unwrap();
+    outcome.assert_code(0).assert_no_secret(&["s3cr3tSlackToken", "s3cr3tMail", "s3cr3tTopic", "s3cr3tCheck"]);
+    outcome.assert_stderr_has("notices go to email, slack, on-call, those of slow-sync to slack");
+}

@@ -1,18 +1,20 @@
-//! `pso-alert`: records in, few and timely notices out, told to the channels that people read.
+//! `pso-alert`: records in, few and timely notices out, which arrive.
 //!
-//! **Reads** records (JSON lines) on stdin, to their end; `config/alerts.yaml` for channels and thresholds.
-//! **Writes** one `alert.notice` an incident, an `alert.delivery` an attempt and channel; with `-` or `--tee` all
-//! records of the input before them.
+//! **Reads** records (JSON lines) on stdin, to their end; `config/alerts.yaml` for channels, thresholds, rules and when to be
+//! quiet. **Writes** an `alert.notice` for each incident that the input speaks of, an `alert.delivery` an attempt and channel;
+//! with `-` or `--tee` all records of the input before them. **Changes** its state file: what is wrong, what was told of it,
+//! and what waits for a channel.
 //!
-//! What becomes a notice: a metric beyond its limit, a failed health check, too many errors in the logs, any other record
-//! from `--min-severity` up, a tool that failed, a tool that began and never ended, input that is no record, and no input
-//! at all. What was judged by the tool that found it (it has a `limit`, or a severity other than `ok`) is not judged
-//! again: the thresholds of `config/alerts.yaml` and the 50 errors are for numbers that come without a judgement. Records about the same thing are one notice with a count, and one run sends one
-//! message a channel. Nothing is remembered between runs: each run tells what is bad now, again if need be.
+//! What becomes an incident: what a rule of the file says, a metric beyond its limit, a failed health check, too many errors
+//! in the logs, any other record from `--min-severity` up, a tool that failed, a tool that began and never ended, input that
+//! is no record, and no input at all. What was judged by the tool that found it (it has a `limit`, or a severity other than
+//! `ok`) is not judged again: the thresholds of `config/alerts.yaml` and the 50 errors are for numbers that come without a
+//! judgement. Records about the same thing are one incident, which is told when it begins, becomes worse, goes on for long,
+//! and ends; what is due at the same time is one message a channel.
 //!
-//! **Exit codes**: 0 all well, 1 a warning, 2 something is high or critical, or a channel could not be told, 3 input
-//! that is no record, a bad configuration, or a channel that cannot be used as it is configured. `--exit-zero` leaves
-//! out what the records say; `send` does so always.
+//! **Exit codes**: 0 all well, 1 a warning, or a channel that will be tried again, 2 something is high or critical, or a
+//! channel could not be told, 3 input that is no record, a bad configuration, a channel that cannot be used as it is
+//! configured, or a state file that cannot be used. `--exit-zero` leaves out what the records say; `send` does so always.
 //!
 //! ```sh
 //! { pso-health; pso-logscan --since 24h logs; pso-backup; } | pso-alert --tee --format table
