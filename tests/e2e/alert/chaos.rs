@@ -342,13 +342,13 @@ fn judge(name: &str, told: &Told, incidents: usize, wrong: &mut Vec<String>) -> 
         match (fired, over) {
             (None, _) => wrong.push(format!("{name}: inc-{number:04} was never told")),
             (Some(_), None) if number % OVER == 0 => {
-                wrong.push(format!("{name}: the end of inc-{number:04} was never told"))
+                wrong.push(format!("{name}: the end of inc-{number:04} was never told"));
             }
             (Some(fired), Some(over)) if over < fired => {
-                wrong.push(format!("{name}: inc-{number:04} ended before it began"))
+                wrong.push(format!("{name}: inc-{number:04} ended before it began"));
             }
             (_, Some(_)) if number % OVER != 0 => {
-                wrong.push(format!("{name}: inc-{number:04} never ended, and that was told"))
+                wrong.push(format!("{name}: inc-{number:04} never ended, and that was told"));
             }
             _ => {}
         }

@@ -271,8 +271,9 @@ fn ten_runs_at_once_tell_each_incident_once() {
     let input = |run: usize| {
         let check = json!({"status": "unhealthy", "elapsed_ms": 1});
         // Half of them are the same in all runs.
-        let name =
-            |number: usize| if number % 2 == 0 { format!("all-{number}") } else { format!("run-{run}-{number}") };
+        let name = |number: usize| {
+            if number.is_multiple_of(2) { format!("all-{number}") } else { format!("run-{run}-{number}") }
+        };
         let checks = (0..100).map(|number| record("health.check", &name(number), "critical", &check));
         [start(), checks.collect(), end("critical", 2)].concat()
     };

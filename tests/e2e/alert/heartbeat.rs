@@ -24,7 +24,7 @@ fn url(sink: &WebhookSink) -> String {
 
 /// A sink that takes what no JSON is.
 fn switch() -> WebhookSink {
-    let sink = WebhookSink::start().unwrap();
+    let sink = WebhookSink::start().expect("a sink");
     sink.misbehave(|_, _| Some(Reply::new(200, "text/plain", "OK")));
     sink
 }

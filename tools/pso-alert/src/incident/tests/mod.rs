@@ -6,7 +6,7 @@ mod life;
 mod model;
 mod simulation;
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -66,6 +66,8 @@ pub(super) struct World {
     pub(super) silences: Vec<Silence>,
     pub(super) batch: Batch,
     pub(super) holds: bool,
+    /// Incidents as they lie in the state file.
+    pub(super) file: HashMap<String, String>,
 }
 
 impl World {
@@ -73,7 +75,14 @@ impl World {
     pub(super) fn new(options: RuleOptions) -> Self {
         let mut policy = Policy { inhibitions: Vec::new(), ..Policy::default() };
         policy.rules.insert(RULE.to_owned(), options);
-        Self { book: Book::default(), policy, silences: Vec::new(), batch: Batch::default(), holds: true }
+        Self {
+            book: Book::default(),
+            policy,
+            silences: Vec::new(),
+            batch: Batch::default(),
+            holds: true,
+            file: HashMap::new(),
+        }
     }
 
     /// A record that finds something bad, or well.
@@ -121,14 +130,18 @@ impl World {
 
     /// What lies in the state file is all that is left of it.
     fn restart(&mut self) {
-        let changed = std::mem::take(&mut self.book.changed);
-        for (key, incident) in &mut self.book.incidents {
-            let text = serde_json::to_string(incident.as_ref()).expect("JSON");
-            let read = serde_json::from_str(&text).expect("an incident");
-            assert_eq!(**incident, read, "nothing is lost in the state file");
-            *incident = Arc::new(read);
-            let _ = changed.contains(key);
+        for key in std::mem::take(&mut self.book.changed) {
+            match self.book.incidents.get(&key) {
+                Some(incident) => self.file.insert(key, serde_json::to_string(incident.as_ref()).expect("JSON")),
+                None => self.file.remove(&key),
+            };
         }
+        let read =
+            |(key, text): (&String, &String)| (key.clone(), Arc::new(serde_json::from_str(text).expect("an incident")));
+        let read: HashMap<_, _> = self.file.iter().map(read).collect();
+        // Nothing that has changed was left unsaid, and nothing is lost in the file.
+        assert_eq!(read, self.book.incidents);
+        self.book.incidents = read;
         self.batch = Batch::new(self.book.known());
     }
 

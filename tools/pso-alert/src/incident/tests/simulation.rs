@@ -160,9 +160,11 @@ impl Simulation {
             self.world.completed(began, ended);
         }
         if killed {
+            let file = self.world.file.clone();
             let kept = (self.world.book.incidents.clone(), self.world.book.heard.clone());
             self.world.evaluate(self.now);
             (self.world.book.incidents, self.world.book.heard) = kept;
+            self.world.file = file;
             self.world.batch = crate::batch::Batch::new(self.world.book.known());
             return;
         }
