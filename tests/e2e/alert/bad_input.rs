@@ -11,17 +11,17 @@ use super::{alert, cpu, deployment, down, end, record, rules, start};
 
 /// Feeds the input and says how much memory the tool needed for it, in MiB.
 fn fed(folder: &Path, input: impl Iterator<Item = String>) -> (Outcome, u64) {
-    let mut running = alert(folder).args(["--exit-zero", "--state", "state.db"]).spawn().unwrap();
+    let mut running = alert(folder).args(["--exit-zero", "--state", "state.db"]).spawn().expect("begun");
     let mut stdin = running.stdin.take().expect("open");
     for text in input {
         stdin.write_all(text.as_bytes()).expect("it reads on");
     }
     // All but the last of it, which lies in the pipe, was taken.
-    let status = fs::read_to_string(format!("/proc/{}/status", running.id())).unwrap();
+    let status = fs::read_to_string(format!("/proc/{}/status", running.id())).expect("running");
     let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
-    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().expect("a number");
     drop(stdin);
-    (running.finish().unwrap(), kib / 1024)
+    (running.finish().expect("ends"), kib / 1024)
 }
 
 #[test]

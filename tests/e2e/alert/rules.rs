@@ -15,7 +15,7 @@ fn metric(name: &str, value: f64, minute: u8, labels: &Value) -> String {
 }
 
 fn judged(folder: &Path, input: &str) -> Outcome {
-    alert(folder).args(["--state", "state.db"]).stdin(input).run().unwrap()
+    alert(folder).args(["--state", "state.db"]).stdin(input).run().expect("ends")
 }
 
 /// State, telling, severity and message of each notice.
