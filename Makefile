@@ -57,12 +57,14 @@ lint: ## Formatting, clippy, rustdoc and shellcheck, all with warnings denied
 	shellcheck scripts/*.sh tests/*.sh .ci/run
 
 .PHONY: torture
-torture: ## Kill backup and restore at random moments, 200 each; PSO_TORTURE_SEED and PSO_TORTURE_ROUNDS
+torture: ## Kill backup, restore and alert at random moments, over and over; PSO_TORTURE_SEED and PSO_TORTURE_ROUNDS
 	@tests/prepare.sh test
-	$(CARGO) build --locked -p pso-backup -p pso-restore -p qdrant-standin
-	seed=$${PSO_TORTURE_SEED:-$$(date +%s)}; echo "PSO_TORTURE_SEED=$$seed"; \
+	$(CARGO) build --locked -p pso-backup -p pso-restore -p pso-alert -p qdrant-standin
+	@set -e; seed=$${PSO_TORTURE_SEED:-$$(date +%s)}; echo "PSO_TORTURE_SEED=$$seed"; \
 	PSO_TORTURE_SEED=$$seed PSO_TORTURE_ROUNDS=$${PSO_TORTURE_ROUNDS:-200} \
-		$(CARGO) test --locked -p pso-tests --test e2e -- --include-ignored backup_restore::torture
+		$(CARGO) test --locked -p pso-tests --test e2e -- --include-ignored backup_restore::torture; \
+	PSO_CHAOS_SEED=$$seed PSO_CHAOS_INCIDENTS=9000 $(CARGO) test --locked -p pso-tests --test e2e -- alert::chaos; \
+	PSO_ALERT_SIMULATIONS=400 $(CARGO) test --locked -p pso-alert --lib -- simulation
 
 .PHONY: fuzz
 fuzz: ## Feed pso-logscan's readers bytes that nobody wrote, all or PART=stamps, SECONDS=600 each; needs cargo-fuzz

@@ -187,6 +187,10 @@ fn deserved(seen: &Seen, state: &mut State) -> Reply {
         (Ok(_), true) => Reply::new(200, "text/html", "ok"),
         // Whole seconds, rounded up.
         (Err(wait), true) => too_many(wait.as_secs() + 1),
+        // With `?wait=true` it waits until the message is saved, and repeats it.
+        (Ok(left), false) if path.contains("wait=true") => {
+            with_rates(Reply::json(200, &json!({"id": "1442100200300400500", "content": body["content"]})), left, reset)
+        }
         (Ok(left), false) => with_rates(Reply::status(204), left, reset),
         (Err(wait), false) => with_rates(too_many_for_discord(wait.as_secs_f64()), 0, reset),
     }

@@ -118,8 +118,7 @@ fn the_specifications_cpu_alert_takes_five_minutes() {
         let record =
             record("health.metric", "cpu_usage", "ok", &more).replace("09:00:00", &format!("09:{minute:02}:00"));
         let outcome = judged(folder.path(), &[start(), record, end("ok", 0)].concat());
-        let told = outcome.record("alert.notice", "cpu_usage")["told"].as_str().expect("a text").to_owned();
-        told
+        outcome.record("alert.notice", "cpu_usage")["told"].as_str().expect("a text").to_owned()
     };
     assert_eq!([0, 2, 4, 5, 6].map(cpu), ["pending", "pending", "pending", "now", "already"]);
 }

@@ -21,7 +21,7 @@ use section::{COMMON, Section, Type};
 pub(super) use section::Sections;
 
 use super::Problem;
-use crate::channel::{Channel, Discord, Email, LogFile, Named, Ntfy, Post, Slack, Stdout, fingerprint};
+use crate::channel::{Channel, Discord, Email, LogFile, Named, Ntfy, Post, Slack, Stdout, confirmed, fingerprint};
 use crate::text::is_http_url;
 
 /// What became of the sections.
@@ -109,9 +109,12 @@ impl<'a> Reader<'a> {
             Type::Email => Box::new(Email::new(self.mailing()?)),
             Type::Slack => {
                 let channel = self.pick("channel", &self.section.channel)?;
-                Box::new(Slack { post: self.webhook()?, channel })
+                Box::new(Slack { post: self.post_at(self.webhook_url()?)?, channel })
             }
-            Type::Discord => Box::new(Discord { post: self.webhook()? }),
+            Type::Discord => {
+                let url = confirmed(self.webhook_url()?.expose());
+                Box::new(Discord { post: self.post_at(Secret::new(url))? })
+            }
             Type::Alertmanager => Box::new(self.alertmanager()?),
             Type::Webhook => Box::new(self.generic()?),
             Type::Ntfy => Box::new(Ntfy { post: self.post()? }),
@@ -130,12 +133,8 @@ impl<'a> Reader<'a> {
     }
 
     /// `webhook_url` of the chat services.
-    fn webhook(&self) -> anyhow::Result<Post> {
-        self.post_to("webhook_url", &self.section.webhook_url, &self.section.webhook_url_file)
-    }
-
-    fn post_to(&self, key: &str, url: &Field, file: &Field) -> anyhow::Result<Post> {
-        self.post_at(self.url(key, url, file)?)
+    fn webhook_url(&self) -> anyhow::Result<Secret> {
+        self.url("webhook_url", &self.section.webhook_url, &self.section.webhook_url_file)
     }
 
     /// To a URL, with the certificates that are to be trusted.

@@ -6,9 +6,9 @@ use pso_common::http::Answer;
 use pso_common::{Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::lines::{Line, headline, lines, more, worst};
+use super::lines::{Line, headline, lines, more, summary, worst};
 use super::{Channel, Digest, Outcome, Post};
-use crate::text::{fit, units, without_mentions};
+use crate::text::{fit, one_line, units, without_mentions};
 
 /// Notices in one message.
 const MAX_NOTICES: usize = 20;
@@ -25,13 +25,24 @@ const MAX_DETAILS: usize = 300;
 /// Room for the last line, `and 10000 more: …`.
 const MAX_REST: usize = 400;
 
-/// Discord refuses content beyond 2,000 characters.
-const MAX_CONTENT: usize = 2_000;
+/// What notifications show in place of the embed; Discord refuses content beyond 2,000 characters.
+const MAX_CONTENT: usize = 300;
 
 /// A webhook.
 #[derive(Debug)]
 pub(crate) struct Discord {
     pub(crate) post: Post,
+}
+
+/// A webhook's URL, with the wish to be told what became of the message: without it one "that is not saved does not return
+/// an error". Other words of the query, such as `thread_id`, stay.
+pub(crate) fn confirmed(url: &str) -> String {
+    let query = url.split_once('?').map(|(_, query)| query);
+    match query {
+        None => format!("{url}?wait=true"),
+        Some(query) if query.split('&').any(|word| word.starts_with("wait=")) => url.to_owned(),
+        Some(_) => format!("{url}&wait=true"),
+    }
 }
 
 impl Channel for Discord {
@@ -63,9 +74,15 @@ pub(super) fn paced(outcome: Outcome, answer: &Answer) -> Outcome {
         /// Seconds; the header has whole ones only.
         retry_after: f64,
     }
+    #[derive(Deserialize)]
+    struct Saved {
+        id: String,
+    }
     let seconds = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or_default();
     match outcome {
         Outcome::Sent { status, said, complaint, .. } => {
+            // It repeats the whole message.
+            let said = answer.json::<Saved>().map_or(said, |message| format!("message {}", one_line(&message.id, 30)));
             let empty = answer.header("x-ratelimit-remaining").is_some_and(|left| left.trim() == "0");
             let reset = answer.header("x-ratelimit-reset-after").and_then(|text| text.trim().parse().ok());
             let pause = reset.filter(|_| empty).map_or(Duration::ZERO, seconds);
@@ -128,7 +145,7 @@ pub(super) fn message(digest: &Digest<'_>) -> Message {
         footer: Footer { text: "pso-alert" },
     };
     Message {
-        content: safe(&headline(digest, &lines), MAX_CONTENT),
+        content: safe(&summary(&headline(digest, &lines), &lines), MAX_CONTENT),
         embeds: [embed],
         allowed_mentions: AllowedMentions { parse: [] },
     }

@@ -69,7 +69,7 @@ fn line<'a>(notice: &'a Notice, digest: &Digest<'_>) -> Line<'a> {
     if notice.count > 1 {
         details.push(format!("{} times", notice.count));
     }
-    details.extend(about(notice, digest.host));
+    details.extend(about(notice, place(digest).host()));
     if let Some(text) = notice.runbook.as_deref().filter(|_| runbook.is_none()) {
         details.push(format!("see {}", one_line(text, MAX_LABELS)));
     }
@@ -126,6 +126,36 @@ fn time(at: Timestamp, now: Timestamp) -> String {
     if at.date() == now.date() { time } else { format!("{} {time}", at.date()) }
 }
 
+/// Where it is, for one line that speaks of all.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Place<'a> {
+    /// All notices are of this host.
+    On(&'a str),
+    /// They are of several; this one sends them.
+    From(&'a str),
+}
+
+impl<'a> Place<'a> {
+    /// The host that a line need not name again.
+    const fn host(self) -> &'a str {
+        match self {
+            Self::On(host) | Self::From(host) => host,
+        }
+    }
+
+    /// In a pipe of records of other machines the one where it is counts, not the one that tells it.
+    pub(super) fn name(self) -> String {
+        one_line(self.host(), 100)
+    }
+}
+
+pub(super) fn place<'a>(digest: &'a Digest<'_>) -> Place<'a> {
+    let of = |notice: &'a Notice| notice.labels.get("host").map_or(digest.host, String::as_str);
+    let Some(first) = digest.notices.first().map(of) else { return Place::From(digest.host) };
+    let all = digest.rest.is_none() && digest.notices.iter().all(|notice| of(notice) == first);
+    if all { Place::On(first) } else { Place::From(digest.host) }
+}
+
 /// What tells it apart from others of its rule, where the message need not say it: another host, and its own labels.
 fn about(notice: &Notice, host: &str) -> Option<String> {
     let of = |(key, value): (&String, &String)| match key.as_str() {
@@ -152,21 +182,32 @@ pub(super) fn more(digest: &Digest<'_>, hidden: usize) -> Option<String> {
     Some(format!("and {all} more{colon}{}{others}", named.join(", ")))
 }
 
-/// One line for all, with nothing from a record in it but the host's name.
+/// One line for all, with nothing from a record in it but a host's name.
 pub(super) fn headline(digest: &Digest<'_>, lines: &[Line<'_>]) -> String {
-    let host = one_line(digest.host, 100);
+    let place = place(digest);
+    let name = place.name();
+    let host = match place {
+        Place::On(_) => format!("on {name}"),
+        Place::From(_) => format!("from {name}"),
+    };
     let worst = worst(lines);
     let sign = sign(worst);
     let over = lines.iter().filter(|line| line.is_over).count();
     let all = lines.len() as u64 + digest.rest.map_or(0, |rest| rest.notices);
     match digest.notices {
-        [test] if test.because == Because::Test => format!("🧪 test from {host}"),
-        _ if all == 1 && over == 1 => format!("{sign} resolved on {host}"),
-        _ if all == 1 => format!("{sign} {worst} on {host}"),
-        _ if over as u64 == all => format!("{sign} {all} resolved on {host}"),
-        _ if over > 0 => format!("{sign} {all} notices on {host}, the worst {worst}, {over} resolved"),
-        _ => format!("{sign} {all} notices on {host}, the worst {worst}"),
+        [test] if test.because == Because::Test => format!("🧪 test from {name}"),
+        _ if all == 1 && over == 1 => format!("{sign} resolved {host}"),
+        _ if all == 1 => format!("{sign} {worst} {host}"),
+        _ if over as u64 == all => format!("{sign} {all} resolved {host}"),
+        _ if over > 0 => format!("{sign} {all} notices {host}, the worst {worst}, {over} resolved"),
+        _ => format!("{sign} {all} notices {host}, the worst {worst}"),
     }
+}
+
+/// The headline and the first message: all that the notification of a telephone shows.
+pub(super) fn summary(headline: &str, lines: &[Line<'_>]) -> String {
+    let first = lines.first().map_or("", |line| line.message.as_str());
+    format!("{headline}: {first}")
 }
 
 /// The worst that is not over.

@@ -24,7 +24,7 @@ use crate::notice::Notice;
 
 pub(crate) use alertmanager::Alertmanager;
 pub(crate) use command::Command;
-pub(crate) use discord::Discord;
+pub(crate) use discord::{Discord, confirmed};
 pub(crate) use email::{Email, Mailing, Security};
 pub(crate) use file::LogFile;
 pub(crate) use ntfy::Ntfy;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::lines::{Line, headline, lines, more};
+use super::lines::{Line, headline, lines, more, summary};
 use super::{Channel, Digest, Outcome, Post};
 use crate::text::{fit, units, without_mentions};
 
@@ -80,7 +80,7 @@ pub(super) struct Message<'a> {
 enum Block {
     Header { text: Text },
     Section { text: Text },
-    Context { elements: [Text; 1] },
+    Context { elements: Vec<Text> },
 }
 
 #[derive(Debug, Serialize)]
@@ -94,35 +94,36 @@ pub(super) fn message<'a>(digest: &Digest<'_>, channel: Option<&'a str>) -> Mess
     let lines = lines(digest);
     let headline = headline(digest, &lines);
     let title = safe(&headline, MAX_HEADER);
-    let mut blocks = vec![Block::Header { text: Text::PlainText { text: title, emoji: true } }];
+    let mut blocks = vec![Block::Header { text: plain(title) }];
     for line in lines.iter().take(MAX_NOTICES) {
-        blocks.push(Block::Section { text: markdown(section(line)) });
-        blocks.push(Block::Context { elements: [markdown(details(line))] });
+        blocks.push(Block::Section { text: plain(section(line)) });
+        blocks.push(Block::Context { elements: details(line) });
     }
     let rest = more(digest, lines.len().saturating_sub(MAX_NOTICES)).map(|text| safe(&text, MAX_DETAILS));
     let foot: Vec<String> = rest.into_iter().chain([format!("pso-alert, {}", digest.at)]).collect();
-    blocks.push(Block::Context { elements: [markdown(foot.join(" · "))] });
-    let first = lines.first().map_or("", |line| line.message.as_str());
-    let text = safe(&format!("{headline}: {first}"), MAX_TEXT);
+    blocks.push(Block::Context { elements: vec![plain(foot.join(" · "))] });
+    let text = safe(&summary(&headline, &lines), MAX_TEXT);
     Message { text, blocks, unfurl_links: false, unfurl_media: false, channel }
 }
 
-/// `verbatim` keeps Slack from making links and mentions of plain words; escaped `<` leaves it no others.
-const fn markdown(text: String) -> Text {
-    Text::Mrkdwn { text, verbatim: true }
+/// What comes from a record is never `mrkdwn`: that has no escape for `*`, `_`, `~`, backticks and `:emoji:`, so `*.log *.gz`
+/// would lose its stars, and a message could look like two: <https://docs.slack.dev/messaging/formatting-message-text>.
+const fn plain(text: String) -> Text {
+    Text::PlainText { text, emoji: false }
 }
 
 fn section(line: &Line<'_>) -> String {
-    format!("{} *{}* {}", line.sign, line.word, safe(&line.message, MAX_SECTION))
+    format!("{} {} {}", line.sign, line.word, safe(&line.message, MAX_SECTION))
 }
 
-fn details(line: &Line<'_>) -> String {
-    let details = safe(&line.details.join(" · "), MAX_DETAILS);
+fn details(line: &Line<'_>) -> Vec<Text> {
+    let mut elements = vec![plain(safe(&line.details.join(" · "), MAX_DETAILS))];
     let url = line.runbook.map(|url| fit(url, usize::MAX, escape));
-    match url.filter(|url| units(url) <= MAX_LINK) {
-        Some(url) => format!("{details} · <{url}|Runbook>"),
-        None => details,
+    if let Some(url) = url.filter(|url| units(url) <= MAX_LINK) {
+        // `verbatim` keeps Slack from making links and mentions of plain words.
+        elements.push(Text::Mrkdwn { text: format!("<{url}|Runbook>"), verbatim: true });
     }
+    elements
 }
 
 fn safe(text: &str, limit: usize) -> String {

@@ -15,7 +15,7 @@ use pso_common::{Severity, Timestamp};
 
 use super::{html, text};
 use crate::channel::Digest;
-use crate::channel::lines::{Line, headline, lines};
+use crate::channel::lines::{Line, headline, lines, place};
 use crate::channel::post::fingerprint;
 use crate::notice::{Because, Notice};
 use crate::text::one_line;
@@ -91,12 +91,11 @@ fn state(lines: &[Line<'_>]) -> String {
 
 /// `web-1: disk_usage mount=/var`: what it is about. It stays the same for an episode.
 fn subject(digest: &Digest<'_>) -> String {
-    let host = one_line(digest.host, 60);
+    let host = one_line(&place(digest).name(), 60);
     let same = |notice: &Notice| digest.notices.iter().all(|other| other.incident == notice.incident);
     let subject = match digest.notices.first() {
         Some(test) if test.because == Because::Test => format!("{host}: a test of pso-alert"),
         Some(notice) if digest.rest.is_none() && same(notice) => {
-            let host = notice.labels.get("host").map_or(host, |host| one_line(host, 60));
             let about = if notice.because == Because::ByHand { notice.message.clone() } else { about(notice) };
             format!("{host}: {about}")
         }
