@@ -231,6 +231,13 @@ fn slack(body: &Value) -> Option<&'static str> {
                     && text.is_none_or(|length| (1..=3000).contains(&length))
                     && (text.is_some() || fields.is_some())
             }
+            Some("context") => {
+                let elements = block.get("elements").and_then(Value::as_array).map(Vec::as_slice).unwrap_or_default();
+                let text =
+                    |element: &Value| element.get("text").and_then(Value::as_str).map(|text| text.chars().count());
+                (1..=10).contains(&elements.len())
+                    && elements.iter().all(|element| text(element).is_some_and(|length| (1..=3000).contains(&length)))
+            }
             Some(_) => true,
             None => false,
         }

@@ -157,3 +157,50 @@ fn a_full_disk_leaves_the_file_whole_and_the_notice_waits() {
     assert_eq!(fs::read_to_string(log.join("notices.jsonl")).unwrap(), filler);
     drop(mount);
 }
+
+#[test]
+fn a_pager_gets_an_event_a_notice_and_people_one_message_of_the_services_examples() {
+    let sink = WebhookSink::start().unwrap();
+    let examples = include_str!("../../../tools/pso-alert/src/examples.yaml");
+    let ours = format!("http://127.0.0.1:{}/", sink.port());
+    let services = ["https://events.pagerduty.com/", "https://api.telegram.org/", "https://api.pushover.net/"];
+    let text = services.iter().fold(examples.to_owned(), |text, service| text.replace(service, &ours));
+    let folder = deployment(&text);
+    let variables = [
+        ("PAGERDUTY_KEY", "s3cr3tPager"),
+        ("TEAMS_WEBHOOK", &format!("{ours}teams/s3cr3tTeams")),
+        ("TELEGRAM_TOKEN", "1:s3cr3tTelegram"),
+        ("TELEGRAM_CHAT", "-100"),
+        ("PUSHOVER_TOKEN", "s3cr3tPushover"),
+        ("PUSHOVER_USER", "s3cr3tUser"),
+    ];
+    let run = |input: String| {
+        let tool = variables.iter().fold(alert(folder.path()), |tool, (name, value)| tool.env(name, value));
+        tool.stdin(input).run().unwrap()
+    };
+    let secrets = ["s3cr3tPager", "s3cr3tTeams", "s3cr3tTelegram", "s3cr3tPushover", "s3cr3tUser"];
+    let other = down().replace("\"service\"", "\"database\"").replace("it says so", &"long ".repeat(2_000));
+    run([start(), down(), other, end("critical", 2)].concat()).assert_code(2).assert_no_secret(&secrets);
+    let at = |path: &str| sink.requests().into_iter().filter(|seen| seen.path.starts_with(path)).collect::<Vec<_>>();
+    let pages = at("/v2/enqueue");
+    assert_eq!((pages.len(), at("/teams").len(), at("/bot1:s3cr3t").len(), at("/1/messages").len()), (2, 1, 1, 1));
+    let event = pages[0].json().unwrap();
+    assert_eq!((&event["routing_key"], &event["event_action"]), (&json!("s3cr3tPager"), &json!("trigger")));
+    assert_eq!((&event["payload"]["severity"], &event["payload"]["source"]), (&json!("critical"), &json!("web-1")));
+    for page in &pages {
+        assert!(page.json().unwrap()["payload"]["summary"].as_str().unwrap().chars().count() <= 1_024);
+    }
+    let text = at("/bot")[0].json().unwrap()["text"].as_str().unwrap().to_owned();
+    assert!(text.starts_with("🔴 2 notices on web-1, the worst critical\n🔴 CRITICAL System health"), "{text}");
+    assert!(text.encode_utf16().count() <= 4_096);
+    // What is over resolves the same incident of the pager.
+    let well = record("health.check", "service", "ok", &json!({"status": "healthy", "elapsed_ms": 1}));
+    sink.forget();
+    run([start(), well, end("ok", 0)].concat().replace("T09:00", "T09:10"));
+    let over =
+        at("/v2/enqueue").iter().filter_map(pso_tests::Seen::json).find(|over| over["event_action"] == "resolve");
+    assert_eq!(over.expect("resolved")["dedup_key"], "health.check/web-1/pso-health/service");
+    // Nor does anything else show the keys.
+    let shown = variables.iter().fold(alert(folder.path()), |tool, (name, value)| tool.env(name, value));
+    shown.arg("--print-config").run().unwrap().assert_no_secret(&secrets);
+}

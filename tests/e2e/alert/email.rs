@@ -180,6 +180,18 @@ fn what_the_server_says_is_told_at_every_stage() {
 }
 
 #[test]
+fn a_server_that_repeats_the_login_does_not_show_it() {
+    let sink = SmtpSink::start().unwrap();
+    // printf '\\0alerts@example.com\\0s3cr3tSmtpPassword' | base64, and of the password alone
+    let (plain, login) = ("AGFsZXJ0c0BleGFtcGxlLmNvbQBzM2NyM3RTbXRwUGFzc3dvcmQ=", "czNjcjN0U210cFBhc3N3b3Jk");
+    let line = format!("502 5.5.2 not recognized: AUTH PLAIN {plain} or {login}");
+    sink.plan([Some(Fault::answer(Stage::Auth, &line))]);
+    let outcome = test_mail(&sink);
+    outcome.assert_code(2).assert_no_secret(&[PASSWORD, plain, login]);
+    assert_eq!(attempt(&outcome).2, "the login is refused: 502 5.5.2 not recognized: AUTH PLAIN *** or ***");
+}
+
+#[test]
 fn silence_at_any_stage_ends_in_time() {
     let sink = SmtpSink::start().unwrap();
     let folder = deployment(&format!("alerts:\n  mail: {}\n", section(&sink)));

@@ -232,7 +232,7 @@ fn discord_and_a_webhook_get_the_same_notices() {
     assert_eq!(
         told,
         [
-            ("discord".into(), "sent".into(), 1, Some(204)),
+            ("discord".into(), "sent".into(), 1, Some(200)),
             ("stdout".into(), "sent".into(), 1, None),
             ("webhook".into(), "sent".into(), 1, Some(200)),
         ]
@@ -275,7 +275,7 @@ fn a_missing_variable_spoils_its_channel_only() {
     assert_eq!(
         told,
         [
-            ("discord".into(), "sent".into(), 1, Some(204)),
+            ("discord".into(), "sent".into(), 1, Some(200)),
             ("email".into(), "failed".into(), 0, None),
             ("slack".into(), "failed".into(), 0, None),
         ]
@@ -342,7 +342,7 @@ fn send_tells_every_channel_and_ends_well_when_they_were_told() {
     let notice = outcome.record("alert.notice", "send");
     assert_eq!((&notice["severity"], &notice["labels"]), (&json!("high"), &json!({"host": "db1"})));
     let text = slack.requests()[0].json().unwrap().pointer("/blocks/1/text/text").unwrap().clone();
-    assert_eq!(text, "🟠 *HIGH* High error count detected");
+    assert_eq!(text, "🟠 HIGH High error count detected");
     discord.plan([Reply::status(401)]);
     alert(folder.path())
         .args(args)

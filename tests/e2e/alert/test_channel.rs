@@ -16,14 +16,14 @@ fn one_marked_notice_goes_to_each_enabled_channel() {
     let folder = three(&slack, &discord);
     let outcome = alert(folder.path()).arg("test").run().unwrap();
     outcome.assert_code(0).assert_no_secret(&SECRETS);
-    outcome.assert_stderr_has("slack (slack) was told: 200 ok").assert_stderr_has("talk (discord) was told: 204");
+    outcome.assert_stderr_has("slack (slack) was told: 200 ok").assert_stderr_has("talk (discord) was told: 200 message 1442100200300400500");
     assert_eq!(
         deliveries(&outcome),
-        [("slack".into(), "sent".into(), 1, Some(200)), ("talk".into(), "sent".into(), 1, Some(204))]
+        [("slack".into(), "sent".into(), 1, Some(200)), ("talk".into(), "sent".into(), 1, Some(200))]
     );
     assert_eq!(outcome.record("alert.delivery", "slack")["message"], "ok");
     let text = slack.requests()[0].json().unwrap().pointer("/blocks/1/text/text").unwrap().clone();
-    assert_eq!(text, "🧪 *TEST* This is a test of the channel slack: nothing is wrong.");
+    assert_eq!(text, "🧪 TEST This is a test of the channel slack: nothing is wrong.");
     // Nothing of it is remembered.
     assert!(!folder.path().join(".pso-alert/state.db").exists());
     let key = |sink: &WebhookSink| sink.requests()[0].header("Idempotency-Key").map(str::to_owned);

@@ -1,5 +1,7 @@
 //! Text that came from records, made safe to show: one line, cut to a limit, without mentions.
 
+use std::net::Ipv6Addr;
+
 use pso_common::output::printable;
 
 /// One line of at most `limit` bytes: line breaks become spaces, control characters `·`, and what is cut ends in `…`.
@@ -72,11 +74,24 @@ pub(crate) fn without_mentions(text: &str) -> String {
 
 /// Whether it is an address of the web that cannot end a link's markup, a header or a line.
 pub(crate) fn is_http_url(url: &str) -> bool {
-    let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
-    host.is_some_and(|rest| !rest.is_empty() && !rest.starts_with(['/', '?', '#', ':']))
+    let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
+    rest.is_some_and(|rest| is_authority(rest.split(['/', '?', '#']).next().unwrap_or_default()))
         && url
             .chars()
             .all(|c| c.is_ascii_graphic() && !matches!(c, '"' | '<' | '>' | '\\' | '^' | '`' | '{' | '|' | '}'))
+}
+
+/// `host`, `host:port`, `[::1]:port`, each perhaps after `user:password@`.
+fn is_authority(text: &str) -> bool {
+    let place = text.rsplit_once('@').map_or(text, |(_, place)| place);
+    let (named, port) = match place.strip_prefix('[') {
+        Some(rest) => rest.split_once(']').map_or((false, ""), |(ip, port)| (ip.parse::<Ipv6Addr>().is_ok(), port)),
+        None => {
+            let end = place.find(':').unwrap_or(place.len());
+            (end > 0 && !place.contains(['[', ']']), place.get(end..).unwrap_or_default())
+        }
+    };
+    named && (port.is_empty() || port.strip_prefix(':').is_some_and(|port| port.parse::<u16>().is_ok()))
 }
 
 #[cfg(test)]
@@ -119,7 +134,9 @@ mod tests {
 
     #[test]
     fn only_addresses_of_the_web_are_links() {
-        for good in ["https://wiki.example.com/run?a=b#c", "http://h:81/"] {
+        for good in
+            ["https://wiki.example.com/run?a=b#c", "http://h:81/", "http://[::1]:81?x", "https://u:p@h:81/x@y:z"]
+        {
             assert!(is_http_url(good), "{good}");
         }
         for bad in [
@@ -130,6 +147,11 @@ mod tests {
             "https://a\"onclick=",
             "https://a|b",
             "http://é/",
+            "http://[::1/x",
+            "http://[h]/x",
+            "http://h:99999/x",
+            "http://h:x/",
+            "http://u:p@/x",
         ] {
             assert!(!is_http_url(bad), "{bad}");
         }

@@ -22,6 +22,7 @@ pub(super) use section::Sections;
 
 use super::Problem;
 use crate::channel::{Channel, Discord, Email, LogFile, Named, Ntfy, Post, Slack, Stdout, confirmed, fingerprint};
+use crate::policy::Policy;
 use crate::text::is_http_url;
 
 /// What became of the sections.
@@ -51,6 +52,25 @@ impl Sections {
             }
         }
         Ok(found)
+    }
+}
+
+impl Found {
+    /// What is still so must be told again before a channel forgets it.
+    pub(super) fn outlast(&self, policy: &Policy, config: &Config) -> anyhow::Result<()> {
+        let all = std::iter::once(&policy.defaults).chain(policy.rules.values());
+        let repeat = all.map(|options| options.repeat).max().unwrap_or_default();
+        for Named { name, channel, .. } in &self.channels {
+            if let Some(forgets) = channel.forgets_after().filter(|forgets| *forgets <= repeat) {
+                bail!(
+                    "{}: alerts.{name}.expires_after: {} is not longer than the longest `repeat`, {}: it would be taken for over in between",
+                    file_of(config),
+                    forgets.show(),
+                    repeat.show()
+                );
+            }
+        }
+        Ok(())
     }
 }
 

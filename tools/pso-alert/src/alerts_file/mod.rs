@@ -112,6 +112,7 @@ pub(crate) fn parse(path: &Path, text: &str, env: &Env, root: &Path) -> anyhow::
     });
     let heartbeat = file.heartbeat.take().and_then(|section| section.read(root, &mut faults));
     let (rules, policy) = file.judgement(known.as_deref(), &mut faults);
+    faults.keep(found.as_ref().map_or(Ok(()), |found| found.outlast(&policy, &config)));
     faults.finish()?;
     let found = found.unwrap_or_default();
     Ok(Alerts {

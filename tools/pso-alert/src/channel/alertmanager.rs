@@ -24,6 +24,9 @@ const MAX_LABEL: usize = 1_000;
 /// Longest annotation, in bytes.
 const MAX_ANNOTATION: usize = 4_000;
 
+/// How long a test is seen: longer than Alertmanager waits before it tells somebody (`group_wait`).
+const TEST: Duration = Duration::from_secs(300);
+
 /// The server.
 #[derive(Debug)]
 pub(crate) struct Alertmanager {
@@ -43,6 +46,10 @@ impl Channel for Alertmanager {
 
     fn is_for_people(&self) -> bool {
         false
+    }
+
+    fn forgets_after(&self) -> Option<Duration> {
+        Some(self.expires_after)
     }
 
     fn fingerprint(&self) -> String {
@@ -128,7 +135,11 @@ pub(super) struct Alert {
 pub(super) fn alerts(digest: &Digest<'_>, expires_after: Duration) -> Vec<Alert> {
     let mut alerts = Vec::new();
     for notice in shown(digest.notices) {
-        let end = if notice.is_end() { notice.ended_at.unwrap_or(digest.at) } else { digest.at.plus(expires_after) };
+        let end = match notice.because {
+            _ if notice.is_end() => notice.ended_at.unwrap_or(digest.at),
+            Because::Test => digest.at.plus(TEST.min(expires_after)),
+            _ => digest.at.plus(expires_after),
+        };
         alerts.push(alert(notice, notice.severity, end));
     }
     alerts

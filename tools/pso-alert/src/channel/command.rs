@@ -51,7 +51,7 @@ impl Channel for Command {
             Ok(input) => input,
             Err(error) => return Outcome::Refused { status: None, reason: error.to_string() },
         };
-        let name = self.words.first().map_or("", String::as_str);
+        let name = &one_line(self.words.first().map_or("", String::as_str), 200);
         let mut child = match self.start() {
             Ok(child) => child,
             // It is not there, or may not be run: that is for somebody to change.

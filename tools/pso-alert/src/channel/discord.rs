@@ -6,7 +6,7 @@ use pso_common::http::Answer;
 use pso_common::{Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use super::lines::{Line, headline, lines, more, summary, worst};
+use super::lines::{Line, fitting, headline, lines, more, summary, worst};
 use super::{Channel, Digest, Outcome, Post};
 use crate::text::{fit, one_line, units, without_mentions};
 
@@ -154,16 +154,8 @@ pub(super) fn message(digest: &Digest<'_>) -> Message {
 /// As many whole lines as fit, and how many do not.
 fn description(digest: &Digest<'_>, lines: &[Line<'_>]) -> String {
     let limit = if lines.len() == 1 { MAX_DESCRIPTION - MAX_REST - 2 * MAX_DETAILS } else { MAX_LINE };
-    let (mut shown, mut used) = (Vec::new(), 0);
-    for line in lines.iter().take(MAX_NOTICES) {
-        let text = entry(line, limit);
-        let length = units(&text) + 1;
-        if used + length > MAX_DESCRIPTION - MAX_REST {
-            break;
-        }
-        used += length;
-        shown.push(text);
-    }
+    let shown = lines.get(..MAX_NOTICES).unwrap_or(lines);
+    let mut shown = fitting(shown, MAX_DESCRIPTION - MAX_REST, |line| entry(line, limit));
     let hidden = lines.len() - shown.len();
     shown.extend(more(digest, hidden).map(|text| safe(&text, MAX_REST - 10)));
     shown.join("\n")

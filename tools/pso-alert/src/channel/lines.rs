@@ -8,7 +8,7 @@ use pso_common::{Severity, Timestamp};
 
 use super::{Digest, sign};
 use crate::notice::{Because, Notice};
-use crate::text::{is_http_url, one_line};
+use crate::text::{is_http_url, one_line, units};
 
 /// Longest message, in bytes; each channel cuts it to its own limit.
 const MAX_MESSAGE: usize = 12_000;
@@ -165,6 +165,16 @@ fn about(notice: &Notice, host: &str) -> Option<String> {
     };
     let labels: Vec<String> = notice.labels.iter().filter_map(of).collect();
     (!labels.is_empty()).then(|| one_line(&labels.join(" "), MAX_LABELS))
+}
+
+/// As many whole entries, joined by line breaks, as fit into `limit` UTF-16 units.
+pub(super) fn fitting(lines: &[Line<'_>], limit: usize, entry: impl Fn(&Line<'_>) -> String) -> Vec<String> {
+    let mut used = 0;
+    let fits = |text: &String| {
+        used += units(text) + 1;
+        used <= limit
+    };
+    lines.iter().map(entry).take_while(fits).collect()
 }
 
 /// `and 580 more: 400 of log.errors, 180 of disk_usage`, for what has no line; `hidden` lines did not fit.

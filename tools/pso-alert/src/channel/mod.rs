@@ -51,6 +51,11 @@ pub(crate) trait Channel: Send + Sync + fmt::Debug {
         Duration::ZERO
     }
 
+    /// What it is not told again for so long is over for it; nothing for ends that wait until they are told so.
+    fn forgets_after(&self) -> Option<Duration> {
+        None
+    }
+
     /// Differs when the configuration differs: what could not be used yesterday may be usable today.
     fn fingerprint(&self) -> String;
 

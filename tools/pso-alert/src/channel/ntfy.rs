@@ -47,7 +47,7 @@ impl Channel for Ntfy {
     fn send(&self, digest: &Digest<'_>, timeout: Duration) -> Outcome {
         let Message { body, mut headers } = message(digest);
         headers.push(("Idempotency-Key", digest.key.to_owned()));
-        self.post.bytes("text/plain; charset=utf-8", body.as_bytes(), &headers, timeout).outcome
+        self.post.bytes("text/plain; charset=utf-8", body.as_bytes(), &headers, timeout).without_pages().outcome
     }
 }
 

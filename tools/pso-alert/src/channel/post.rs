@@ -2,6 +2,8 @@
 
 use std::time::{Duration, SystemTime};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use pso_common::Secret;
 use pso_common::http::{Answer, HttpClient, HttpError, HttpRoots, HttpSettings};
 use serde::Serialize;
@@ -32,6 +34,29 @@ pub(super) struct Exchange {
     pub(super) answer: Option<Answer>,
 }
 
+impl Exchange {
+    /// With an end whose own answers are never web pages: a page comes from a log-in, a proxy, or a URL that is another's, and
+    /// nobody has been told.
+    pub(super) fn without_pages(mut self) -> Self {
+        let page = |answer: &Answer| {
+            let start = answer.body.trim_ascii_start();
+            let begins = |word: &[u8]| start.get(..word.len()).is_some_and(|text| text.eq_ignore_ascii_case(word));
+            begins(b"<!doctype") || begins(b"<html")
+        };
+        if let (Outcome::Sent { status, .. }, Some(answer)) = (&self.outcome, &self.answer)
+            && page(answer)
+        {
+            let status = *status;
+            let reason = format!(
+                "it answered {} with a web page, so nobody was told: the URL is another's, or a proxy or a log-in is in between",
+                answer.status
+            );
+            self.outcome = Outcome::Again { status, after: Duration::ZERO, reason };
+        }
+        self
+    }
+}
+
 impl Post {
     /// To a URL, whose certificate must lead to one of `roots`.
     pub(crate) fn new(url: Secret, roots: HttpRoots) -> Self {
@@ -57,10 +82,13 @@ impl Post {
         self
     }
 
-    /// Posts `body` as JSON.
+    /// Posts `body` as JSON to an interface that never answers with a web page.
     pub(super) fn json(&self, body: &impl Serialize, key: &str, timeout: Duration) -> Exchange {
         match serde_json::to_vec(body) {
-            Ok(bytes) => self.bytes("application/json", &bytes, &[("Idempotency-Key", key.to_owned())], timeout),
+            Ok(bytes) => {
+                let headers = [("Idempotency-Key", key.to_owned())];
+                self.bytes("application/json", &bytes, &headers, timeout).without_pages()
+            }
             Err(error) => {
                 let reason = format!("the message cannot be written: {error}");
                 Exchange { outcome: Outcome::Refused { status: None, reason }, answer: None }
@@ -155,18 +183,29 @@ impl Post {
         self.judged(answer, SystemTime::now())
     }
 
-    /// What the other end said, in one short line without the webhook's URL: many servers repeat the path they do not know.
+    /// What the other end said, in one short line without the secrets: many servers repeat the path or the header they refuse.
     fn scrubbed(&self, text: &str) -> String {
         let url = self.url.expose();
-        let path = url.split_once("://").map_or(url, |(_, rest)| rest).split_once('/').map_or("", |(_, path)| path);
-        let parts = path.split(['/', '?', '&', '=']).filter(|part| part.len() >= 8);
-        let headers = self.headers.iter().map(|(_, value)| value.expose());
-        let clean = [url, path]
-            .into_iter()
-            .chain(headers)
-            .filter(|part| part.len() >= 4)
-            .chain(parts)
-            .fold(text.to_owned(), |text, secret| text.replace(secret, "***"));
+        let rest = url.split_once("://").map_or(url, |(_, rest)| rest);
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let mut secrets = vec![url.to_owned(), path.to_owned()];
+        // `user:password@` is sent as the header that it stands for.
+        if let Some((login, _)) = authority.rsplit_once('@') {
+            secrets.extend([STANDARD.encode(login), login.to_owned()]);
+            secrets.extend(login.split_once(':').map(|(_, password)| password.to_owned()));
+        }
+        for (_, value) in &self.headers {
+            let value = value.expose();
+            secrets.push(value.to_owned());
+            let Some((scheme, token)) = value.split_once(' ') else { continue };
+            secrets.push(token.to_owned());
+            let login = STANDARD.decode(token).ok().filter(|_| scheme == "Basic");
+            let login = login.and_then(|login| String::from_utf8(login).ok());
+            secrets.extend(login.and_then(|login| login.split_once(':').map(|(_, password)| password.to_owned())));
+        }
+        secrets.retain(|secret| secret.len() >= 4);
+        secrets.extend(path.split(['/', '?', '&', '=']).filter(|part| part.len() >= 8).map(str::to_owned));
+        let clean = secrets.iter().fold(text.to_owned(), |text, secret| text.replace(secret.as_str(), "***"));
         one_line(&clean, 200)
     }
 }
@@ -208,7 +247,22 @@ mod tests {
         let said = post.scrubbed("Cannot POST /services/T000/B000/s3cr3tSlackToken\n<pre>s3cr3tSlackToken</pre>");
         assert_eq!(said, "Cannot POST /*** <pre>***</pre>");
         assert_eq!(post.scrubbed("no such key: Bearer hush"), "no such key: ***");
+        assert_eq!(post.scrubbed("hush is no token"), "*** is no token");
         assert!(post.scrubbed(&format!("{}{url}", "x".repeat(190))).len() <= 200);
+    }
+
+    #[test]
+    fn a_login_is_not_shown_in_any_form() {
+        let basic = format!("Basic {}", STANDARD.encode("u:s3cr3t"));
+        let header = Post::new(Secret::new("http://h/x"), HttpRoots::default())
+            .header("Authorization", Secret::new(basic.clone()));
+        let in_url = Post::new(Secret::new("http://u:s3cr3t@h/x"), HttpRoots::default());
+        for post in [header, in_url] {
+            let said =
+                post.scrubbed(&format!("authorization: {basic}; s3cr3t is wrong; {}", STANDARD.encode("u:s3cr3t")));
+            assert!(!said.contains("s3cr3t") && !said.contains(&STANDARD.encode("u:s3cr3t")), "{said}");
+            assert!(said.ends_with(" *** is wrong; ***"), "{said}");
+        }
     }
 
     #[test]

@@ -7,10 +7,11 @@
 //!  "more": 0}
 //! ```
 //!
-//! With a template each notice is a message of its own, in one's own words. With a secret a header signs the body and the
+//! With a template each notice is a message of its own, in one's own words; with `{text}` in it a message tells all. With a secret a header signs the body and the
 //! time: `X-Pso-Signature: t=SECONDS,v1=HEX`, where HEX is the HMAC-SHA256 of `SECONDS.BODY`, as Stripe's webhooks have it
 //! (<https://docs.stripe.com/webhooks#verify-manually>): who checks it refuses what is old, and so what is replayed.
 
+mod placeholder;
 mod template;
 
 use std::time::{Duration, SystemTime};
@@ -29,6 +30,9 @@ pub(crate) use template::Template;
 /// Notices in one message; the others are counted in `more`.
 const MAX_NOTICES: usize = 500;
 
+/// Notices in one message of a template with `{text}`; people read it.
+const MAX_TOLD: usize = 20;
+
 /// A webhook of any program.
 #[derive(Debug)]
 pub(crate) struct Webhook {
@@ -46,16 +50,26 @@ impl Channel for Webhook {
     }
 
     fn capacity(&self) -> usize {
-        if self.template.is_some() { 1 } else { MAX_NOTICES }
+        match &self.template {
+            None => MAX_NOTICES,
+            Some(template) if template.is_for_several() => MAX_TOLD,
+            Some(_) => 1,
+        }
     }
 
     fn is_for_people(&self) -> bool {
-        false
+        self.template.as_ref().is_some_and(Template::is_for_several)
     }
 
     fn fingerprint(&self) -> String {
-        let (post, template) = (self.post.fingerprint(), format!("{:?}{:?}", self.template, self.content_type));
-        fingerprint([post.as_str(), template.as_str(), self.secret.as_ref().map_or("", Secret::expose)])
+        let (post, template) = (self.post.fingerprint(), self.template.as_ref().map(Template::fingerprint));
+        let kind = self.content_type.as_deref().unwrap_or_default();
+        fingerprint([
+            post.as_str(),
+            template.as_deref().unwrap_or_default(),
+            kind,
+            self.secret.as_ref().map_or("", Secret::expose),
+        ])
     }
 
     fn send(&self, digest: &Digest<'_>, timeout: Duration) -> Outcome {

@@ -4,7 +4,8 @@
 //! * The same for a **level**: nothing is known of it. That is a state of its own once it lasts for `no_data_after`.
 //! * Events of a tool whose runs have no end here (`--follow`, a script without `run.end`), and all that is found in logs, are
 //!   over when nothing more comes for `no_data_after`.
-//! * Whatever is not heard of for a week has no data, and after another week nobody waits for it any more.
+//! * Whatever is not heard of for a week has no data, and after another week nobody waits for it any more: after two days
+//!   where runs of its tool come to their end without it, as they do when a check is not configured any more.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -20,6 +21,9 @@ pub(super) const DAY: Duration = Duration::from_secs(86_400);
 
 /// Not heard of for so long, an incident has no data, whatever the reason.
 const LOST: Duration = Duration::from_secs(7 * DAY.as_secs());
+
+/// Runs that do not mention it for so long will not mention it again.
+const GONE: Duration = Duration::from_secs(2 * DAY.as_secs());
 
 /// Kind of the subjects that are expected to report (`expect`): they come and go with that alone.
 pub(super) const SOURCE: &str = "source";
@@ -93,7 +97,10 @@ pub(super) fn act(
         IncidentState::Pending => (step::dropped(incident), true),
         // It is on its way to its end.
         _ if incident.well_since.is_some() => (Some(incident), changed),
-        IncidentState::NoData if unheard >= LOST.saturating_add(patience.max(LOST)) => {
+        IncidentState::NoData
+            if unheard >= LOST.saturating_add(patience.max(LOST))
+                || incident.missed_at.is_some_and(|missed| missed.until(now) >= patience.max(GONE)) =>
+        {
             (step::well(incident, now, now, ground), true)
         }
         IncidentState::NoData => (Some(incident), changed),

@@ -3,13 +3,25 @@
 //! An incident that follows from another holds back its own consequences too: the first cause of a chain is told, and nothing
 //! else. In a circle somebody must be told: it is the one that began first. Whether the cause itself is told (it may be
 //! silenced) does not matter, as with Alertmanager: who silences PostgreSQL's host knows what follows.
+//!
+//! Unlike there, the end of the cause does not tell at once all that followed: most of that is over too, and the pipe that
+//! will say so runs in a while. What is reported anew is told; what nobody speaks of is told an hour later.
 
 use std::collections::{HashMap, HashSet, VecDeque};
+use std::time::Duration;
 
+use pso_common::Timestamp;
 use pso_common::record::Labels;
 
 use super::Incident;
 use crate::policy::{Inhibition, Matchers};
+
+/// What was reported so soon after its cause was over may still be what came of it.
+const SETTLING: Duration = Duration::from_secs(2 * 60);
+
+/// What followed, and of which nothing new is said, is told so long after its cause was over: a backup that failed with
+/// PostgreSQL has failed all the same.
+const AFTERMATH: Duration = Duration::from_secs(3_600);
 
 /// What holds without being said, where PostgreSQL, Qdrant or the service is down: each line is what pso-health, pso-pgstats,
 /// pso-backup and pso-logscan were seen to write then.
@@ -28,6 +40,8 @@ pub(crate) fn built_in() -> Vec<Inhibition> {
                 // They end with "connect to PostgreSQL at …: connection refused".
                 &[("rule", "run.failed"), ("tool", "pso-pgstats")],
                 &[("rule", "run.failed"), ("tool", "pso-backup")],
+                // What could not be looked at.
+                &[("kind", "audit.section"), ("name", "postgres")],
             ],
         ),
         inhibition(
@@ -37,6 +51,7 @@ pub(crate) fn built_in() -> Vec<Inhibition> {
                 &[("kind", "health.*"), ("name", "qdrant.*")],
                 &[("rule", "health.check"), ("name", "service.*qdrant*")],
                 &[("kind", "backup.component"), ("name", "qdrant")],
+                &[("kind", "audit.section"), ("name", "qdrant")],
                 &[("rule", "run.failed"), ("tool", "pso-backup")],
             ],
         ),
@@ -46,6 +61,9 @@ pub(crate) fn built_in() -> Vec<Inhibition> {
             &[
                 &[("rule", "health.check"), ("name", "metrics")],
                 &[("rule", "health.check"), ("name", "ports.service")],
+                // It is the service that is asked whether the token is good.
+                &[("rule", "health.check"), ("name", "token")],
+                &[("kind", "audit.section"), ("name", "token")],
                 &[("rule", "health.check"), ("name", "service.*"), ("state", "no_data")],
                 &[("kind", "health.metric"), ("state", "no_data")],
             ],
@@ -77,6 +95,11 @@ fn inhibition(when: &[(&str, &str)], silences: &[&[(&str, &str)]]) -> Inhibition
 struct Group {
     causes: Vec<usize>,
     consequences: Vec<usize>,
+}
+
+/// Whether it is held back for what it followed from, though that is over.
+pub(super) fn is_in_aftermath(it: &Incident, now: Timestamp) -> bool {
+    it.freed_at.is_some_and(|freed| it.last_at < freed.plus(SETTLING) && freed.until(now) < AFTERMATH)
 }
 
 /// The keys of those among what fires that follow from others.

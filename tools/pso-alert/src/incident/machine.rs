@@ -15,10 +15,10 @@ type Story = Vec<Arc<Incident>>;
 
 pub(super) fn evaluate(book: &mut Book, batch: &Batch, ground: &Ground<'_>) -> Vec<Change> {
     let mut stories = HashMap::new();
-    let ended = steps(book, batch, &mut stories, ground);
+    let mut ended = steps(book, batch, &mut stories, ground);
     book.heard.take_in(batch, ground.source, ground.policy, ground.now);
     expectations(book, &mut stories, ground);
-    time(book, batch, &mut stories, ground);
+    ended.extend(time(book, batch, &mut stories, ground));
     tell(book, stories, &ended, ground)
 }
 
@@ -79,13 +79,20 @@ fn expectations(book: &mut Book, stories: &mut HashMap<String, Story>, ground: &
     }
 }
 
-/// What time, and what was not said, do to all that is not settled.
-fn time(book: &mut Book, batch: &Batch, stories: &mut HashMap<String, Story>, ground: &Ground<'_>) {
+/// What time, and what was not said, do to all that is not settled. Returns those that fired and are over by it, as they were.
+fn time(
+    book: &mut Book,
+    batch: &Batch,
+    stories: &mut HashMap<String, Story>,
+    ground: &Ground<'_>,
+) -> Vec<Arc<Incident>> {
+    let mut ended = Vec::new();
     let runs = absence::Runs::of(batch);
     let keys: Vec<String> = book.incidents.keys().cloned().collect();
     for key in keys {
         let Some(incident) = book.incidents.remove(&key) else { continue };
         let state = incident.state;
+        let fired = incident.is_firing().then(|| Arc::clone(&incident));
         let (left, mut changed) = absence::act(incident, &runs, &book.heard, batch.tracks.contains_key(&key), ground);
         let Some(mut incident) = left else {
             stories.remove(&key);
@@ -107,8 +114,10 @@ fn time(book: &mut Book, batch: &Batch, stories: &mut HashMap<String, Story>, gr
             }
             book.changed.insert(key.clone());
         }
+        ended.extend(fired.filter(|_| !incident.is_open()));
         book.incidents.insert(key, incident);
     }
+    ended
 }
 
 /// What of it people are told.
@@ -121,6 +130,9 @@ fn tell(
     let firing = book.incidents.values().map(AsRef::as_ref).filter(|incident| incident.is_firing());
     let following = inhibit::followers(firing, &ground.policy.inhibitions);
     let meanwhile = meanwhile_following(book, &stories, ended, ground);
+    for key in meanwhile.difference(&following) {
+        free(book, &mut stories, key, ground);
+    }
     let keys: Vec<String> = book.incidents.keys().cloned().collect();
     let mut all = Vec::new();
     for key in keys {
@@ -161,6 +173,17 @@ fn tell(
     in_reading_order(all)
 }
 
+/// What it followed from is over.
+fn free(book: &mut Book, stories: &mut HashMap<String, Story>, key: &str, ground: &Ground<'_>) {
+    let Some(incident) = book.incidents.get_mut(key).filter(|incident| incident.is_firing()) else { return };
+    let last = stories.get_mut(key).and_then(|story| story.last_mut()).filter(|last| Arc::ptr_eq(last, incident));
+    Arc::make_mut(incident).freed_at = Some(ground.now);
+    if let Some(last) = last {
+        *last = Arc::clone(incident);
+    }
+    book.changed.insert(key.to_owned());
+}
+
 /// The keys of those that followed from others at some moment of the batch: what fired at any moment of it counts as a cause.
 fn meanwhile_following(
     book: &Book,
@@ -168,7 +191,7 @@ fn meanwhile_following(
     ended: &[Arc<Incident>],
     ground: &Ground<'_>,
 ) -> HashSet<String> {
-    if stories.values().all(|story| story.len() < 2) {
+    if ended.is_empty() && stories.values().all(|story| story.len() < 2) {
         return HashSet::new();
     }
     let moments = book.incidents.values().chain(stories.values().flatten()).chain(ended);
@@ -185,7 +208,8 @@ fn held(incident: &Incident, following: &HashSet<String>, ground: &Ground<'_>) -
         return Some(Telling::Silenced);
     }
     // An end follows from nothing.
-    (incident.is_firing() && following.contains(&incident.key)).then_some(Telling::Inhibited)
+    let follows = following.contains(&incident.key) || inhibit::is_in_aftermath(incident, ground.now);
+    (incident.is_firing() && follows).then_some(Telling::Inhibited)
 }
 
 /// Worst incidents first; the moments of one stay in their order.

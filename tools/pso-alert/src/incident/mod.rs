@@ -71,6 +71,9 @@ pub(crate) struct Incident {
     /// When a run of its tool first came to its end without a word about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) missed_at: Option<Timestamp>,
+    /// When what it followed from was over, or it followed from that no more.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) freed_at: Option<Timestamp>,
     /// Since when it is well, while that is not long enough.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) well_since: Option<Timestamp>,

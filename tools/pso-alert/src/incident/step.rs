@@ -66,6 +66,7 @@ fn begin(over: Option<Arc<Incident>>, trouble: &Finding, since: Timestamp) -> In
         last_at: since,
         seen_at: since,
         missed_at: None,
+        freed_at: None,
         well_since: None,
         ended_at: None,
         told: None,
@@ -123,6 +124,7 @@ fn settle(it: &mut Incident, at: Timestamp, ground: &Ground<'_>) {
         it.state = IncidentState::Resolved;
         it.well_since = None;
         it.missed_at = None;
+        it.freed_at = None;
         it.ended_at = Some(well_since);
         flap::ended(it, well_since, &ground.policy.flapping);
     }
@@ -151,7 +153,7 @@ fn saw(it: &mut Incident, at: Timestamp, now: Timestamp) {
 /// A clock that went back: nothing of it may lie in the future. Says whether anything did.
 pub(super) fn pull_back(incident: &mut Arc<Incident>, now: Timestamp) -> bool {
     let stamps = [Some(incident.since), Some(incident.last_at), Some(incident.seen_at), incident.missed_at];
-    let more = [incident.well_since, incident.ended_at, incident.told.as_ref().map(|told| told.at)];
+    let more = [incident.freed_at, incident.well_since, incident.ended_at, incident.told.as_ref().map(|told| told.at)];
     if stamps.into_iter().chain(more).flatten().chain(incident.changes.iter().copied()).all(|at| at <= now) {
         return false;
     }
@@ -159,7 +161,7 @@ pub(super) fn pull_back(incident: &mut Arc<Incident>, now: Timestamp) -> bool {
     for at in [&mut it.since, &mut it.last_at, &mut it.seen_at].into_iter().chain(&mut it.changes) {
         *at = now.min(*at);
     }
-    for at in [&mut it.missed_at, &mut it.well_since, &mut it.ended_at].into_iter().flatten() {
+    for at in [&mut it.missed_at, &mut it.freed_at, &mut it.well_since, &mut it.ended_at].into_iter().flatten() {
         *at = now.min(*at);
     }
     if let Some(told) = &mut it.told {

@@ -17,7 +17,8 @@ impl Reader<'_> {
         let Some(server) = server.filter(|server| !server.trim().is_empty()) else {
             return Err(self.missing("smtp_server", "the mail server's name"));
         };
-        let server = server.trim().to_owned();
+        // An address of IPv6 may stand in brackets, as in a URL.
+        let server = server.trim().trim_start_matches('[').trim_end_matches(']').to_owned();
         let (security, port) = self.security()?;
         let user: Option<String> = self.pick("username", &section.username)?;
         let password = self.secret("password", &section.password, &section.password_file)?;

@@ -1,7 +1,7 @@
 //! The keys of channels for programs: Alertmanager, webhooks, ntfy, commands and files.
 
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::bail;
@@ -88,8 +88,9 @@ impl Reader<'_> {
                 post = post.header(name, value);
             }
         }
-        let template: Option<String> = self.pick("template", &self.section.template)?;
-        let template = template.map(|text| Template::parse(&text, content_type.as_deref())).transpose();
+        // Services take their keys in the body, so what its variables stand for is not shown.
+        let template: Option<Secret> = self.pick("template", &self.section.template)?;
+        let template = template.map(|text| Template::parse(text.expose(), content_type.as_deref())).transpose();
         let template = template.map_err(|fault| {
             let line = self.section.template.as_ref().map_or(0, |field| field.referenced.line());
             anyhow::anyhow!("{}:{line}: {}: {fault}", file_of(self.config), self.key("template"))
@@ -146,7 +147,15 @@ impl Reader<'_> {
         }
         let words: Option<Vec<String>> =
             self.config.pick(self.key("command")).file_list(&self.section.command).optional()?;
-        Ok(Command { words: words.unwrap_or_default() })
+        let mut words = words.unwrap_or_default();
+        // A name alone is looked up on PATH; a relative path is the deployment's, as all paths of this file are, wherever cron
+        // starts us.
+        if let Some(program) = words.first_mut()
+            && program.contains(std::path::is_separator)
+        {
+            *program = self.below(Path::new(program)).to_string_lossy().into_owned();
+        }
+        Ok(Command { words })
     }
 
     pub(super) fn path(&self) -> anyhow::Result<PathBuf> {

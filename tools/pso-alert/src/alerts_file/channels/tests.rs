@@ -172,7 +172,7 @@ fn a_value_that_is_wrong_spoils_its_channel_and_is_named() {
     let template = problem("{type: webhook, enabled: true, url: 'http://h/', template: '{mesage}'}");
     assert!(
         template.starts_with(
-            "config/alerts.yaml:2: alerts.it.template: there is no {mesage}; there are headline, message,"
+            "config/alerts.yaml:2: alerts.it.template: there is no {mesage}; there are text, headline, message,"
         ),
         "{template}"
     );
@@ -192,4 +192,26 @@ fn the_port_says_how_mail_is_secured_where_nothing_else_does() {
     assert_eq!(fingerprint(", smtp_port: 465"), fingerprint(", tls: tls"));
     assert_eq!(fingerprint(", smtp_port: 25"), fingerprint(", smtp_port: 25, tls: starttls"));
     assert_ne!(fingerprint(""), fingerprint(", tls: opportunistic"));
+}
+
+#[test]
+fn what_alertmanager_forgets_is_told_again_before() {
+    let text = |expires: &str, repeat: &str| {
+        let am = format!("alerts: {{alertmanager: {{enabled: true, url: 'http://h', expires_after: {expires}}}}}");
+        let text = format!("{am}\nnotices: {{repeat: 4h}}\nrules: [{{name: cpu_usage, repeat: {repeat}}}]\n");
+        parsed(&text, &[], Path::new(".")).map(drop).map_err(|error| format!("{error:#}"))
+    };
+    assert_eq!(text("2d", "1d"), Ok(()));
+    let expected = "config/alerts.yaml: alerts.alertmanager.expires_after: 1d is not longer than the longest `repeat`, 1d: it would be taken for over in between";
+    assert_eq!(text("24h", "1d"), Err(expected.to_owned()));
+}
+
+#[test]
+fn a_command_with_a_path_is_the_deployments_wherever_we_are_started() {
+    let mark = |word: &str, root: &str| {
+        let text = format!("alerts: {{it: {{type: command, enabled: true, command: ['{word}', ./x]}}}}\n");
+        parsed(&text, &[], Path::new(root)).expect("valid").channels[0].channel.fingerprint()
+    };
+    assert_eq!(mark("scripts/tell.sh", "/srv/pso"), mark("/srv/pso/scripts/tell.sh", "/"));
+    assert_eq!(mark("tell", "/srv/pso"), mark("tell", "/"));
 }

@@ -11,6 +11,8 @@ use std::sync::{Mutex, PoisonError, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use lettre::message::Mailbox;
 use lettre::transport::smtp::client::TlsParameters;
 use pso_common::Secret;
@@ -98,18 +100,23 @@ impl Email {
         }
     }
 
-    /// What the server says, without the password.
+    /// What the server says, without the password: some repeat the command that they do not know.
     fn scrubbed(&self, text: &str) -> String {
-        let text = match &self.mailing.login {
-            Some((_, password)) if password.expose().len() >= 4 => text.replace(password.expose(), "***"),
-            _ => text.to_owned(),
-        };
+        let mut text = text.to_owned();
+        if let Some((user, password)) = &self.mailing.login {
+            let password = password.expose();
+            let sent = [format!("\0{user}\0{password}"), password.to_owned()].map(|text| STANDARD.encode(text));
+            for secret in sent.iter().map(String::as_str).chain([password]).filter(|secret| secret.len() >= 4) {
+                text = text.replace(secret, "***");
+            }
+        }
         one_line(&text, 300)
     }
 
     fn outcome(&self, key: &str, mut settled: Settled, report: Report) -> Outcome {
         let (status, said) = match report {
             Report::Broken { status, reason } => {
+                let reason = format!("{}:{}: {reason}", self.mailing.server, self.mailing.port);
                 return Outcome::Again { status, after: Duration::ZERO, reason: self.scrubbed(&reason) };
             }
             Report::Refused { status, reason } => return Outcome::Refused { status, reason: self.scrubbed(&reason) },

@@ -56,6 +56,46 @@ fn codes_say_whether_another_attempt_or_another_message_is_worth_it() {
 }
 
 #[test]
+fn a_web_page_is_no_answer_of_a_service() {
+    let page = |head: &'static str, body: &str| {
+        let listener = std::net::TcpListener::bind(("127.0.0.1", 0)).expect("a port");
+        let url = format!("http://{}/services/x", listener.local_addr().expect("bound"));
+        let text = format!("HTTP/1.1 {head}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n{body}", body.len());
+        let server = std::thread::spawn(move || {
+            use std::io::{Read as _, Write as _};
+            let (mut stream, _) = listener.accept().expect("a client");
+            let mut bytes = [0; 65_536];
+            let _ = stream.read(&mut bytes);
+            stream.write_all(text.as_bytes()).expect("written");
+        });
+        let post = Post::new(pso_common::Secret::new(url), HttpRoots::default());
+        let slack = crate::channel::Slack { post, channel: None };
+        let outcome = slack.send(&digest(&usual()), Duration::from_secs(10));
+        server.join().expect("served");
+        outcome
+    };
+    for body in ["<!DOCTYPE html><title>Log in</title>", "\n <html><body>Welcome to the hotel's network"] {
+        let outcome = page("200 OK\r\nContent-Type: text/html", body);
+        assert!(
+            matches!(&outcome, Outcome::Again { status: Some(200), reason, .. } if reason.contains("with a web page, so nobody was told")),
+            "{outcome:?}"
+        );
+    }
+    // Slack's own answer says that it is HTML as well.
+    assert!(matches!(page("200 OK\r\nContent-Type: text/html", "ok"), Outcome::Sent { .. }));
+}
+
+#[test]
+fn discord_is_asked_whether_it_has_the_message() {
+    use crate::channel::confirmed;
+    assert_eq!(confirmed("https://d/api/webhooks/1/x"), "https://d/api/webhooks/1/x?wait=true");
+    assert_eq!(confirmed("https://d/x?thread_id=7"), "https://d/x?thread_id=7&wait=true");
+    assert_eq!(confirmed("https://d/x?thread_id=7&wait=false"), "https://d/x?thread_id=7&wait=false");
+    let (sent, answer) = outcome("200 OK", r#"{"id": "14421", "content": "the whole message"}"#);
+    assert!(matches!(paced(sent, &answer), Outcome::Sent { said, .. } if said == "message 14421"));
+}
+
+#[test]
 fn the_wait_that_is_asked_for_is_kept() {
     let after = |head: &str| match outcome(head, "").0 {
         Outcome::Again { after, .. } => after,

@@ -17,12 +17,12 @@ fn webhook(notices: &[Notice]) -> Value {
 
 #[test]
 fn slack_golden() {
-    let expected = r##"{"text":"🔴 4 notices on web-1, the worst critical, 1 resolved: System health check failed: service: connection refused","blocks":[{"type":"header","text":{"type":"plain_text","text":"🔴 4 notices on web-1, the worst critical, 1 resolved","emoji":true}},"##.to_owned()
-        + r##"{"type":"section","text":{"type":"mrkdwn","text":"🔴 *CRITICAL* System health check failed: service: connection refused","verbatim":true}},{"type":"context","elements":[{"type":"mrkdwn","text":"since 09:00 UTC · <https://wiki.example.com/run?id=1&amp;step=2|Runbook>","verbatim":true}]},"##
-        + r##"{"type":"section","text":{"type":"mrkdwn","text":"🟠 *STILL HIGH* High disk usage: 91.2% (limit 85%)","verbatim":true}},{"type":"context","elements":[{"type":"mrkdwn","text":"since 04:45 UTC, for 4h 15m · 12 times · mount=/var","verbatim":true}]},"##
-        + r##"{"type":"section","text":{"type":"mrkdwn","text":"✅ *RESOLVED* Slow sync: 72 s (limit 60 s)","verbatim":true}},{"type":"context","elements":[{"type":"mrkdwn","text":"08:40 – 08:52 UTC, for 12m 00s · 3 times · host=web-2","verbatim":true}]},"##
-        + r##"{"type":"section","text":{"type":"mrkdwn","text":"🔵 *INFO* Disk replaced &lt;soon&gt;","verbatim":true}},{"type":"context","elements":[{"type":"mrkdwn","text":"by hand, 09:00 UTC · ticket=OPS-7","verbatim":true}]},"##
-        + r##"{"type":"context","elements":[{"type":"mrkdwn","text":"pso-alert, 2026-11-22T09:00:00.000Z","verbatim":true}]}],"unfurl_links":false,"unfurl_media":false,"channel":"#alerts"}"##;
+    let expected = r##"{"text":"🔴 4 notices from web-1, the worst critical, 1 resolved: System health check failed: service: connection refused","blocks":[{"type":"header","text":{"type":"plain_text","text":"🔴 4 notices from web-1, the worst critical, 1 resolved","emoji":false}},"##.to_owned()
+        + r##"{"type":"section","text":{"type":"plain_text","text":"🔴 CRITICAL System health check failed: service: connection refused","emoji":false}},{"type":"context","elements":[{"type":"plain_text","text":"since 09:00 UTC","emoji":false},{"type":"mrkdwn","text":"<https://wiki.example.com/run?id=1&amp;step=2|Runbook>","verbatim":true}]},"##
+        + r##"{"type":"section","text":{"type":"plain_text","text":"🟠 STILL HIGH High disk usage: 91.2% (limit 85%)","emoji":false}},{"type":"context","elements":[{"type":"plain_text","text":"since 04:45 UTC, for 4h 15m · 12 times · mount=/var","emoji":false}]},"##
+        + r##"{"type":"section","text":{"type":"plain_text","text":"✅ RESOLVED Slow sync: 72 s (limit 60 s)","emoji":false}},{"type":"context","elements":[{"type":"plain_text","text":"08:40 – 08:52 UTC, for 12m 00s · 3 times · host=web-2","emoji":false}]},"##
+        + r##"{"type":"section","text":{"type":"plain_text","text":"🔵 INFO Disk replaced &lt;soon&gt;","emoji":false}},{"type":"context","elements":[{"type":"plain_text","text":"by hand, 09:00 UTC · ticket=OPS-7","emoji":false}]},"##
+        + r##"{"type":"context","elements":[{"type":"plain_text","text":"pso-alert, 2026-11-22T09:00:00.000Z","emoji":false}]}],"unfurl_links":false,"unfurl_media":false,"channel":"#alerts"}"##;
     assert_eq!(slack(&usual()).to_string(), expected);
 }
 
@@ -37,7 +37,7 @@ fn discord_golden() {
         🔵 **INFO** Disk replaced \\<soon\\>\n\
         by hand, 09:00 UTC · ticket=OPS-7";
     let expected = serde_json::json!({
-        "content": "🔴 4 notices on web-1, the worst critical, 1 resolved",
+        "content": "🔴 4 notices from web-1, the worst critical, 1 resolved: System health check failed: service: connection refused",
         "embeds": [{
             "description": description,
             "color": 0xd3_2f2f,
@@ -61,11 +61,13 @@ fn webhook_golden() {
 fn a_hostile_message_mentions_nobody_links_nothing_and_forges_no_line() {
     let notices = [notice(Severity::High, HOSTILE, 1)];
     let slack = slack(&notices);
-    let told = "🟠 *HIGH* &lt;!channel&gt; @\u{200b}everyone &lt;@U1&gt; *b* `c` [x](http://e.vil) &amp; 🎉 🔴 *CRITICAL* forged··";
+    // All of it is text, `*b*` too: nothing of a record is markup, and the runbook's link is the only that is.
+    assert_eq!(slack["blocks"][1]["text"]["type"], "plain_text");
+    let told = "🟠 HIGH &lt;!channel&gt; @\u{200b}everyone &lt;@U1&gt; *b* `c` [x](http://e.vil) &amp; 🎉 🔴 *CRITICAL* forged··";
     assert_eq!(slack["blocks"][1]["text"]["text"], told);
     assert!(!slack.to_string().contains('<') && !slack.to_string().contains("@everyone"), "{slack}");
     let discord = discord(&notices);
-    let told = "🟠 **HIGH** \\<!channel\\> @\u{200b}everyone \\<@U1\\> \\*b\\* \\`c\\` \\[x\\](http://e.vil) & 🎉 🔴 \\*CRITICAL\\* forged··\nsince 09:00 UTC · host=h";
+    let told = "🟠 **HIGH** \\<!channel\\> @\u{200b}everyone \\<@U1\\> \\*b\\* \\`c\\` \\[x\\](http://e.vil) & 🎉 🔴 \\*CRITICAL\\* forged··\nsince 09:00 UTC";
     assert_eq!(discord["embeds"][0]["description"], told);
     // Everything else that comes from a record or a file.
     let elsewhere = Notice {

@@ -57,7 +57,7 @@ fn the_head_golden() {
 
 #[test]
 fn the_text_golden() {
-    let expected = "🔴 583 notices on web-1, the worst critical, 1 resolved\n\n\
+    let expected = "🔴 583 notices from web-1, the worst critical, 1 resolved\n\n\
         🔴 CRITICAL System health check failed: service: connection refused\n   since 09:00 UTC\n   Runbook: https://wiki.example.com/run?id=1&step=2\n\n\
         🟠 STILL HIGH High disk usage: 91.2% (limit 85%)\n   since 04:45 UTC, for 4h 15m · 12 times · mount=/var\n\n\
         ✅ RESOLVED Slow sync: 72 s (limit 60 s)\n   08:40 – 08:52 UTC, for 12m 00s · 3 times · host=web-2\n\n\
@@ -98,7 +98,7 @@ fn a_conversation_is_an_episode_and_its_subject_stays() {
     assert_ne!(id("a"), id("b"));
     let many = numbered(50, "m", 1);
     assert_eq!(header(&digest(&many), "References").split(' ').count(), 10);
-    assert_eq!(header(&digest(&many), "Subject"), "web-1: several notices");
+    assert_eq!(header(&digest(&many), "Subject"), "h: several notices");
     let test = Notice { because: Because::Test, ..fired };
     assert_eq!(
         (of(&test, "References"), of(&test, "Subject")),

@@ -40,6 +40,9 @@ fn alertmanager_gets_names_that_it_takes_and_times_in_their_order() {
     }
     assert_eq!(alerts[0]["startsAt"], "2026-11-22T10:00:00.000Z");
     let over = Notice { state: IncidentState::Resolved, ended_at: Some(time("09:30:00")), ..notices[0].clone() };
+    // A test is not seen for a day.
+    let test = Notice { because: Because::Test, ..notice(Severity::Info, "x", 1) };
+    assert_eq!(read(&alertmanager::alerts(&digest(&[test]), DAY))[0]["endsAt"], "2026-11-22T09:05:00.000Z");
     let over = read(&alertmanager::alerts(&digest(&[over]), DAY));
     assert_eq!(
         (&over[0]["startsAt"], &over[0]["endsAt"]),
@@ -65,7 +68,7 @@ fn ntfy_golden() {
     let message = ntfy::message(&Digest { rest: Some(&rest), ..digest(&notices) });
     let headers: Vec<String> = message.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     let expected = [
-        "Title: 584 notices on web-1, the worst critical, 1 resolved",
+        "Title: 584 notices from web-1, the worst critical, 1 resolved",
         "Priority: 5",
         "Tags: rotating_light",
         "Click: https://wiki.example.com/run?id=1&step=2",
@@ -77,8 +80,8 @@ fn ntfy_golden() {
         🔵 INFO Disk replaced <soon>\nby hand, 09:00 UTC · ticket=OPS-7\n\
         and 580 more: 400 of log.errors, 180 of disk_usage";
     assert_eq!(message.body, expected);
-    let host = Digest { host: "web-é", ..digest(&notices[..1]) };
-    let title = &ntfy::message(&host).headers[0].1;
+    let abroad = Notice { labels: labels(&[("host", "web-é")]), ..notices[0].clone() };
+    let title = &ntfy::message(&digest(std::slice::from_ref(&abroad))).headers[0].1;
     assert_eq!(title, "=?utf-8?b?Y3JpdGljYWwgb24gd2ViLcOp?=");
 }
 

@@ -57,10 +57,10 @@ fn moments_of_one_episode_are_one_line_and_what_was_told_by_hand_is_not() {
     let again = Notice { message: "y".to_owned(), ..by_hand.clone() };
     let told = told(&[fired, worse, over, next, by_hand, again]);
     let expected = [
-        "✅ RESOLVED a (09:00 – 09:00 UTC, for 0 ms · host=h)",
-        "🟠 HIGH a (since 09:00 UTC · host=h)",
-        "🔵 INFO x (by hand, 09:00 UTC · host=h)",
-        "🔵 INFO y (by hand, 09:00 UTC · host=h)",
+        "✅ RESOLVED a (09:00 – 09:00 UTC, for 0 ms)",
+        "🟠 HIGH a (since 09:00 UTC)",
+        "🔵 INFO x (by hand, 09:00 UTC)",
+        "🔵 INFO y (by hand, 09:00 UTC)",
     ];
     assert_eq!(told, expected);
 }
@@ -74,13 +74,19 @@ fn a_headline_counts_and_names_the_worst() {
     let high = notice(Severity::High, "a", 1);
     let over = Notice { because: Because::Ended, state: IncidentState::Resolved, ..notice(Severity::Critical, "b", 1) };
     let test = Notice { because: Because::Test, ..notice(Severity::Info, "c", 1) };
-    assert_eq!(text(std::slice::from_ref(&high), None), "🟠 high on web-1");
-    assert_eq!(text(std::slice::from_ref(&over), None), "✅ resolved on web-1");
-    assert_eq!(text(&[test], None), "🧪 test from web-1");
-    assert_eq!(text(&[high.clone(), over.clone()], None), "🟠 2 notices on web-1, the worst high, 1 resolved");
-    assert_eq!(text(&[over.clone(), Notice { episode: 2, ..over }], None), "✅ 2 resolved on web-1");
-    assert_eq!(text(&[high], Some(&storm())), "🟠 581 notices on web-1, the worst high");
-    assert_eq!(text(&[], None), "✅ 0 resolved on web-1");
+    assert_eq!(text(std::slice::from_ref(&high), None), "🟠 high on h");
+    assert_eq!(text(std::slice::from_ref(&over), None), "✅ resolved on h");
+    assert_eq!(text(&[test], None), "🧪 test from h");
+    assert_eq!(text(&[high.clone(), over.clone()], None), "🟠 2 notices on h, the worst high, 1 resolved");
+    assert_eq!(text(&[over.clone(), Notice { episode: 2, ..over }], None), "✅ 2 resolved on h");
+    assert_eq!(text(&[high], Some(&storm())), "🟠 581 notices from web-1, the worst high");
+    assert_eq!(text(&[], None), "✅ 0 resolved from web-1");
+    // Of several hosts, one of which tells.
+    let elsewhere = Notice { labels: labels(&[("host", "db1")]), ..notice(Severity::High, "d", 1) };
+    let own = Notice { labels: labels(&[]), ..notice(Severity::Info, "e", 1) };
+    assert_eq!(text(&[elsewhere.clone(), own.clone()], None), "🟠 2 notices from web-1, the worst high");
+    assert_eq!(text(std::slice::from_ref(&own), None), "🔵 info on web-1");
+    assert_eq!(told(&[elsewhere, own]), ["🟠 HIGH d (since 09:00 UTC · host=db1)", "🔵 INFO e (since 09:00 UTC)"]);
 }
 
 #[test]

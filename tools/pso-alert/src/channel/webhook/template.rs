@@ -1,18 +1,28 @@
 //! A body of one's own: a text with `{placeholders}`.
+//!
+//! `{message:1000}` is cut to so many characters, and `{severity|critical=P1|high=P2|*=P3}` says it in the words of the other
+//! end: with both PagerDuty, Teams, Telegram and their like take the notices (`examples.yaml`).
+
+use std::fmt;
 
 use super::super::Digest;
-use super::super::lines::{headline, lines};
+use super::super::lines::{Line, fitting, headline, lines, more};
+use super::super::post::fingerprint;
+use super::placeholder::{Name, Piece, pieces};
 use crate::notice::{Because, Notice};
+use crate::text::fit;
 use pso_common::record::{IncidentState, Labels};
 use pso_common::{Severity, Timestamp};
 
-/// What can stand between the braces; `labels.NAME` is one label.
-pub(crate) const NAMES: &str = "headline, message, rule, severity, state, because, incident, episode, count, host, first_at, \
-                                last_at, ended_at, runbook, key, at, labels (an object) or labels.NAME";
+/// Length of `{text}`, in UTF-16 units, where the template says nothing else.
+const MAX_TEXT: usize = 4_000;
+
+/// A message of several in `{text}`, and what is said beside it.
+const MAX_LINE: usize = 300;
 
 /// What a value must look like where it stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Escaping {
+enum Escaping {
     /// Inside of a text of JSON.
     Json,
     /// `application/x-www-form-urlencoded`
@@ -21,17 +31,17 @@ pub(crate) enum Escaping {
     None,
 }
 
-/// A template that has been checked.
-#[derive(Clone, Debug, PartialEq)]
+/// A template that has been checked. It may hold secrets, so nothing shows it.
+#[derive(Clone, PartialEq)]
 pub(crate) struct Template {
     pieces: Vec<Piece>,
     escaping: Escaping,
 }
 
-#[derive(Clone, Debug, PartialEq)]
-enum Piece {
-    Text(String),
-    Name(String),
+impl fmt::Debug for Template {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Template").field("escaping", &self.escaping).finish_non_exhaustive()
+    }
 }
 
 impl Template {
@@ -50,11 +60,32 @@ impl Template {
         };
         let template = Self { pieces, escaping };
         if escaping == Escaping::Json {
-            let sample = template.fill(&sample());
-            serde_json::from_str::<serde_json::Value>(&sample)
-                .map_err(|error| format!("with values put in, it is no JSON: {error}"))?;
+            // Each word that may stand there is tried.
+            let words = template.names().map(|name| name.words.len()).max().unwrap_or(0);
+            for word in (0..words).map(Some).chain([None]) {
+                let sample = template.fill(&sample(), word);
+                serde_json::from_str::<serde_json::Value>(&sample)
+                    .map_err(|error| format!("with values put in, it is no JSON: {error}"))?;
+            }
         }
         Ok(template)
+    }
+
+    fn names(&self) -> impl Iterator<Item = &Name> {
+        self.pieces.iter().filter_map(|piece| match piece {
+            Piece::Text(_) => None,
+            Piece::Name(name) => Some(name),
+        })
+    }
+
+    /// Whether one message tells several notices; otherwise each has a message of its own.
+    pub(super) fn is_for_several(&self) -> bool {
+        self.names().any(|name| name.name == "text")
+    }
+
+    /// All that makes it another one.
+    pub(super) fn fingerprint(&self) -> String {
+        fingerprint([format!("{:?}{:?}", self.pieces, self.escaping)])
     }
 
     /// The type that belongs to it.
@@ -66,7 +97,7 @@ impl Template {
         }
     }
 
-    /// The body of a message, which speaks of its first notice.
+    /// The body of a message. Beside `{text}`, which is all of it, it speaks of the first notice: the worst.
     pub(super) fn body(&self, digest: &Digest<'_>) -> String {
         digest.notices.first().map_or_else(String::new, |notice| {
             let lines = lines(digest);
@@ -74,24 +105,33 @@ impl Template {
                 notice,
                 headline: headline(digest, &lines),
                 message: lines.first().map(|line| line.message.clone()).unwrap_or_default(),
-                host: digest.host,
-                key: digest.key,
-                at: digest.at,
+                digest,
+                lines: &lines,
             };
-            self.fill(&values)
+            self.fill(&values, None)
         })
     }
 
-    fn fill(&self, values: &Values<'_>) -> String {
+    /// `word` takes the word of that number in the place of the one that fits.
+    fn fill(&self, values: &Values<'_>, word: Option<usize>) -> String {
         let mut out = String::new();
         for piece in &self.pieces {
             match piece {
                 Piece::Text(text) => out.push_str(text),
                 // An object needs no quotes, in JSON.
-                Piece::Name(name) if name == "labels" && self.escaping == Escaping::Json => {
+                Piece::Name(name) if name.is_plain("labels") && self.escaping == Escaping::Json => {
                     out.push_str(&serde_json::to_string(&values.notice.labels).unwrap_or_default());
                 }
-                Piece::Name(name) => escape(&values.get(name), self.escaping, &mut out),
+                // Its own line breaks stay.
+                Piece::Name(name) if name.is_plain("text") && self.escaping == Escaping::None => {
+                    out.push_str(&values.text(name.limit));
+                }
+                Piece::Name(name) => {
+                    let value = if name.name == "text" { values.text(name.limit) } else { values.get(&name.name) };
+                    let value = name.said(&value, word);
+                    let limit = name.limit.unwrap_or(usize::MAX);
+                    escape(&fit(&value, limit, |c, out| out.push(c)), self.escaping, &mut out);
+                }
             }
         }
         out
@@ -116,50 +156,32 @@ fn escape(text: &str, escaping: Escaping, out: &mut String) {
     }
 }
 
-/// Braces around a name are a placeholder; all others are text, as JSON has them.
-fn pieces(text: &str) -> Result<Vec<Piece>, String> {
-    let (mut pieces, mut literal, mut rest) = (Vec::new(), String::new(), text);
-    while let Some(open) = rest.find('{') {
-        literal.push_str(&rest[..open]);
-        let after = &rest[open + 1..];
-        let name = after.split('}').next().filter(|name| name.len() < after.len() && is_name(name));
-        let Some(name) = name else {
-            literal.push('{');
-            rest = after;
-            continue;
-        };
-        if !is_known(name) {
-            return Err(format!("there is no {{{name}}}; there are {NAMES}"));
-        }
-        pieces.push(Piece::Text(std::mem::take(&mut literal)));
-        pieces.push(Piece::Name(name.to_owned()));
-        rest = &after[name.len() + 1..];
-    }
-    literal.push_str(rest);
-    pieces.push(Piece::Text(literal));
-    Ok(pieces)
-}
-
-fn is_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '-'))
-}
-
-fn is_known(name: &str) -> bool {
-    name.strip_prefix("labels.").is_some_and(|label| !label.is_empty())
-        || NAMES.split([',', ' ']).any(|known| known == name) && !matches!(name, "an" | "object" | "or" | "labels.NAME")
-}
-
 struct Values<'a> {
     notice: &'a Notice,
     headline: String,
     message: String,
-    host: &'a str,
-    key: &'a str,
-    at: Timestamp,
+    digest: &'a Digest<'a>,
+    lines: &'a [Line<'a>],
 }
 
 impl Values<'_> {
+    /// All notices, as many as fit, and how many do not.
+    fn text(&self, limit: Option<usize>) -> String {
+        let limit = limit.unwrap_or(MAX_TEXT);
+        let same = |c, out: &mut String| out.push(c);
+        let message = if self.lines.len() == 1 { limit / 2 } else { MAX_LINE.min(limit / 4) };
+        let entry = |line: &Line<'_>| {
+            let details = fit(&line.details.join(" · "), MAX_LINE.min(limit / 4), same);
+            let runbook = line.runbook.map(|url| format!("\n{url}")).unwrap_or_default();
+            format!("{} {} {}\n{details}{runbook}", line.sign, line.word, fit(&line.message, message, same))
+        };
+        // A quarter is for the last line.
+        let mut shown = fitting(self.lines, limit - limit / 4, entry);
+        let hidden = self.lines.len() - shown.len();
+        shown.extend(more(self.digest, hidden).map(|text| fit(&text, limit / 4, same)));
+        shown.join("\n")
+    }
+
     fn get(&self, name: &str) -> String {
         let notice = self.notice;
         // The words of the record, without its quotes.
@@ -176,13 +198,13 @@ impl Values<'_> {
             "incident" => notice.incident.clone(),
             "episode" => notice.episode.to_string(),
             "count" => notice.count.to_string(),
-            "host" => notice.labels.get("host").map_or_else(|| self.host.to_owned(), Clone::clone),
+            "host" => notice.labels.get("host").map_or_else(|| self.digest.host.to_owned(), Clone::clone),
             "first_at" => notice.first_at.to_string(),
             "last_at" => notice.last_at.to_string(),
             "ended_at" => notice.ended_at.map(|at| at.to_string()).unwrap_or_default(),
             "runbook" => notice.runbook.clone().unwrap_or_default(),
-            "key" => self.key.to_owned(),
-            "at" => self.at.to_string(),
+            "key" => self.digest.key.to_owned(),
+            "at" => self.digest.at.to_string(),
             "labels" => notice.labels.iter().map(|(key, value)| format!("{key}={value}")).collect::<Vec<_>>().join(" "),
             label => {
                 label.strip_prefix("labels.").and_then(|label| notice.labels.get(label)).cloned().unwrap_or_default()
@@ -208,12 +230,12 @@ fn sample() -> Values<'static> {
         ended_at: None,
         runbook: None,
     });
-    Values {
-        notice: &NOTICE,
-        headline: String::new(),
-        message: "\"".to_owned(),
-        host: "h",
+    static DIGEST: std::sync::LazyLock<Digest<'static>> = std::sync::LazyLock::new(|| Digest {
         key: "k",
+        host: "h",
         at: NOTICE.first_at,
-    }
+        notices: std::slice::from_ref(&NOTICE),
+        rest: None,
+    });
+    Values { notice: &NOTICE, headline: String::new(), message: "\"".to_owned(), digest: &DIGEST, lines: &[] }
 }

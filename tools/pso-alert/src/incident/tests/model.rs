@@ -9,6 +9,9 @@ use crate::finding::rank;
 use crate::notice::Because;
 
 const WEEK: i64 = 7 * 86_400;
+const GONE: i64 = 2 * 86_400;
+const SETTLING: i64 = 120;
+const AFTERMATH: i64 = 3_600;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Phase {
@@ -61,7 +64,8 @@ pub(super) struct One {
     since: i64,
     last: i64,
     seen: i64,
-    missed: bool,
+    missed: Option<i64>,
+    freed: Option<i64>,
     well: Option<i64>,
     pub(super) episode: u32,
     belief: Option<Belief>,
@@ -89,13 +93,19 @@ impl One {
         matches!(self.phase, Phase::Firing | Phase::NoData)
     }
 
+    /// Its cause is over, and nothing new was said of it.
+    fn is_freed(&self, now: i64) -> bool {
+        self.freed.is_some_and(|freed| self.last < freed + SETTLING && now - freed < AFTERMATH)
+    }
+
     fn bad(&mut self, severity: Severity, from: i64, to: i64, rules: &Rules) {
         if matches!(self.phase, Phase::Idle | Phase::Over) {
             (self.before, self.phase, self.since, self.last) = (self.phase, Phase::Pending, from, from);
+            self.freed = None;
         }
         self.severity = severity;
         self.last = self.last.max(to);
-        (self.seen, self.missed, self.well) = (to, false, None);
+        (self.seen, self.missed, self.well) = (to, None, None);
         if self.phase == Phase::NoData {
             self.phase = Phase::Firing;
         }
@@ -120,7 +130,7 @@ impl One {
             Phase::Idle | Phase::Over => {}
             Phase::Pending => self.phase = self.before,
             Phase::Firing | Phase::NoData => {
-                (self.seen, self.missed) = (to, false);
+                (self.seen, self.missed) = (to, None);
                 let well = *self.well.get_or_insert(from.max(self.last).min(now));
                 if to - well >= rules.keep {
                     self.end(well, rules);
@@ -130,7 +140,7 @@ impl One {
     }
 
     fn end(&mut self, at: i64, rules: &Rules) {
-        (self.phase, self.well, self.missed) = (Phase::Over, None, false);
+        (self.phase, self.well, self.missed, self.freed) = (Phase::Over, None, None, None);
         self.change(at, rules);
     }
 
@@ -154,12 +164,17 @@ impl One {
                 return;
             }
         }
-        self.missed |= missed.is_some();
+        self.missed = self.missed.or(missed.map(|(_, ended)| ended.min(now)));
         let lost = !spoken && unheard >= WEEK;
-        if lost || (self.missed && unheard >= rules.patience) {
+        if lost || (self.missed.is_some() && unheard >= rules.patience) {
             match self.phase {
                 Phase::Pending => self.phase = self.before,
-                Phase::NoData if self.well.is_none() && unheard >= 2 * WEEK => self.good(now, now, now, rules),
+                Phase::NoData
+                    if self.well.is_none()
+                        && (unheard >= 2 * WEEK || self.missed.is_some_and(|missed| now - missed >= GONE)) =>
+                {
+                    self.good(now, now, now, rules);
+                }
                 Phase::Firing if self.well.is_none() => (self.phase, self.severity) = (Phase::NoData, Severity::High),
                 _ => {}
             }
@@ -236,7 +251,8 @@ impl Model {
             since: 0,
             last: 0,
             seen: 0,
-            missed: false,
+            missed: None,
+            freed: None,
             well: None,
             episode: 0,
             belief: None,
@@ -251,7 +267,9 @@ impl Model {
             for stamp in [&mut one.since, &mut one.last, &mut one.seen].into_iter().chain(&mut one.changes) {
                 *stamp = now.min(*stamp);
             }
-            one.well = one.well.map(|well| well.min(now));
+            for stamp in [&mut one.well, &mut one.missed, &mut one.freed].into_iter().flatten() {
+                *stamp = now.min(*stamp);
+            }
             if let Some(belief) = &mut one.belief {
                 belief.at = belief.at.min(now);
             }
@@ -310,10 +328,13 @@ impl Model {
                     story.push(one.clone());
                 }
             }
-            let phase = one.phase;
+            let was = one.clone();
             one.absent(run, self.completes, spoken, now, &rules);
             one.passes(now, &rules);
-            if one.phase == phase && stands {
+            if was.fires() && !one.fires() && !meanwhile.contains_key(name) {
+                meanwhile.insert(name.clone(), was.clone());
+            }
+            if one.phase == was.phase && stands {
                 story.pop();
             }
         }
@@ -325,17 +346,22 @@ impl Model {
             }
         }
         let followed = follow(&meanwhile, &rules.causes);
+        for (name, one) in &mut self.all {
+            if one.fires() && followed.contains(name) && !following.contains(name) {
+                one.freed = Some(now);
+            }
+        }
         let mut said = Vec::new();
         for (name, one) in &mut self.all {
             for mut moment in stories.remove(name).unwrap_or_default() {
                 moment.belief.clone_from(&one.belief);
-                let held = silenced(name) || (moment.fires() && followed.contains(name));
+                let held = silenced(name) || (moment.fires() && (followed.contains(name) || moment.is_freed(now)));
                 if let Some(because) = moment.tell(held, now, &rules) {
                     said.push((name.clone(), because, moment.episode));
                 }
                 one.belief = moment.belief;
             }
-            let held = silenced(name) || (one.fires() && following.contains(name));
+            let held = silenced(name) || (one.fires() && (following.contains(name) || one.is_freed(now)));
             if let Some(because) = one.tell(held, now, &rules) {
                 said.push((name.clone(), because, one.episode));
             }
@@ -344,9 +370,11 @@ impl Model {
     }
 
     /// Whose beginning people must have heard of: nothing holds it back.
-    pub(super) fn must_be_told(&self, silenced: &dyn Fn(&str) -> bool) -> Vec<String> {
+    pub(super) fn must_be_told(&self, silenced: &dyn Fn(&str) -> bool, now: i64) -> Vec<String> {
         let following = follow(&self.all, &self.rules.causes);
-        let must = |(name, one): &(&String, &One)| one.fires() && !silenced(name) && !following.contains(*name);
+        let must = |(name, one): &(&String, &One)| {
+            one.fires() && !silenced(name) && !following.contains(*name) && !one.is_freed(now)
+        };
         self.all.iter().filter(must).map(|(name, _)| name.clone()).collect()
     }
 }

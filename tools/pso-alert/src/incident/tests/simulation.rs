@@ -220,7 +220,7 @@ impl Simulation {
 
     /// Whatever fires and is held back by nothing was told, in this episode; how much was held back is counted.
     fn nothing_is_kept_back(&mut self, silenced: &dyn Fn(&str) -> bool) {
-        let must = self.model.must_be_told(silenced);
+        let must = self.model.must_be_told(silenced, self.now);
         for name in &must {
             let one = &self.model.all[name];
             let believed = self.believed.get(name);
