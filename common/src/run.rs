@@ -233,6 +233,12 @@ impl Run<'_> {
         self.emitter.emit(severity, name.into(), message.into(), body)
     }
 
+    /// Lets the records that follow carry another time than the clock's: for a tool that says what would have been written
+    /// then. `None` is the clock again.
+    pub fn play(&mut self, at: Option<Timestamp>) {
+        self.emitter.play(at);
+    }
+
     /// Passes a record on as it came. It does not count towards this run's severity.
     ///
     /// # Errors

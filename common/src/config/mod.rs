@@ -181,7 +181,11 @@ pub fn parse_yaml<T: DeserializeOwned + Default>(path: &Path, text: &str) -> any
         // The library's snippet shows neighbouring lines, and those may hold passwords.
         let line = error.location().map_or(0, |location| location.line());
         let message = error.without_snippet().to_string();
-        let message = message.split(" at line ").next().unwrap_or(&message).to_owned();
+        let message = match message.split(" at line ").next().unwrap_or(&message) {
+            "expected sequence start" => "expected a list, of which each item begins with `-`",
+            "expected mapping start" => "expected keys with values, such as `key: value`",
+            other => other,
+        };
         anyhow::anyhow!("{}:{line}: {message}", path.display())
     })
 }

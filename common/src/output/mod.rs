@@ -16,7 +16,7 @@ use clap::ValueEnum;
 use serde_json::{Map, Value};
 
 use crate::io::{Clock, host_name};
-use crate::record::{AnyRecord, Header, Kind, Record, SCHEMA, Severity};
+use crate::record::{AnyRecord, Header, Kind, Record, SCHEMA, Severity, Timestamp};
 
 use self::copy::Copy;
 use self::textfile::Textfile;
@@ -78,18 +78,20 @@ pub(crate) struct Stamp {
     tool: String,
     host: String,
     clock: Clock,
+    /// The time that is played, where it is not the clock's.
+    played: Option<Timestamp>,
 }
 
 impl Stamp {
     pub(crate) fn new(tool: &str, clock: Clock) -> Self {
-        Self { tool: tool.to_owned(), host: host_name(), clock }
+        Self { tool: tool.to_owned(), host: host_name(), clock, played: None }
     }
 
     fn header(&self, kind: &str, severity: Severity, name: String, message: String) -> Header {
         Header {
             schema: SCHEMA,
             kind: kind.to_owned(),
-            at: self.clock.now(),
+            at: self.played.unwrap_or_else(|| self.clock.now()),
             tool: self.tool.clone(),
             host: self.host.clone(),
             severity,
@@ -180,6 +182,11 @@ impl Emitter {
         // Who reads a pipe wants each record when it is written, not when a buffer is full.
         let result = if self.render.is_some() { Ok(()) } else { self.out.flush() };
         self.written(result)
+    }
+
+    /// Records are stamped with this time from now on, or with the clock's again.
+    pub(crate) fn play(&mut self, at: Option<Timestamp>) {
+        self.stamp.played = at;
     }
 
     /// Hands over what was passed on: who reads a pipe is not to wait for it until a buffer is full.

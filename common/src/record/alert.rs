@@ -78,7 +78,7 @@ pub struct AlertNoticeRecord {
 
 impl Kind for AlertNoticeRecord {
     const KIND: &'static str = "alert.notice";
-    const COLUMNS: &'static [&'static str] = &["rule", "state", "count", "told"];
+    const COLUMNS: &'static [&'static str] = &["incident", "state", "first_at", "count", "told"];
 }
 
 /// `alert.silence`: a time in which nobody is told of some incidents. `name` is its id, `message` its comment.

@@ -21,6 +21,7 @@ use pso_common::io::Env;
 use serde::Deserialize;
 
 use faults::Faults;
+use values::Limit;
 
 use crate::channel::Named;
 use crate::heartbeat::Heartbeat;
@@ -161,8 +162,9 @@ impl ThresholdsSection {
             ("response_time", &self.response_time),
         ] {
             let key = format!("thresholds.{name}");
-            if let Some(limit) = thresholds.limit(name).and_then(|limit| faults.or(&key, field, limit)) {
-                thresholds.set(name, limit);
+            let limit = thresholds.limit(name).and_then(|limit| faults.or(&key, field, Limit(limit)));
+            if let Some(limit) = limit {
+                thresholds.set(name, limit.0);
             }
         }
     }
@@ -236,8 +238,16 @@ mod tests {
         );
         assert_eq!(
             error("thresholds:\n\n  cpu_usage: high\n"),
-            "config/alerts.yaml:3: thresholds.cpu_usage: expected a number, found \"high\""
+            "config/alerts.yaml:3: thresholds.cpu_usage: expected a number that is not below zero, found \"high\""
         );
+        assert!(
+            error("thresholds: {disk_usage: -5}\n").contains("thresholds.disk_usage: expected a number that is not")
+        );
+        assert_eq!(
+            error("rules:\n  name: a\n"),
+            "config/alerts.yaml:2: expected a list, of which each item begins with `-`"
+        );
+        assert_eq!(error("heartbeat: x\n"), "config/alerts.yaml:1: expected keys with values, such as `key: value`");
         assert!(error("alerts: [").starts_with("config/alerts.yaml:"));
         for nothing in ["", "# later\n", "alerts:\nthresholds:\n", "alerts:\n  slack:\n"] {
             assert_eq!(error(nothing), "no error", "{nothing:?}");

@@ -20,6 +20,21 @@ impl ConfigValue for Bad {
     }
 }
 
+/// A limit of something of which there cannot be less than nothing.
+pub(super) struct Limit(pub(super) f64);
+
+impl ConfigValue for Limit {
+    const EXPECTED: &'static str = "a number that is not below zero";
+
+    fn parse(text: &str) -> Option<Self> {
+        f64::parse(text).filter(|limit| *limit >= 0.0).map(Self)
+    }
+
+    fn show(&self) -> String {
+        self.0.show()
+    }
+}
+
 /// A span of time that is not nothing.
 pub(super) struct Span(pub(super) Duration);
 

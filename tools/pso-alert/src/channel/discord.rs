@@ -170,7 +170,20 @@ fn entry(line: &Line<'_>, limit: usize) -> String {
 }
 
 fn safe(text: &str, limit: usize) -> String {
-    fit(&without_mentions(text), limit, escape)
+    with_whole_urls(&fit(&without_mentions(text), limit, escape))
+}
+
+/// In an address nothing is markup, and a backslash would be part of it: `http://h/a_b` must stay one that can be opened.
+/// Discord ends an address at white space and at `<`.
+fn with_whole_urls(escaped: &str) -> String {
+    let mut out = String::with_capacity(escaped.len());
+    for word in escaped.split_inclusive(char::is_whitespace) {
+        let begin = word.find("https://").or_else(|| word.find("http://")).unwrap_or(word.len());
+        let (before, rest) = word.split_at(begin);
+        let (url, after) = rest.split_at(rest.find("\\<").unwrap_or(rest.len()));
+        out.extend([before, &url.replace("\\_", "_"), after]);
+    }
+    out
 }
 
 /// Discord's markdown, and the brackets of mentions, emoji and masked links.

@@ -1,7 +1,7 @@
 //! `pso-alert try`: what these rules would have told of these records, and when.
 //!
-//! Nobody is told, no state file is touched, and the time is the records' own, so that a recorded week takes seconds. Time
-//! passes with the records: incidents are judged at the end of each run and round, and whenever a minute has gone by.
+//! Nobody is told, no state file is touched, and the time is the records' own, so that a recorded week takes seconds: `at`
+//! of what is written is when it would have been. Time passes with the records: incidents are judged at the end of each run and round, and whenever a minute has gone by.
 
 use std::collections::HashSet;
 use std::path::Path;
@@ -115,6 +115,8 @@ impl Trial<'_> {
         batch.close(source, now);
         let evaluated = rehearse(&self.store, &batch, source, alerts, now)?;
         let mut groups = HashSet::new();
+        // When they would have been told.
+        run.play(Some(now));
         for change in &evaluated.changes {
             if let Some(because) = change.because {
                 let options = alerts.policy.of(&change.incident.rule);
@@ -125,6 +127,7 @@ impl Trial<'_> {
             }
             write_change(run, &alerts.policy, change, change.because.is_some())?;
         }
+        run.play(None);
         self.told.messages += groups.len() as u64;
         self.batch = Batch::new(evaluated.known);
         Ok(())

@@ -4,8 +4,8 @@
 //! * The same for a **level**: nothing is known of it. That is a state of its own once it lasts for `no_data_after`.
 //! * Events of a tool whose runs have no end here (`--follow`, a script without `run.end`), and all that is found in logs, are
 //!   over when nothing more comes for `no_data_after`.
-//! * Whatever is not heard of for a week has no data, and after another week nobody waits for it any more: after two days
-//!   where runs of its tool come to their end without it, as they do when a check is not configured any more.
+//! * Whatever is not heard of for more than a week has no data, and after as long again nobody waits for it any more: after
+//!   two days where runs of its tool come to their end without it, as they do when a check is not configured any more.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -19,8 +19,9 @@ use crate::batch::{Batch, Completed};
 
 pub(super) const DAY: Duration = Duration::from_secs(86_400);
 
-/// Not heard of for so long, an incident has no data, whatever the reason.
-const LOST: Duration = Duration::from_secs(7 * DAY.as_secs());
+/// Not heard of for so long, an incident has no data, whatever the reason. Tools that run every week are late by less than a
+/// day.
+const LOST: Duration = Duration::from_secs(8 * DAY.as_secs());
 
 /// Runs that do not mention it for so long will not mention it again.
 const GONE: Duration = Duration::from_secs(2 * DAY.as_secs());

@@ -80,7 +80,11 @@ pub(super) fn decide(
         return if options.resolved { (Telling::Now, Some(Because::Ended)) } else { (Telling::Unwanted, None) };
     }
     let lost = incident.state == IncidentState::NoData && told.state != IncidentState::NoData;
-    let due = told.at.until(now) >= options.repeat && (options.repeat_limit == 0 || told.again < options.repeat_limit);
+    // What a weekly run found is not told every four hours until the next one: only that nothing is known stays true by itself.
+    let confirmed = incident.last_at > told.at || incident.state == IncidentState::NoData;
+    let due = confirmed
+        && told.at.until(now) >= options.repeat
+        && (options.repeat_limit == 0 || told.again < options.repeat_limit);
     match () {
         () if told.episode != incident.episode => (Telling::Now, Some(Because::Fired)),
         () if worse || lost => (Telling::Now, Some(Because::Worse)),

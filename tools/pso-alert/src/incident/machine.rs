@@ -212,13 +212,15 @@ fn held(incident: &Incident, following: &HashSet<String>, ground: &Ground<'_>) -
     (incident.is_firing() && follows).then_some(Telling::Inhibited)
 }
 
-/// Worst incidents first; the moments of one stay in their order.
+/// Worst incidents first, and of those what people are told before what follows from it; the moments of one stay in their
+/// order.
 fn in_reading_order(mut stories: Vec<Vec<Change>>) -> Vec<Change> {
     stories.retain(|changes| !changes.is_empty());
     stories.sort_by_cached_key(|changes| {
         let worst = changes.iter().map(|change| rank(change.incident.severity)).max();
+        let is_held = changes.iter().all(|change| matches!(change.telling, Telling::Inhibited | Telling::Silenced));
         let first = changes.first().map(|change| (change.incident.since, change.incident.key.clone()));
-        (Reverse(worst), first)
+        (Reverse(worst), is_held, first)
     });
     stories.into_iter().flatten().collect()
 }

@@ -1,6 +1,7 @@
 //! Tools that failed, and tools that began and never ended.
 
 use std::collections::{HashMap, HashSet};
+use std::time::Duration;
 
 use pso_common::record::{Header, Kind as _, RunEndRecord, RunStartRecord};
 use pso_common::{Severity, Timestamp};
@@ -13,6 +14,10 @@ use crate::text::one_line;
 /// Runs that are followed at a time, and tools whose trouble is remembered: enough for any real pipe, little enough
 /// for memory.
 const MAX_RUNS: usize = 10_000;
+
+/// A run that begins so long after the last one of its tool has ended looks at all anew: a loop around the tool, or a
+/// recorded week. Runs of one pipe that look at different things follow closely.
+const NEW_SWEEP: Duration = Duration::from_secs(120);
 
 /// Longest name of a host or a tool that is told from others, in bytes.
 const MAX_NAME: usize = 100;
@@ -33,13 +38,15 @@ pub(super) struct Runs {
     lost: u64,
 }
 
-/// What a tool has looked at in this input. Several runs of it are one sweep: two scans of two folders in one pipe do not
-/// take each other back.
+/// What a tool has looked at in this input. Several runs of it that follow closely are one sweep: two scans of two folders
+/// in one pipe do not take each other back.
 #[derive(Clone, Copy)]
 struct Sweep {
     began_at: Timestamp,
     /// Of rounds, each is a sweep of its own.
     round_at: Timestamp,
+    /// When its last run ended; absent while none has.
+    ended_at: Option<Timestamp>,
     /// A run failed, so that what is not mentioned may be what it did not come to.
     has_gaps: bool,
 }
@@ -63,10 +70,7 @@ impl Runs {
 
     pub(super) fn begin(&mut self, header: &Header, record: &RunStartRecord) {
         let key = (tool_key(header), record.pid);
-        if self.sweeps.contains_key(&key.0) || self.sweeps.len() < MAX_RUNS {
-            let sweep = Sweep { began_at: header.at, round_at: header.at, has_gaps: false };
-            self.sweeps.entry(key.0.clone()).or_insert(sweep).round_at = header.at;
-        }
+        self.sweep(&key.0, header.at);
         if let Some(open) = self.open.get_mut(&key) {
             open.times = open.times.saturating_add(1);
         } else if self.open.len() < MAX_RUNS {
@@ -80,6 +84,20 @@ impl Runs {
             self.open.insert(key, Open { finding, times: 1 });
         } else {
             self.lost = self.lost.saturating_add(1);
+        }
+    }
+
+    /// A run of this tool begins.
+    fn sweep(&mut self, tool: &ToolKey, at: Timestamp) {
+        let ended_at = self.sweeps.get(tool).and_then(|sweep| sweep.ended_at);
+        if ended_at.is_some_and(|ended| ended.until(at) >= NEW_SWEEP) && !self.open.keys().any(|(open, _)| open == tool)
+        {
+            self.sweeps.remove(tool);
+            self.explained.remove(tool);
+        }
+        if self.sweeps.contains_key(tool) || self.sweeps.len() < MAX_RUNS {
+            let sweep = Sweep { began_at: at, round_at: at, ended_at: None, has_gaps: false };
+            self.sweeps.entry(tool.clone()).or_insert(sweep).round_at = at;
         }
     }
 
@@ -116,6 +134,7 @@ impl Runs {
         let failed = record.error.is_some() || record.exit_code >= Severity::Unknown.exit_code();
         if let Some(sweep) = self.sweeps.get_mut(&key.0) {
             sweep.has_gaps |= failed;
+            sweep.ended_at = Some(header.at);
             if !sweep.has_gaps {
                 let began_at = sweep.began_at;
                 self.complete(header, began_at);

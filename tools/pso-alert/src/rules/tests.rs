@@ -255,6 +255,11 @@ fn a_run_that_came_to_a_good_end_is_complete() {
     // Two scans in one pipe look at two things: neither takes back what the other found.
     assert_eq!(complete(&[begin(1), ok(3), begin(4), ok(6)]), [done("01", "03"), done("01", "06")]);
     assert!(complete(&[begin(1), at(end(1, "unknown", 3, ""), 3), begin(4), ok(6)]).is_empty());
+    // One that begins long after the last has ended looks at all anew: a loop, or a recorded week.
+    assert_eq!(complete(&[begin(1), ok(3), begin(5), ok(6)]), [done("01", "03"), done("05", "06")]);
+    assert_eq!(complete(&[begin(1), at(end(1, "unknown", 3, ""), 3), begin(5), ok(6)]), [done("05", "06")]);
+    // Not while another is under way.
+    assert_eq!(complete(&[at(start(2), 1), begin(1), ok(3), begin(5), ok(6)])[1], done("01", "06"));
 }
 
 #[test]

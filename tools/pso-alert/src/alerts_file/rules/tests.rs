@@ -161,7 +161,7 @@ fn all_faults_are_told_at_once_in_the_order_of_their_lines() {
     assert_eq!(
         error(text),
         "3 faults: (1) config/alerts.yaml:2: quiet_hours[0].from: expected a time of day in quotes, such as \"22:00\", found \"late\" \
-         (2) config/alerts.yaml:3: thresholds.cpu_usage: expected a number, found \"lots\" \
+         (2) config/alerts.yaml:3: thresholds.cpu_usage: expected a number that is not below zero, found \"lots\" \
          (3) config/alerts.yaml:5: rules.r.above: expected a number, found \"y\""
     );
     let many: String = (0..30).map(|at| format!("  - {{name: r{at}, match: {{kind: x}}, above: y}}\n")).collect();

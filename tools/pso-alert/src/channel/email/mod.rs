@@ -5,9 +5,9 @@ mod message;
 mod session;
 mod text;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -27,9 +27,6 @@ pub(super) use message::{bodies, compose};
 
 /// Notices in one mail.
 const MAX_NOTICES: usize = 100;
-
-/// Messages whose recipients are remembered.
-const MAX_REMEMBERED: usize = 64;
 
 /// How the connection becomes safe.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -68,36 +65,11 @@ impl fmt::Debug for Mailing {
 #[derive(Debug)]
 pub(crate) struct Email {
     mailing: Mailing,
-    /// Who has a message already, by its key: after a failure in between, only the others get it once more.
-    settled: Mutex<BTreeMap<String, Settled>>,
-}
-
-/// How far a message has come.
-#[derive(Clone, Debug, Default)]
-struct Settled {
-    told: BTreeSet<usize>,
-    refused: BTreeMap<usize, String>,
 }
 
 impl Email {
-    pub(crate) fn new(mailing: Mailing) -> Self {
-        Self { mailing, settled: Mutex::default() }
-    }
-
-    fn settled(&self, key: &str) -> Settled {
-        self.settled.lock().unwrap_or_else(PoisonError::into_inner).get(key).cloned().unwrap_or_default()
-    }
-
-    fn settle(&self, key: &str, settled: Option<Settled>) {
-        let mut all = self.settled.lock().unwrap_or_else(PoisonError::into_inner);
-        all.remove(key);
-        if let Some(settled) = settled {
-            // What is forgotten is sent to all once more, under the same Message-ID.
-            while all.len() >= MAX_REMEMBERED {
-                all.pop_first();
-            }
-            all.insert(key.to_owned(), settled);
-        }
+    pub(crate) const fn new(mailing: Mailing) -> Self {
+        Self { mailing }
     }
 
     /// What the server says, without the password: some repeat the command that they do not know.
@@ -113,35 +85,33 @@ impl Email {
         one_line(&text, 300)
     }
 
-    fn outcome(&self, key: &str, mut settled: Settled, report: Report) -> Outcome {
-        let (status, said) = match report {
+    fn outcome(&self, report: Report) -> Outcome {
+        let done = match report {
             Report::Broken { status, reason } => {
                 let reason = format!("{}:{}: {reason}", self.mailing.server, self.mailing.port);
                 return Outcome::Again { status, after: Duration::ZERO, reason: self.scrubbed(&reason) };
             }
             Report::Refused { status, reason } => return Outcome::Refused { status, reason: self.scrubbed(&reason) },
             Report::Unusable { status, reason } => return Outcome::Unusable { status, reason: self.scrubbed(&reason) },
-            Report::Done { told, refused, later, status, said } => {
-                settled.told.extend(told);
-                settled.refused.extend(refused);
-                if !later.is_empty() {
-                    let status = later.values().find_map(|line| line.get(..3)?.parse().ok());
-                    let reason = self.scrubbed(&self.list(&later));
-                    self.settle(key, Some(settled));
-                    return Outcome::Again { status, after: Duration::ZERO, reason };
-                }
-                (status, said)
-            }
+            Report::Done(done) => done,
         };
-        self.settle(key, None);
-        let refused = (!settled.refused.is_empty()).then(|| self.scrubbed(&self.list(&settled.refused)));
-        match refused {
-            Some(reason) if settled.told.is_empty() => {
-                let status = settled.refused.values().find_map(|line| line.get(..3)?.parse().ok());
-                Outcome::Unusable { status, reason: one_line(&format!("no recipient is accepted: {reason}"), 300) }
-            }
-            complaint => Outcome::Sent { status, said: self.scrubbed(&said), pause: Duration::ZERO, complaint },
+        let status = |lines: &BTreeMap<usize, String>| lines.values().find_map(|line| line.get(..3)?.parse().ok());
+        let (refused, later) = (self.list(&done.refused), self.list(&done.later));
+        if done.told.is_empty() && !done.later.is_empty() {
+            return Outcome::Again {
+                status: status(&done.later),
+                after: Duration::ZERO,
+                reason: self.scrubbed(&later),
+            };
         }
+        if done.told.is_empty() {
+            let reason = self.scrubbed(&format!("no recipient is accepted: {refused}"));
+            return Outcome::Unusable { status: status(&done.refused), reason };
+        }
+        // One whose mailbox is full must not hold up the others, nor get them the same mail at each attempt.
+        let not: Vec<String> = [refused, later].into_iter().filter(|list| !list.is_empty()).collect();
+        let complaint = (!not.is_empty()).then(|| self.scrubbed(&not.join("; ")));
+        Outcome::Sent { status: done.status, said: self.scrubbed(&done.said), pause: Duration::ZERO, complaint }
     }
 
     /// `ops@example.com: 550 5.1.1 no such user`, of each.
@@ -180,11 +150,7 @@ impl Channel for Email {
                 return Outcome::Refused { status: None, reason: format!("the mail cannot be written: {error:#}") };
             }
         };
-        let settled = self.settled(digest.key);
-        let pending = (0..self.mailing.recipients.len())
-            .filter(|at| !settled.told.contains(at) && !settled.refused.contains_key(at))
-            .collect();
-        let job = Job { mailing: self.mailing.clone(), message, pending, deadline };
+        let job = Job { mailing: self.mailing.clone(), message, deadline };
         // Each read has its time-out, but a server may send byte by byte; so the session has a thread, which is left
         // alone when the time is up. It sends no mail after that.
         let (done, report) = mpsc::channel();
@@ -194,7 +160,7 @@ impl Channel for Email {
         });
         let report = report.recv_timeout(deadline.saturating_duration_since(Instant::now()) + GRACE);
         let late = || Report::Broken { status: None, reason: "no complete answer within the time-out".to_owned() };
-        self.outcome(digest.key, settled, report.unwrap_or_else(|_| late()))
+        self.outcome(report.unwrap_or_else(|_| late()))
     }
 }
 

@@ -13,7 +13,6 @@ use lettre::transport::smtp::authentication::{Credentials, Mechanism};
 use lettre::transport::smtp::client::SmtpConnection;
 use lettre::transport::smtp::commands::{Data, Mail, Quit, Rcpt};
 use lettre::transport::smtp::extension::{ClientId, Extension, MailParameter};
-use lettre::transport::smtp::response::Response;
 use pso_common::net;
 use pso_common::tls::TlsFault;
 
@@ -28,8 +27,6 @@ pub(super) struct Job {
     pub(super) mailing: Mailing,
     /// Headers and body.
     pub(super) message: Vec<u8>,
-    /// Recipients, by their place in the configuration.
-    pub(super) pending: Vec<usize>,
     pub(super) deadline: Instant,
 }
 
@@ -37,15 +34,7 @@ pub(super) struct Job {
 #[derive(Debug)]
 pub(super) enum Report {
     /// The server has said something to each recipient.
-    Done {
-        told: Vec<usize>,
-        /// For good.
-        refused: BTreeMap<usize, String>,
-        /// For now.
-        later: BTreeMap<usize, String>,
-        status: Option<u16>,
-        said: String,
-    },
+    Done(Done),
     /// Nobody was told; another attempt may go better.
     Broken { status: Option<u16>, reason: String },
     /// The server does not take this mail.
@@ -54,25 +43,48 @@ pub(super) enum Report {
     Unusable { status: Option<u16>, reason: String },
 }
 
+/// What the server has said to each recipient, by their place in the configuration.
+#[derive(Debug, Default)]
+pub(super) struct Done {
+    pub(super) told: Vec<usize>,
+    /// For good.
+    pub(super) refused: BTreeMap<usize, String>,
+    /// For now.
+    pub(super) later: BTreeMap<usize, String>,
+    pub(super) status: Option<u16>,
+    pub(super) said: String,
+}
+
 /// The result of a step that may end the session.
 type Step<T> = Result<T, Report>;
 
 pub(super) fn run(job: &Job) -> Report {
-    if job.pending.is_empty() {
-        return done(BTreeMap::new(), BTreeMap::new(), Vec::new(), None);
-    }
-    session(job).unwrap_or_else(|report| report)
+    session(job).map_or_else(|report| report, Report::Done)
 }
 
-fn session(job: &Job) -> Step<Report> {
+fn session(job: &Job) -> Step<Done> {
     let mut connection = open(job)?;
     login(job, &mut connection)?;
-    let report = transaction(job, &mut connection)?;
+    let all: Vec<usize> = (0..job.mailing.recipients.len()).collect();
+    let mut done = transaction(job, &mut connection, &all)?;
+    // 452 is also said to more recipients than one mail may have: <https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.1.10>.
+    while !done.told.is_empty() && !done.later.is_empty() {
+        let left: Vec<usize> = done.later.keys().copied().collect();
+        match transaction(job, &mut connection, &left) {
+            Ok(more) if !more.told.is_empty() => {
+                done.told.extend(more.told);
+                done.refused.extend(more.refused);
+                done.later = more.later;
+            }
+            // The first have it already, so whatever this is, the mail is not sent again.
+            _ => break,
+        }
+    }
     // The mail is through, or it is not; how the server parts from us changes nothing.
     if connection.set_timeout(Some(FAREWELL)).is_ok() {
         let _ = connection.command(Quit);
     }
-    Ok(report)
+    Ok(done)
 }
 
 fn open(job: &Job) -> Step<SmtpConnection> {
@@ -117,10 +129,11 @@ fn login(job: &Job, connection: &mut SmtpConnection) -> Step<()> {
     }
 }
 
-fn transaction(job: &Job, connection: &mut SmtpConnection) -> Step<Report> {
+/// One copy of the mail, to these recipients.
+fn transaction(job: &Job, connection: &mut SmtpConnection, to: &[usize]) -> Step<Done> {
     let mailing = &job.mailing;
     let sender = mailing.from.email.clone();
-    let people = job.pending.iter().filter_map(|&at| Some((at, mailing.recipients.get(at)?.email.clone())));
+    let people = to.iter().filter_map(|&at| Some((at, mailing.recipients.get(at)?.email.clone())));
     let people: Vec<_> = people.collect();
     let ascii = |address: &Address| address.to_string().is_ascii();
     let international = !ascii(&sender) || people.iter().any(|(_, address)| !ascii(address));
@@ -149,25 +162,15 @@ fn transaction(job: &Job, connection: &mut SmtpConnection) -> Step<Report> {
         }
     }
     if accepted.is_empty() {
-        return Ok(done(refused, later, accepted, None));
+        return Ok(Done { refused, later, ..Done::default() });
     }
     ready(job, connection)?;
     let refuse = |status, reason| Report::Refused { status, reason };
     connection.command(Data).map_err(|error| lasting(&error, "the mail is refused", refuse))?;
     ready(job, connection)?;
     let response = connection.message(&job.message).map_err(|error| lasting(&error, "the mail is refused", refuse))?;
-    Ok(done(refused, later, accepted, Some(&response)))
-}
-
-fn done(
-    refused: BTreeMap<usize, String>,
-    later: BTreeMap<usize, String>,
-    told: Vec<usize>,
-    response: Option<&Response>,
-) -> Report {
-    let status = response.map(|response| u16::from(response.code()));
-    let said = response.map(|response| response.message().collect::<Vec<_>>().join(" ")).unwrap_or_default();
-    Report::Done { told, refused, later, status, said }
+    let (status, said) = (u16::from(response.code()), response.message().collect::<Vec<_>>().join(" "));
+    Ok(Done { told: accepted, refused, later, status: Some(status), said })
 }
 
 /// The time that is left.

@@ -85,6 +85,18 @@ fn a_hostile_message_mentions_nobody_links_nothing_and_forges_no_line() {
     }
 }
 
+#[test]
+fn an_address_in_a_message_can_be_opened() {
+    let told = |message: &str| {
+        let message = discord(&[notice(Severity::High, message, 1)]);
+        message["embeds"][0]["description"].as_str().and_then(|text| text.lines().next()).map(str::to_owned)
+    };
+    let told = |message: &str| told(message).and_then(|line| Some(line.strip_prefix("🟠 **HIGH** ")?.to_owned()));
+    assert_eq!(told("a_b http://h/a_b_c a_b").as_deref(), Some("a\\_b http://h/a_b_c a\\_b"));
+    // What is no longer the address is escaped.
+    assert_eq!(told("(https://h/_<_i_ *b*").as_deref(), Some("(https://h/_\\<\\_i\\_ \\*b\\*"));
+}
+
 fn within_slacks_limits(message: &Value) {
     let blocks = message["blocks"].as_array().expect("blocks");
     assert!(blocks.len() <= 50);

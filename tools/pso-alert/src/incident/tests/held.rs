@@ -4,7 +4,7 @@ use pso_common::Severity;
 use pso_common::record::Telling;
 
 use super::super::{built_in_inhibitions, inhibit};
-use super::{World, at, finding, names, one, silence, tellings};
+use super::{World, at, finding, names, one, one_of, secs, silence, tellings};
 use crate::finding::Finding;
 use crate::notice::Because::{Ended, Fired};
 use crate::policy::{Inhibition, RuleOptions};
@@ -15,7 +15,7 @@ fn a_silence_holds_back_and_loses_nothing() {
     world.silences = vec![silence(&[("name", "a*"), ("host", "h")], 0, 100)];
     world.bad("a", 0);
     world.bad("b", 0);
-    assert_eq!(tellings(&world.evaluate(0)), [("a".to_owned(), Telling::Silenced), ("b".to_owned(), Telling::Now)]);
+    assert_eq!(tellings(&world.evaluate(0)), [("b".to_owned(), Telling::Now), ("a".to_owned(), Telling::Silenced)]);
     // It fires when the silence ends: then it is told, without a record.
     assert_eq!(world.said(99), []);
     assert_eq!(world.said(100), one(Fired, 1));
@@ -75,9 +75,47 @@ fn what_follows_from_another_is_told_when_that_is_over() {
         assert_eq!(world.said(3), [(cause.to_owned(), Fired, 1)]);
         world.well("m2", 10);
         world.well(cause, 11);
-        // m2 was never told.
-        assert_eq!(world.said(12), [("m1".to_owned(), Fired, 1), (cause.to_owned(), Ended, 1)]);
+        // m2 was never told, and m1 may be over too: who reports it has not run since.
+        assert_eq!(world.said(12), [(cause.to_owned(), Ended, 1)]);
+        assert_eq!(world.said(12 + 3_599), []);
+        assert_eq!(world.said(12 + 3_600), one_of("m1", Fired));
     }
+}
+
+#[test]
+fn what_followed_is_told_when_it_is_said_again_and_not_when_it_is_over_too() {
+    let mut world = World::new(RuleOptions::default());
+    world.policy.inhibitions = vec![inhibits("cause", &["m*"])];
+    ["cause", "m1", "m2"].iter().for_each(|name| world.bad(name, 0));
+    assert_eq!(world.said(0), one_of("cause", Fired));
+    world.well("cause", 100);
+    // In the round in which the cause ends its consequences may still be there.
+    world.bad("m1", 100);
+    assert_eq!(world.said(100), one_of("cause", Ended));
+    world.bad("m1", 219);
+    world.well("m2", 219);
+    assert_eq!(world.said(219), []);
+    world.bad("m1", 220);
+    assert_eq!(world.said(220), one_of("m1", Fired));
+    world.well("m1", 300);
+    assert_eq!(world.said(300), one_of("m1", Ended));
+    // The next time has nothing to do with it.
+    world.bad("m1", 310);
+    assert_eq!(world.said(310), [("m1".to_owned(), Fired, 2)]);
+}
+
+#[test]
+fn a_cause_that_time_ends_frees_what_followed_from_it_too() {
+    let mut world = World::new(RuleOptions { keep_firing_for: secs(60), ..RuleOptions::default() });
+    world.policy.inhibitions = vec![inhibits("cause", &["m"])];
+    world.bad("cause", 0);
+    world.bad("m", 0);
+    assert_eq!(world.said(0), one_of("cause", Fired));
+    world.well("cause", 10);
+    assert_eq!(world.said(10), []);
+    assert_eq!(world.said(70), one_of("cause", Ended));
+    assert_eq!(world.said(71), []);
+    assert_eq!(world.said(70 + 3_600), one_of("m", Fired));
 }
 
 #[test]
@@ -145,9 +183,31 @@ fn what_is_built_in_holds_back_what_follows_from_postgresql() {
         incident("run.failed", "run", "pso-backup", "pso-backup"),
         incident("run.failed", "run", "pso-rehearse", "pso-rehearse"),
         incident("record.severity", "audit.finding", "pso-audit", "port.postgres"),
+        incident("record.severity", "audit.section", "pso-audit", "postgres"),
+        incident("record.severity", "audit.section", "pso-audit", "qdrant"),
     ];
     let following = inhibit::followers(all.iter().map(AsRef::as_ref), &built_in);
-    assert_eq!(names(&following), ["ports.postgres", "pso-backup", "pso-pgstats", "service.database.postgres"]);
+    assert_eq!(
+        names(&following),
+        ["ports.postgres", "postgres", "pso-backup", "pso-pgstats", "service.database.postgres"]
+    );
     // Without the cause all of them are told.
-    assert!(inhibit::followers(all[1..].iter().map(AsRef::as_ref), &built_in).is_empty());
+    let others = all[1..].iter().filter(|it| it.subject.name != "service");
+    assert!(inhibit::followers(others.map(AsRef::as_ref), &built_in).is_empty());
+}
+
+#[test]
+fn what_is_built_in_tells_once_that_the_service_is_down() {
+    let mut world = World::new(RuleOptions::default());
+    world.policy.inhibitions = built_in_inhibitions();
+    // What `pso-health` writes then.
+    for name in ["service", "metrics", "token", "ports.service"] {
+        let finding = finding("health.check", name, Severity::Critical, 0);
+        let finding = Finding::about(finding.subject.as_ref().clone(), "health.check", Severity::Critical, "m", at(0));
+        world.batch.add(finding);
+    }
+    // It is told first, since it is why.
+    let expected = ["service", "metrics", "ports.service", "token"]
+        .map(|name| (name.to_owned(), if name == "service" { Telling::Now } else { Telling::Inhibited }));
+    assert_eq!(tellings(&world.evaluate(0)), expected);
 }

@@ -86,11 +86,31 @@ fn worse_is_told_at_once_and_better_when_it_is_told_again() {
     assert_eq!(severity(&mut world, Severity::Warning, 20), []);
     assert_eq!(severity(&mut world, Severity::Critical, 30), []);
     assert_eq!(severity(&mut world, Severity::Warning, 109), []);
-    // Time alone is enough, twice at most.
+    // A new word of it is enough, when the time has come; twice at most.
     assert_eq!(world.said(110), one(Again, 1));
     assert_eq!(severity(&mut world, Severity::High, 120), one(Worse, 1));
+    assert_eq!(severity(&mut world, Severity::High, 219), []);
     assert_eq!(world.said(220), one(Again, 1));
-    assert_eq!(world.said(1_000), []);
+    assert_eq!(severity(&mut world, Severity::High, 1_000), []);
+}
+
+#[test]
+fn what_a_weekly_run_found_is_told_again_by_the_next_one() {
+    let mut world = World::new(RuleOptions::default());
+    let (hour, week) = (3_600, 7 * 86_400);
+    let mut told = Vec::new();
+    // A flush every hour, and the run that finds it on Mondays; it takes a minute longer each time.
+    for now in (0..4 * week).step_by(3_600) {
+        if now % week == 0 {
+            world.record("audit.finding", "a", Severity::High, now + now / week * 60);
+        }
+        let (now, begun) = (now + now / week * 60, now);
+        if begun % week == 0 {
+            world.completed(begun - hour, now);
+        }
+        told.extend(world.said(now).into_iter().map(|(_, because, _)| (because, begun / week)));
+    }
+    assert_eq!(told, [(Fired, 0), (Again, 1), (Again, 2), (Again, 3)]);
 }
 
 #[test]

@@ -54,6 +54,11 @@ pub(super) fn key(name: &str) -> String {
 /// What was told: incident, why, in which episode.
 pub(super) type Said = (String, Because, u32);
 
+/// Of this incident, in its first episode.
+pub(super) fn one_of(name: &str, because: Because) -> Vec<Said> {
+    vec![(name.to_owned(), because, 1)]
+}
+
 /// That is told of the incident `a`.
 pub(super) fn one(because: Because, episode: u32) -> Vec<Said> {
     vec![("a".to_owned(), because, episode)]

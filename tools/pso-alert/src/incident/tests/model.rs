@@ -8,7 +8,7 @@ use super::Said;
 use crate::finding::rank;
 use crate::notice::Because;
 
-const WEEK: i64 = 7 * 86_400;
+const LOST: i64 = 8 * 86_400;
 const GONE: i64 = 2 * 86_400;
 const SETTLING: i64 = 120;
 const AFTERMATH: i64 = 3_600;
@@ -165,13 +165,13 @@ impl One {
             }
         }
         self.missed = self.missed.or(missed.map(|(_, ended)| ended.min(now)));
-        let lost = !spoken && unheard >= WEEK;
+        let lost = !spoken && unheard >= LOST;
         if lost || (self.missed.is_some() && unheard >= rules.patience) {
             match self.phase {
                 Phase::Pending => self.phase = self.before,
                 Phase::NoData
                     if self.well.is_none()
-                        && (unheard >= 2 * WEEK || self.missed.is_some_and(|missed| now - missed >= GONE)) =>
+                        && (unheard >= 2 * LOST || self.missed.is_some_and(|missed| now - missed >= GONE)) =>
                 {
                     self.good(now, now, now, rules);
                 }
@@ -216,7 +216,10 @@ impl One {
                 } else if worse || (self.phase == Phase::NoData && !belief.lost) {
                     Some(Because::Worse)
                 } else {
-                    let due = now - belief.at >= rules.repeat && (rules.limit == 0 || belief.again < rules.limit);
+                    let confirmed = self.last > belief.at || self.phase == Phase::NoData;
+                    let due = confirmed
+                        && now - belief.at >= rules.repeat
+                        && (rules.limit == 0 || belief.again < rules.limit);
                     (due || belief.flaps).then_some(Because::Again)
                 }
             }
