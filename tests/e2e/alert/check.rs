@@ -58,7 +58,7 @@ fn every_fault_is_named_with_its_line() {
     let folder = deployment(
         "thresholds:\n  cpu_usage: lots\nrules:\n  - name: r\n    match: {kind: x.y}\n    above: 1\n    channels: [slakc]\nquiet_hours:\n  - {from: \"22:00\", to: \"07:00\", time_zone: Mars/Base}\n",
     );
-    let expected = "3 faults: (1) config/alerts.yaml:2: thresholds.cpu_usage: expected a number, found \"lots\" \
+    let expected = "3 faults: (1) config/alerts.yaml:2: thresholds.cpu_usage: expected a number that is not below zero, found \"lots\" \
         (2) config/alerts.yaml:7: rules.r.channels: there is no channel \"slakc\" below `alerts:`; it has none \
         (3) config/alerts.yaml:9: quiet_hours[0].time_zone: expected the name of a time zone, such as Europe/Paris, found \"Mars/Base\"";
     let outcome = alert(folder.path()).arg("check").run().unwrap();

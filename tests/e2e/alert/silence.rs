@@ -36,10 +36,10 @@ fn what_a_silence_covers_is_told_when_it_ends() {
     let outcome = alert(folder.path()).stdin(bad()).run().unwrap();
     // It is as bad as it was.
     outcome.assert_code(2).assert_quiet();
-    assert_eq!(notices(&outcome), [notice("disk", "firing", "silenced"), notice("plans", "firing", "now")]);
+    assert_eq!(notices(&outcome), [notice("plans", "firing", "now"), notice("disk", "firing", "silenced")]);
     let status = alert(folder.path()).arg("status").run().unwrap();
     status.assert_code(2);
-    assert_eq!(notices(&status)[0], notice("disk", "firing", "silenced"));
+    assert_eq!(notices(&status)[1], notice("disk", "firing", "silenced"));
     assert_eq!(status.records_of_kind("alert.silence").len(), 1);
     assert_eq!(alert(folder.path()).arg("flush").run().unwrap().records_of_kind("alert.notice").len(), 0);
     let ended = silence(folder.path(), &["expire", &id]).run().unwrap();

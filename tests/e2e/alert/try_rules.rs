@@ -59,6 +59,30 @@ fn the_records_own_time_passes_and_nobody_is_told() {
 }
 
 #[test]
+fn each_run_of_a_recorded_week_stands_for_itself() {
+    let folder = deployment("");
+    let finding = record("audit.finding", "open_port:5432", "high", &json!({}));
+    let day = |day: u8, records: &str| records.replace("2026-11-22", &format!("2026-11-{day}"));
+    // Found on two Mondays, and closed before the third.
+    let found = [start(), finding, end("high", 2)].concat();
+    let input = [day(2, &found), day(9, &found), day(16, &[start(), end("ok", 0)].concat())].concat();
+    let input = input.replace("2026-11-2T", "2026-11-02T").replace("2026-11-9T", "2026-11-09T");
+    let outcome = alert(folder.path()).arg("try").stdin(input).run().unwrap();
+    let notices = outcome.records_of_kind("alert.notice");
+    let said: Vec<_> = notices
+        .iter()
+        .map(|it| (it["at"].as_str().unwrap(), it["state"].as_str().unwrap(), it["told"].as_str().unwrap()))
+        .collect();
+    // `at` is when it would have been told.
+    let expected = [
+        ("2026-11-02T09:00:00.000Z", "firing", "now"),
+        ("2026-11-09T09:00:00.000Z", "firing", "now"),
+        ("2026-11-16T09:00:00.000Z", "resolved", "now"),
+    ];
+    assert_eq!(said, expected, "{outcome}");
+}
+
+#[test]
 fn other_rules_can_be_tried_than_those_in_effect() {
     let folder = deployment("");
     fs::write(folder.path().join("new.yaml"), "rules: [{name: health.check, for: 1h}]\n").unwrap();

@@ -23,8 +23,8 @@ taken at its word. The thresholds of config/alerts.yaml, then CPU 80 % (for 5 mi
 memory 90 %, disk 85 %, error rate 5 %, sync duration 60 s, response time 2000 ms and
 50 errors in the logs, are for records that come without a judgement.
 
-What was told is remembered in the state file: the same trouble is told again after `repeat`
-only (4h), and its end once. What a channel does not take waits there, for the next run or
+What was told is remembered in the state file: trouble that is still reported is told again
+after `repeat` only (4h), and its end once. What a channel does not take waits there, for the next run or
 `pso-alert flush`.
 
 Exit codes:

@@ -49,8 +49,10 @@ pub(crate) struct RuleOptions {
     pub(crate) group_by: Vec<String>,
     /// How long the first notice of a group waits for others.
     pub(crate) group_wait: Duration,
-    /// It is told again after so long, while it goes on.
+    /// It is told again after so long, if it was reported again since.
     pub(crate) repeat: Duration,
+    /// It is told again even if it was not reported again: a channel forgets it otherwise.
+    pub(crate) reminds: bool,
     /// How many times it is told again at most; 0: without end.
     pub(crate) repeat_limit: u32,
     /// Whether the end is told.
@@ -126,6 +128,7 @@ impl Default for RuleOptions {
             group_by: Vec::new(),
             group_wait: Duration::ZERO,
             repeat: 4 * HOUR,
+            reminds: false,
             repeat_limit: 0,
             resolved: true,
             no_data_after: HOUR,
@@ -159,7 +162,9 @@ fn built_in(defaults: &RuleOptions) -> HashMap<String, RuleOptions> {
     let failed = RuleOptions { no_data_after: 365 * 24 * HOUR, ..defaults.clone() };
     // What is lost stays lost.
     let lost = RuleOptions { resolved: false, ..defaults.clone() };
-    let rules = [("cpu_usage", cpu), (delivery::FAILED, failed), (delivery::LOST, lost)];
+    // That an error is not new any more, by the next run, does not mean that it is over.
+    let new = RuleOptions { resolved: false, ..defaults.clone() };
+    let rules = [("cpu_usage", cpu), ("log.new", new), (delivery::FAILED, failed), (delivery::LOST, lost)];
     rules.map(|(name, options)| (name.to_owned(), options)).into()
 }
 
@@ -167,6 +172,11 @@ impl Policy {
     /// Lets the rules of ours that differ in one thing follow the defaults in all others.
     pub(crate) fn spread_defaults(&mut self) {
         self.rules = built_in(&self.defaults);
+    }
+
+    /// Lets what goes on be told again whether it was reported again or not.
+    pub(crate) fn remind(&mut self) {
+        std::iter::once(&mut self.defaults).chain(self.rules.values_mut()).for_each(|options| options.reminds = true);
     }
 
     /// What holds for a rule.

@@ -197,7 +197,7 @@ fn open(run: &mut Run<'_>, settings: &Settings) -> anyhow::Result<Store> {
         Err(error) => {
             run.warn(format_args!("{error:#}; going on without it: nothing is remembered from run to run"));
             run.note(Severity::Unknown);
-            Store::in_memory()
+            Store::in_the_place_of(&settings.state)
         }
     }
 }

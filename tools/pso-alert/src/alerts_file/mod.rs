@@ -112,10 +112,13 @@ pub(crate) fn parse(path: &Path, text: &str, env: &Env, root: &Path) -> anyhow::
         usable.chain(problems).chain(found.disabled.iter().cloned()).collect()
     });
     let heartbeat = file.heartbeat.take().and_then(|section| section.read(root, &mut faults));
-    let (rules, policy) = file.judgement(known.as_deref(), &mut faults);
+    let (rules, mut policy) = file.judgement(known.as_deref(), &mut faults);
     faults.keep(found.as_ref().map_or(Ok(()), |found| found.outlast(&policy, &config)));
     faults.finish()?;
     let found = found.unwrap_or_default();
+    if found.channels.iter().any(|named| named.channel.forgets_after().is_some()) {
+        policy.remind();
+    }
     Ok(Alerts {
         channels: found.channels.into_iter().map(Arc::new).collect(),
         problems: found.problems,

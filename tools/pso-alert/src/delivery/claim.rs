@@ -7,12 +7,18 @@ use pso_common::Timestamp;
 use rusqlite::{Connection, Transaction};
 
 use super::limits::{LONGEST_WISH, Limits};
-use super::makeup;
+use super::makeup::{self, Flood};
 use crate::channel::Named;
 use crate::store::{self, Message, Standing};
 
 /// A lease that ends later than this was written by a clock that has gone back since.
 const LONGEST_LEASE: Duration = Duration::from_secs(600);
+
+/// What is not due is not looked at again before this has passed.
+const SHORTEST_REST: Duration = Duration::from_millis(50);
+
+/// Notices in one message at most, whatever the channel would take: they are all in memory at once.
+const MOST: usize = 500;
 
 /// Somebody at a channel, or about to be.
 #[derive(Clone, Copy, Debug)]
@@ -57,13 +63,9 @@ impl Claimant<'_> {
         {
             return Ok(Next::Busy(until));
         }
-        if store::undelivered_key(connection, name)?.is_none() {
-            let waiting = store::waiting(connection, name)?;
-            if let (due, Some(next)) = makeup::due(&waiting, now)
-                && due.is_empty()
-            {
-                return Ok(Next::Later(next));
-            }
+        if store::undelivered_key(connection, name)?.is_none() && store::next_group(connection, name, now)?.is_none() {
+            let next = store::next_due(connection, name)?.unwrap_or(now);
+            return Ok(Next::Later(next.max(now.plus(SHORTEST_REST))));
         }
         let longest = LONGEST_WISH + Duration::from_secs(60);
         if let Some(until) = standing.not_before.filter(|until| holds(*until, longest)) {
@@ -107,23 +109,22 @@ impl Claimant<'_> {
         if people {
             self.coalesce(transaction, now)?;
         }
-        let waiting = store::waiting(transaction, name)?;
-        let (due, _) = makeup::due(&waiting, now);
-        let capacity = channel.capacity().max(1);
-        let (notices, summed) = if people && self.storm > 0 && due.len() > self.storm.max(capacity) {
-            let load = |row: &&store::Waiting| Ok((row.id, store::notice(transaction, row.id)?));
-            makeup::shown_and_summed(due.iter().map(load).collect::<anyhow::Result<_>>()?, capacity)
-        } else {
-            (makeup::first_group(&due, capacity), Vec::new())
-        };
+        let capacity = channel.capacity().clamp(1, MOST);
+        let (notices, summed) =
+            if people && self.storm > 0 && store::count_due(transaction, name, now)? > self.storm.max(capacity) {
+                let mut flood = Flood::default();
+                store::each_due(transaction, name, now, |id, notice| flood.add(id, &notice))?;
+                flood.shown_and_summed(capacity)
+            } else {
+                let group = store::next_group(transaction, name, now)?.unwrap_or_default();
+                (store::next_of_group(transaction, name, &group, capacity, now)?, Vec::new())
+            };
         store::bind(transaction, name, &new_key(), now, notices, summed)
     }
 
     /// Takes out what a later notice says too.
     fn coalesce(&self, transaction: &Transaction<'_>, now: Timestamp) -> anyhow::Result<()> {
-        let waiting = store::waiting(transaction, &self.channel.name)?;
-        let (due, _) = makeup::due(&waiting, now);
-        for (earlier, later) in makeup::superseded(&due) {
+        for (earlier, later) in store::superseded(transaction, &self.channel.name, now)? {
             let both = (store::notice(transaction, earlier)?, store::notice(transaction, later)?);
             if let Some(merged) = makeup::merged(&both.0, &both.1) {
                 store::rewrite(transaction, later, &merged)?;

@@ -61,7 +61,7 @@ impl Claimant<'_> {
             Outcome::Refused { status, reason } => {
                 self.is_well(&mut after, Duration::ZERO, now);
                 (settled.status, settled.message) = (*status, reason.clone());
-                if sent.notices.len() > 1 {
+                if sent.ids.len() > 1 {
                     settled.state = DeliveryState::Retrying;
                     settled.message = format!("{reason}; its notices are told in two messages instead");
                     self.halve(transaction, sent)?;
@@ -107,8 +107,11 @@ impl Claimant<'_> {
 
     /// Makes two messages of one, so that in the end only the notice that is refused is lost.
     fn halve(&self, transaction: &Transaction<'_>, message: &Message) -> anyhow::Result<()> {
-        let ids: Vec<i64> = message.notices.iter().map(|(id, _)| *id).collect();
-        let (first, second) = ids.split_at(ids.len().div_ceil(2));
+        // It took longer than its lease, and another run has told or halved it meanwhile.
+        if !store::is_undelivered(transaction, &message.key)? {
+            return Ok(());
+        }
+        let (first, second) = message.ids.split_at(message.ids.len().div_ceil(2));
         let summed = message.summed.iter().map(|(id, _)| *id);
         store::forget_message(transaction, &message.key)?;
         let name = &self.channel.name;

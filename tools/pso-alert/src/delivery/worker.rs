@@ -76,7 +76,7 @@ impl Worker {
             if next == Next::Ready {
                 match self.store.transaction(|transaction| claimant.claim(transaction, Timestamp::now()))? {
                     Ok(message) => {
-                        self.attempt(&message, deadline, seen)?;
+                        self.attempt(message, deadline, seen)?;
                         continue;
                     }
                     Err(other) => next = other,
@@ -91,8 +91,8 @@ impl Worker {
         }
     }
 
-    fn attempt(&self, message: &Message, deadline: Option<Instant>, seen: &mut Seen) -> anyhow::Result<()> {
-        let notices = makeup::arranged(&message.notices);
+    fn attempt(&self, mut message: Message, deadline: Option<Instant>, seen: &mut Seen) -> anyhow::Result<()> {
+        let notices = makeup::arranged(std::mem::take(&mut message.notices));
         let rest = makeup::rest(&message.summed);
         let host = host_name();
         let digest =
@@ -102,8 +102,8 @@ impl Worker {
         let began = Instant::now();
         let outcome = self.channel.channel.send(&digest, timeout);
         let elapsed = elapsed_ms(began);
-        let settled = self.settle(message, &outcome)?;
-        let count = (message.notices.len() + message.summed.len()) as u64;
+        let settled = self.settle(&message, &outcome)?;
+        let count = (message.ids.len() + message.summed.len()) as u64;
         self.say(&Event {
             channel: self.channel.name.clone(),
             state: settled.state,

@@ -81,7 +81,7 @@ pub(super) fn decide(
     }
     let lost = incident.state == IncidentState::NoData && told.state != IncidentState::NoData;
     // What a weekly run found is not told every four hours until the next one: only that nothing is known stays true by itself.
-    let confirmed = incident.last_at > told.at || incident.state == IncidentState::NoData;
+    let confirmed = options.reminds || incident.last_at > told.at || incident.state == IncidentState::NoData;
     let due = confirmed
         && told.at.until(now) >= options.repeat
         && (options.repeat_limit == 0 || told.again < options.repeat_limit);

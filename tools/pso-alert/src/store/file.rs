@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail, ensure};
 use pso_common::{Severity, Timestamp};
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, ErrorCode, TransactionBehavior};
+use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior};
 
 use super::Trouble;
 use super::fault::Fault;
@@ -44,6 +44,13 @@ pub(super) fn open(path: &Path, troubles: &mut Vec<Trouble>) -> anyhow::Result<C
         }
         opened => opened.with_context(context),
     }
+}
+
+/// Opens a state file that cannot be written, for what is in it.
+pub(super) fn open_to_read(path: &Path) -> anyhow::Result<Connection> {
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_ONLY)?;
+    ensure!(is_current(&connection)?, "it is empty");
+    Ok(connection)
 }
 
 /// State in memory.

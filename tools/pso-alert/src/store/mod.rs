@@ -1,7 +1,7 @@
 //! The state file: SQLite, in write-ahead mode, readable to its owner only, and safe with several runs at once.
 //!
 //! A file that cannot be used must not keep anybody from being told. A damaged one is set aside and a new one begins; where
-//! that is not possible, or the disk is full, or another program locks it, the run goes on with a state in memory. Both can
+//! that is not possible, or the disk is full, or another program locks it, the run goes on with a state in memory. All of it can
 //! happen at any moment, and all who share the store go on with the other state; [`Store::take_troubles`] says it.
 
 mod channels;
@@ -21,20 +21,28 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, OptionalExtension as _, Transaction, TransactionBehavior, params_from_iter};
 
 pub(crate) use channels::{Standing, put_standing, standing};
-pub(crate) use due::{due_of_group, hasten, next_due};
+pub(crate) use due::{count_due, due_of_group, each_due, hasten, next_due, next_group, next_of_group, superseded};
 use fault::Fault;
 pub(crate) use heard::{clock, pull_back, set_clock};
 use heard::{heard, save_heard};
 pub(crate) use incidents::{is_standing, load, load_for, save, settled};
 pub(crate) use outbox::{
-    Message, Row, Waiting, add, backlog, begin_attempt, bind, close, expire, forget_message, is_waiting, notice,
-    remove, rewrite, undelivered, undelivered_key, waiting, waiting_channels,
+    Message, Row, add, backlog, begin_attempt, bind, close, expire, forget_message, is_undelivered, is_waiting, notice,
+    remove, rewrite, undelivered, undelivered_key, waiting_channels,
 };
 pub(crate) use silences::{add_silence, expire_silence, purge_silences, silences};
 
-/// Tables that a state in memory takes over from a file that it can still read. The outbox is not among them: what waits in
-/// the file is delivered from there, by the first run that can write it.
-const TAKEN_OVER: [&str; 5] = ["incidents", "silences", "heard", "clock", "channels"];
+/// What goes along when the run goes on with another state: tables, and their columns. Notices that wait get numbers of their own
+/// there. Whoever reads the file we leave tells them a second time; that is better than nobody telling them.
+const TAKEN_OVER: [(&str, &str); 7] = [
+    ("incidents", "*"),
+    ("silences", "*"),
+    ("heard", "*"),
+    ("clock", "*"),
+    ("channels", "*"),
+    ("messages", "*"),
+    ("outbox", "channel, grouped, incident, notice, made_at, due_at, expires_at, episode, ends, message, summed"),
+];
 
 /// A write-ahead log longer than this is written back in the middle of a run (bytes).
 const LONG_LOG: u64 = 4 << 20;
@@ -101,20 +109,29 @@ impl Store {
         Ok(Self(Arc::new(Mutex::new(inner))))
     }
 
-    /// State in memory: what is left when the file cannot be used.
+    /// State in memory.
     ///
     /// # Errors
     /// When there is no memory for it.
     pub(crate) fn in_memory() -> anyhow::Result<Self> {
+        Ok(Self::of_memory(file::in_memory()?))
+    }
+
+    /// State in memory, with what can be read of a file that cannot be written: what was told before is not told again.
+    ///
+    /// # Errors
+    /// When there is no memory for it.
+    pub(crate) fn in_the_place_of(path: &Path) -> anyhow::Result<Self> {
         let connection = file::in_memory()?;
-        Ok(Self(Arc::new(Mutex::new(Inner {
-            connection,
-            path: None,
-            identity: None,
-            troubles: Vec::new(),
-            synced: 0,
-            named: false,
-        }))))
+        if let Ok(file) = file::open_to_read(path) {
+            take_over(&file, &connection);
+        }
+        Ok(Self::of_memory(connection))
+    }
+
+    fn of_memory(connection: Connection) -> Self {
+        let (troubles, path, identity) = (Vec::new(), None, None);
+        Self(Arc::new(Mutex::new(Inner { connection, path, identity, troubles, synced: 0, named: false })))
     }
 
     /// Whether what is written is there after this run.
@@ -163,6 +180,7 @@ impl Store {
 impl Inner {
     /// Tries with the file, with a new file where that one is damaged, and in memory.
     fn insist<T>(&mut self, mut attempt: impl FnMut(&mut Self) -> anyhow::Result<T>) -> anyhow::Result<T> {
+        self.follow()?;
         let mut fresh = false;
         loop {
             let error = match attempt(self) {
@@ -187,13 +205,36 @@ impl Inner {
         Ok(())
     }
 
+    /// Goes to the file that now has the name of ours, when somebody removed or replaced that: what is written into it is seen by
+    /// no other run, and is gone with this one.
+    fn follow(&mut self) -> anyhow::Result<()> {
+        let Some(path) = self.path.clone() else { return Ok(()) };
+        if self.identity.is_none() || file::identity(&path) == self.identity {
+            return Ok(());
+        }
+        match file::open(&path, &mut self.troubles) {
+            Ok(connection) => {
+                take_over(&self.connection, &connection);
+                self.connection = connection;
+                self.identity = file::identity(&path);
+                (self.synced, self.named) = (0, false);
+                let path = path.display();
+                self.troubles.push(Trouble {
+                    severity: Severity::Warning,
+                    text: format!(
+                        "the state file {path} was removed or replaced while it was in use; what was in it is written into {path} again"
+                    ),
+                });
+                Ok(())
+            }
+            Err(error) => self.degrade(&error),
+        }
+    }
+
     /// Goes on in memory.
     fn degrade(&mut self, error: &anyhow::Error) -> anyhow::Result<()> {
         let memory = file::in_memory()?;
-        for table in TAKEN_OVER {
-            // What cannot be read is not known any more; that is what memory is for.
-            let _ = copy(&self.connection, &memory, table);
-        }
+        take_over(&self.connection, &memory);
         let path = self.path.take().unwrap_or_default();
         self.connection = memory;
         self.troubles.push(Trouble::lost(format!(
@@ -240,17 +281,28 @@ impl Inner {
     }
 }
 
-fn copy(from: &Connection, to: &Connection, table: &str) -> rusqlite::Result<()> {
-    let mut all = from.prepare(&format!("SELECT * FROM {table}"))?;
-    let columns = all.column_count();
-    let marks = vec!["?"; columns].join(", ");
-    let mut put = to.prepare(&format!("INSERT OR REPLACE INTO {table} VALUES ({marks})"))?;
-    let mut rows = all.query([])?;
-    while let Some(row) = rows.next()? {
-        let values = (0..columns).map(|column| row.get::<_, Value>(column)).collect::<Result<Vec<_>, _>>()?;
-        put.execute(params_from_iter(values))?;
+/// Copies what another state does not have yet. What cannot be read is not known any more.
+fn take_over(from: &Connection, to: &Connection) {
+    for (table, columns) in TAKEN_OVER {
+        let _ = copy(from, to, table, columns);
     }
-    Ok(())
+}
+
+fn copy(from: &Connection, to: &Connection, table: &str, columns: &str) -> rusqlite::Result<()> {
+    let mut all = from.prepare(&format!("SELECT {columns} FROM {table}"))?;
+    let names = all.column_names().collect::<Vec<_>>().join(", ");
+    let count = all.column_count();
+    let marks = vec!["?"; count].join(", ");
+    let transaction = to.unchecked_transaction()?;
+    {
+        let mut put = transaction.prepare(&format!("INSERT OR IGNORE INTO {table} ({names}) VALUES ({marks})"))?;
+        let mut rows = all.query([])?;
+        while let Some(row) = rows.next()? {
+            let values = (0..count).map(|column| row.get::<_, Value>(column)).collect::<Result<Vec<_>, _>>()?;
+            put.execute(params_from_iter(values))?;
+        }
+    }
+    transaction.commit()
 }
 
 /// A moment as a column holds it.

@@ -19,19 +19,6 @@ pub(crate) struct Row<'a> {
     pub(crate) expires_at: Timestamp,
 }
 
-/// What of a waiting notice decides when, and with what, it is told.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Waiting {
-    pub(crate) id: i64,
-    pub(crate) group: String,
-    pub(crate) incident: String,
-    pub(crate) episode: u32,
-    /// It says that the incident is over.
-    pub(crate) ends: bool,
-    pub(crate) made_at: Timestamp,
-    pub(crate) due_at: Timestamp,
-}
-
 /// A message that was made up and has not arrived.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Message {
@@ -39,10 +26,12 @@ pub(crate) struct Message {
     pub(crate) made_at: Timestamp,
     /// Attempts that were begun.
     pub(crate) attempts: u32,
-    /// Its notices with their ids, in the order in which they were made.
-    pub(crate) notices: Vec<(i64, Notice)>,
-    /// Those of which it only tells the number.
-    pub(crate) summed: Vec<(i64, Notice)>,
+    /// The ids of its notices.
+    pub(crate) ids: Vec<i64>,
+    /// They themselves, in the order in which they were made.
+    pub(crate) notices: Vec<Notice>,
+    /// Those of which it only tells the number: their ids and rules.
+    pub(crate) summed: Vec<(i64, String)>,
 }
 
 /// Puts a notice into the outbox.
@@ -85,26 +74,6 @@ pub(crate) fn is_waiting(connection: &Connection, channel: &str) -> anyhow::Resu
 pub(crate) fn waiting_channels(connection: &Connection) -> anyhow::Result<Vec<String>> {
     let mut all = connection.prepare_cached("SELECT DISTINCT channel FROM outbox")?;
     Ok(all.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?)
-}
-
-/// What waits for a channel and is in no message yet, in the order in which it was made.
-pub(crate) fn waiting(connection: &Connection, channel: &str) -> anyhow::Result<Vec<Waiting>> {
-    let mut all = connection.prepare_cached(
-        "SELECT id, grouped, incident, episode, ends, made_at, due_at FROM outbox \
-         WHERE channel = ?1 AND message IS NULL ORDER BY id",
-    )?;
-    let rows = all.query_map([channel], |row| {
-        Ok(Waiting {
-            id: row.get(0)?,
-            group: row.get(1)?,
-            incident: row.get(2)?,
-            episode: row.get(3)?,
-            ends: row.get(4)?,
-            made_at: moment(row.get(5)?),
-            due_at: moment(row.get(6)?),
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
 }
 
 /// A waiting notice.
@@ -161,16 +130,25 @@ pub(crate) fn undelivered(connection: &Connection, channel: &str) -> anyhow::Res
     let Some(key) = undelivered_key(connection, channel)? else { return Ok(None) };
     let mut one = connection.prepare_cached("SELECT made_at, attempts FROM messages WHERE key = ?1")?;
     let (made_at, attempts) = one.query_row([&key], |row| Ok((moment(row.get(0)?), row.get(1)?)))?;
-    let mut message = Message { key, made_at, attempts, notices: Vec::new(), summed: Vec::new() };
+    let mut message = Message { key, made_at, attempts, ids: Vec::new(), notices: Vec::new(), summed: Vec::new() };
     let mut all = connection.prepare_cached("SELECT id, summed, notice FROM outbox WHERE message = ?1 ORDER BY id")?;
     let mut rows = all.query([&message.key])?;
     while let Some(row) = rows.next()? {
-        let notice = parsed(row.get_ref(2)?.as_str()?)?;
-        let into = if row.get(1)? { &mut message.summed } else { &mut message.notices };
-        into.push((row.get(0)?, notice));
+        let (id, notice) = (row.get(0)?, parsed(row.get_ref(2)?.as_str()?)?);
+        if row.get(1)? {
+            message.summed.push((id, notice.rule));
+        } else {
+            message.ids.push(id);
+            message.notices.push(notice);
+        }
     }
     drop(rows);
     Ok(Some(message))
+}
+
+/// Whether a message is there that has not arrived.
+pub(crate) fn is_undelivered(connection: &Connection, key: &str) -> anyhow::Result<bool> {
+    Ok(connection.prepare_cached("SELECT 1 FROM messages WHERE key = ?1")?.exists([key])?)
 }
 
 /// Says that an attempt begins.
@@ -206,6 +184,6 @@ pub(crate) fn expire(transaction: &Transaction<'_>, channel: &str, now: Timestam
     Ok(expired)
 }
 
-fn parsed(text: &str) -> anyhow::Result<Notice> {
+pub(super) fn parsed(text: &str) -> anyhow::Result<Notice> {
     serde_json::from_str(text).context("read a notice of the outbox")
 }

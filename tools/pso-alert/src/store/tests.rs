@@ -95,7 +95,7 @@ fn a_damaged_page_is_found_when_it_is_read_and_the_run_goes_on() {
     fs::write(&path, &bytes).expect("written");
     let store = Store::open(&path).expect("its first pages are whole");
     let other = store.clone();
-    store.read(|connection| Ok(waiting(connection, "slack")?.len())).expect("a new one");
+    store.read(|connection| each_due(connection, "slack", at(0), |_, _| {})).expect("a new one");
     post(&store, "after");
     assert_eq!((count(&store), count(&other)), (1, 1));
     assert!(store.is_lasting());
@@ -109,9 +109,8 @@ fn a_notice_that_makes_no_sense_is_damage() {
     let path = folder.path().join("state.db");
     let store = Store::open(&path).expect("made");
     post(&store, "one");
-    let waits = store.read(|connection| waiting(connection, "slack")).expect("read");
     Connection::open(&path).expect("opened").execute("UPDATE outbox SET notice = '{'", []).expect("written");
-    let found = store.read(|connection| notice(connection, waits[0].id));
+    let found = store.read(|connection| notice(connection, 1));
     // The new file has no such notice.
     assert!(found.is_err());
     assert!(store.is_lasting());
@@ -156,15 +155,52 @@ fn a_lock_that_is_held_leads_into_memory_and_back() {
     other.execute_batch("BEGIN IMMEDIATE").expect("locked");
     post(&store, "while it is locked");
     assert!(!store.is_lasting());
-    // What is known is taken over; what waits in the file is delivered from there, later.
+    // What is known and what waits is taken over: the lock may be there for long.
     let known: i64 = store
         .read(|connection| Ok(connection.query_row("SELECT count(*) FROM incidents", [], |row| row.get(0))?))
         .expect("read");
-    assert_eq!((known, count(&store)), (1, 1));
+    assert_eq!((known, count(&store)), (1, 2));
     let said = store.take_troubles();
     assert!(said.len() == 1 && said[0].text.contains("database is locked"), "{said:?}");
     other.execute_batch("ROLLBACK").expect("unlocked");
     assert_eq!(count(&Store::open(&path).expect("opened")), 1);
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_that_is_removed_or_replaced_while_it_is_in_use_is_followed() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.db");
+    let store = Store::open(&path).expect("made");
+    post(&store, "one");
+    for name in ["state.db", "state.db-wal", "state.db-shm"] {
+        fs::remove_file(folder.path().join(name)).expect("removed");
+    }
+    post(&store, "two");
+    let said = store.take_troubles();
+    assert!(said.len() == 1 && said[0].text.contains("was removed or replaced while it was in use"), "{said:?}");
+    assert!(store.is_lasting());
+    assert_eq!(count(&Store::open(&path).expect("opened")), 2);
+    // An older one is put back in its place.
+    let other = folder.path().join("other.db");
+    post(&Store::open(&other).expect("made"), "three");
+    for suffix in ["", "-wal", "-shm"] {
+        fs::rename(folder.path().join(format!("other.db{suffix}")), folder.path().join(format!("state.db{suffix}")))
+            .expect("renamed");
+    }
+    assert_eq!(count(&store), 3);
+    assert_eq!((count(&Store::open(&path).expect("opened")), store.take_troubles().len()), (3, 1));
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("state.db");
+    post(&Store::open(&path).expect("made"), "one");
+    let store = Store::in_the_place_of(&path).expect("made");
+    assert_eq!((count(&store), store.is_lasting()), (1, false));
+    let store = Store::in_the_place_of(&folder.path().join("none.db")).expect("made");
+    assert_eq!((count(&store), folder.path().join("none.db").exists()), (0, false));
 }
 
 #[cfg(unix)]

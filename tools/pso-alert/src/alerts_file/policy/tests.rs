@@ -123,3 +123,11 @@ fn what_is_wrong_names_line_key_and_what_was_expected() {
     assert!(error("notices: {repaet: 1h}\n").starts_with("config/alerts.yaml:1: unknown field `repaet`"));
     assert!(error("inhibit:\n  - {when: {}, silences: []}\n").contains("inhibit[0]: `when` and each"));
 }
+
+#[test]
+fn an_alertmanager_is_told_again_of_all_that_goes_on() {
+    let reminds = |text: &str| parsed(text).map(|policy| (policy.defaults.reminds, policy.of("cpu_usage").reminds));
+    assert_eq!(reminds("alerts: {stdout: {enabled: true}}\n").expect("valid"), (false, false));
+    let text = "alerts: {alertmanager: {enabled: true, url: 'http://h:9093'}}\n";
+    assert_eq!(reminds(text).expect("valid"), (true, true));
+}

@@ -114,6 +114,14 @@ fn what_a_weekly_run_found_is_told_again_by_the_next_one() {
 }
 
 #[test]
+fn where_a_channel_forgets_what_goes_on_is_told_again_by_the_clock() {
+    let mut world = World::new(RuleOptions { repeat: secs(100), reminds: true, ..RuleOptions::default() });
+    world.bad("a", 0);
+    assert_eq!(world.said(0), one(Fired, 1));
+    assert_eq!([world.said(99), world.said(100), world.said(200)], [vec![], one(Again, 1), one(Again, 1)]);
+}
+
+#[test]
 fn what_no_channel_wants_and_ends_that_nobody_wants_are_not_told() {
     let mut world = World::new(RuleOptions { channels: Some(Vec::new()), ..RuleOptions::default() });
     world.bad("a", 0);

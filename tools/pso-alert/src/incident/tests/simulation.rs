@@ -161,9 +161,11 @@ impl Simulation {
         }
         if killed {
             let file = self.world.file.clone();
-            let kept = (self.world.book.incidents.clone(), self.world.book.heard.clone());
+            let book = &self.world.book;
+            // A clock that went back just before has changed the book, and the file does not know it yet.
+            let kept = (book.incidents.clone(), book.heard.clone(), book.changed.clone());
             self.world.evaluate(self.now);
-            (self.world.book.incidents, self.world.book.heard) = kept;
+            (self.world.book.incidents, self.world.book.heard, self.world.book.changed) = kept;
             self.world.file = file;
             self.world.batch = crate::batch::Batch::new(self.world.book.known());
             return;
