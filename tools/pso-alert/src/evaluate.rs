@@ -142,21 +142,16 @@ pub(crate) fn post(
 ) -> anyhow::Result<()> {
     let options = alerts.policy.of(&notice.rule);
     let group = group(&alerts.policy, notice);
-    for channel in &alerts.channels {
+    for channel in alerts.told(notice) {
         // A channel cannot say itself that it cannot be told.
-        if is_about(&notice.rule, &notice.labels, &channel.name) {
+        if is_about(&notice.rule, &notice.labels, channel) {
             continue;
         }
-        let wanted =
-            options.channels.as_ref().is_none_or(|names| names.contains(&channel.name)) && channel.wants(notice);
-        if wanted {
-            let due_at = due(transaction, alerts, &channel.name, &group, notice, now)?;
+        if options.channels.as_ref().is_none_or(|names| names.iter().any(|name| name == channel)) {
+            let due_at = due(transaction, alerts, channel, &group, notice, now)?;
             let expires_at = due_at.plus(alerts.policy.expire_after);
-            store::hasten(transaction, &channel.name, &notice.incident, due_at)?;
-            store::add(
-                transaction,
-                &Row { channel: &channel.name, group: &group, notice, made_at: now, due_at, expires_at },
-            )?;
+            store::hasten(transaction, channel, &notice.incident, due_at)?;
+            store::add(transaction, &Row { channel, group: &group, notice, made_at: now, due_at, expires_at })?;
         }
     }
     Ok(())

@@ -5,7 +5,7 @@ use pso_common::record::{AlertNoticeRecord, IncidentState, Labels, Telling};
 use pso_common::{Severity, Timestamp};
 use serde::{Deserialize, Serialize};
 
-use crate::finding::bounded;
+use crate::finding::{bounded, rank};
 use crate::text::one_line;
 
 /// Longest message by hand, in bytes; each channel cuts it to its own limit.
@@ -94,6 +94,11 @@ impl Notice {
             runbook: self.runbook.clone(),
             labels: self.labels.clone(),
         }
+    }
+
+    /// Whether a channel that is not told what is less bad, and perhaps not the end, is to be told.
+    pub(crate) const fn is_wanted(&self, min_severity: Severity, ends: bool) -> bool {
+        rank(self.severity) >= rank(min_severity) && (ends || !self.is_end())
     }
 
     /// Whether it says that something is over.

@@ -79,6 +79,8 @@ pub(crate) struct Expectation {
     pub(crate) source: Option<String>,
     /// The tool whose runs come to their end; any where absent.
     pub(crate) tool: Option<String>,
+    /// The host on which they do; any where absent.
+    pub(crate) host: Option<String>,
     pub(crate) within: Duration,
     pub(crate) severity: Severity,
 }

@@ -7,7 +7,7 @@ use pso_common::record::{AlertDeliveryRecord, DeliveryState, IncidentState, Tell
 use pso_common::{Run, Severity};
 
 use crate::batch::Known;
-use crate::delivery::{Event, News, OnNews, Postman, expire_of_others};
+use crate::delivery::{Event, News, OnNews, Postman, expire_of_others, unusable};
 use crate::evaluate::post;
 use crate::heartbeat::Beating;
 use crate::inbox::{Inbox, Item};
@@ -110,6 +110,8 @@ impl<'s> Teller<'s> {
 
     /// Delivers what is due, and says what could not be.
     pub(crate) fn finish(mut self, run: &mut Run<'_>, inbox: &Inbox) -> anyhow::Result<()> {
+        let changes = unusable(&self.store, &self.settings.alerts, run.now())?;
+        self.tell(run, &changes)?;
         let deadline = Instant::now() + self.settings.deadline;
         if let Some(postman) = self.postman.take() {
             let done = inbox.clone();
@@ -164,7 +166,13 @@ impl<'s> Teller<'s> {
         let alerts = &self.settings.alerts;
         for problem in &alerts.problems {
             // Not "high": nothing was tried, the configuration must be put right first.
-            write_as(run, Severity::Unknown, Event::not_attempted(&problem.channel, 0, problem.reason.clone()))?;
+            let (waiting, _) = self.store.read(|connection| store::backlog(connection, &problem.channel))?;
+            let text = match waiting {
+                0 => problem.reason.clone(),
+                1 => format!("{}; 1 notice waits until it can be told", problem.reason),
+                _ => format!("{}; {waiting} notices wait until it can be told", problem.reason),
+            };
+            write_as(run, Severity::Unknown, Event::not_attempted(&problem.channel, waiting, text))?;
         }
         if self.wanted && alerts.channels.is_empty() && alerts.problems.is_empty() {
             let file = self.settings.file.display();

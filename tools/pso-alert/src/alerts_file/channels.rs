@@ -47,7 +47,10 @@ impl Sections {
                 Ok(Some(channel)) => found.channels.push(channel),
                 Ok(None) => found.disabled.push(name.clone()),
                 Err(error) => {
-                    found.problems.push(Problem { channel: name.clone(), reason: format!("{error:#}") });
+                    let (channel, reason) = (name.clone(), format!("{error:#}"));
+                    let min_severity = reader.min_severity().unwrap_or(Severity::Ok);
+                    let send_resolved = reader.send_resolved().unwrap_or(true);
+                    found.problems.push(Problem { channel, reason, min_severity, send_resolved });
                 }
             }
         }
@@ -119,9 +122,16 @@ impl<'a> Reader<'a> {
             return Ok(None);
         }
         let channel = self.channel()?;
-        let min_severity = self.pick("min_severity", &self.section.min_severity)?.unwrap_or(Severity::Ok);
-        let send_resolved = self.pick("send_resolved", &self.section.send_resolved)?.unwrap_or(true);
+        let (min_severity, send_resolved) = (self.min_severity()?, self.send_resolved()?);
         Ok(Some(Named { name: self.name.to_owned(), channel, min_severity, send_resolved }))
+    }
+
+    fn min_severity(&self) -> anyhow::Result<Severity> {
+        Ok(self.pick("min_severity", &self.section.min_severity)?.unwrap_or(Severity::Ok))
+    }
+
+    fn send_resolved(&self) -> anyhow::Result<bool> {
+        Ok(self.pick("send_resolved", &self.section.send_resolved)?.unwrap_or(true))
     }
 
     fn channel(&self) -> anyhow::Result<Box<dyn Channel>> {

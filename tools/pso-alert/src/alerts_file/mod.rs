@@ -16,6 +16,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::{Context as _, bail};
+use pso_common::Severity;
 use pso_common::config::{Config, Effective, Field};
 use pso_common::io::Env;
 use serde::Deserialize;
@@ -25,6 +26,7 @@ use values::Limit;
 
 use crate::channel::Named;
 use crate::heartbeat::Heartbeat;
+use crate::notice::Notice;
 use crate::policy::Policy;
 use crate::rules::{RuleBook, Thresholds};
 
@@ -48,11 +50,24 @@ pub(crate) struct Alerts {
     pub(crate) effective: Vec<Effective>,
 }
 
-/// Why an enabled channel cannot be used.
+/// Why an enabled channel cannot be used. What it is to be told waits until it can be.
 #[derive(Debug)]
 pub(crate) struct Problem {
     pub(crate) channel: String,
     pub(crate) reason: String,
+    /// It is not told what is less bad.
+    pub(crate) min_severity: Severity,
+    /// Whether it is told the end.
+    pub(crate) send_resolved: bool,
+}
+
+impl Alerts {
+    /// The enabled channels that are to be told, whether they can be or not.
+    pub(crate) fn told<'a>(&'a self, notice: &'a Notice) -> impl Iterator<Item = &'a str> {
+        let usable = self.channels.iter().filter(|channel| channel.wants(notice)).map(|channel| channel.name.as_str());
+        let wants = |problem: &&Problem| notice.is_wanted(problem.min_severity, problem.send_resolved);
+        usable.chain(self.problems.iter().filter(wants).map(|problem| problem.channel.as_str()))
+    }
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -55,6 +55,8 @@ pub(super) struct Expected {
     #[serde(default)]
     tool: Field,
     #[serde(default)]
+    host: Field,
+    #[serde(default)]
     severity: Field,
 }
 
@@ -142,14 +144,15 @@ impl Expected {
         let within: Option<Duration> = faults.get(&key("within"), &Some(self.within.clone())).map(|Span(span)| span);
         let source: Option<String> = faults.get(&key("source"), &self.source);
         let tool: Option<String> = faults.get(&key("tool"), &self.tool);
+        let host: Option<String> = faults.get(&key("host"), &self.host);
         let severity = faults.get(&key("severity"), &self.severity).map(|Bad(severity)| severity);
-        if source.is_none() && tool.is_none() {
-            let what = "whom to expect is missing; give `source`, `tool` or both";
+        if source.is_none() && tool.is_none() && host.is_none() {
+            let what = "whom to expect is missing; give `source`, `tool`, `host` or several of them";
             faults.add(&format!("expect[{at}]"), &self.within, what);
         }
         if let Some(within) = within {
             let severity = severity.unwrap_or(policy.no_data);
-            policy.expect.push(Expectation { source, tool, within, severity });
+            policy.expect.push(Expectation { source, tool, host, within, severity });
         }
     }
 }

@@ -77,7 +77,7 @@ pub(crate) struct Named {
 impl Named {
     /// Whether it is to be told.
     pub(crate) fn wants(&self, notice: &Notice) -> bool {
-        rank(notice.severity) >= rank(self.min_severity) && (self.send_resolved || !notice.is_end())
+        notice.is_wanted(self.min_severity, self.send_resolved)
     }
 }
 

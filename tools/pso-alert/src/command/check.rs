@@ -29,6 +29,10 @@ pub(crate) fn run(run: &mut Run<'_>, cli: &Cli, file: Option<&Path>) -> anyhow::
         run.warn(doubt);
         run.note(Severity::Warning);
     }
+    if let Some(Err(reason)) = alerts.heartbeat.as_ref().map(|heartbeat| &heartbeat.target) {
+        run.warn(format_args!("the heartbeat will not be sent: {reason}"));
+        run.note(Severity::Warning);
+    }
     let verdict = if alerts.problems.is_empty() { "is valid" } else { "has channels that cannot be used" };
     run.warn(format_args!("{} {verdict}; {}", settings.file.display(), who_is_told(alerts)));
     Ok(())

@@ -25,7 +25,7 @@ use crate::store::Store;
 use bell::Bell;
 
 pub(crate) use limits::Limits;
-pub(crate) use report::{FAILED, LOST, expire_of_others, is_about};
+pub(crate) use report::{FAILED, LOST, expire_of_others, is_about, unusable};
 
 /// What came of one attempt.
 #[derive(Clone, Debug)]

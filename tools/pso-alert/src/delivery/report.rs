@@ -8,7 +8,7 @@ use pso_common::record::{DeliveryState, Labels};
 use pso_common::{Severity, Timestamp};
 
 use super::Event;
-use crate::alerts_file::Alerts;
+use crate::alerts_file::{Alerts, Problem};
 use crate::batch::Batch;
 use crate::evaluate::evaluate;
 use crate::finding::{Finding, Subject, bounded};
@@ -27,6 +27,18 @@ const SOURCE: &str = "delivery";
 /// Whether a rule speaks of a channel; that channel itself is not told.
 pub(crate) fn is_about(rule: &str, labels: &Labels, channel: &str) -> bool {
     (rule == FAILED || rule == LOST) && labels.get("name").is_some_and(|name| *name == bounded(channel))
+}
+
+/// Has the others told of each channel that cannot be used as it is configured, when something waits for it.
+pub(crate) fn unusable(store: &Store, alerts: &Alerts, now: Timestamp) -> anyhow::Result<Vec<Change>> {
+    let mut changes = Vec::new();
+    for Problem { channel, reason, .. } in &alerts.problems {
+        if store.read(|connection| store::is_waiting(connection, channel))? {
+            let message = format!("the channel {channel} cannot be told: {reason}");
+            changes.extend(bad(store, alerts, channel, FAILED, &message, now)?);
+        }
+    }
+    Ok(changes)
 }
 
 /// Has the others told that a channel fails, or that it will never get some notices.
@@ -66,7 +78,9 @@ pub(crate) fn expire_of_others(store: &Store, alerts: &Alerts) -> anyhow::Result
         }
         let expired = store.transaction(|transaction| store::expire(transaction, &name, now))?;
         if expired > 0 {
-            let text = format!("{expired} of its notices waited too long and will not be told: it is not in use");
+            let problem = alerts.problems.iter().find(|problem| problem.channel == name);
+            let why = problem.map_or("it is not in use", |problem| &problem.reason);
+            let text = format!("{expired} of its notices waited too long and will not be told: {why}");
             let event = Event::not_attempted(&name, expired as u64, text);
             events.push(Event { state: DeliveryState::Expired, ..event });
         }

@@ -82,9 +82,12 @@ impl Claimant<'_> {
                 settled.expired = store::expire(transaction, name, now)?;
             }
             Outcome::Unusable { status, reason } => {
-                (settled.state, settled.status, settled.message) = (DeliveryState::Failed, *status, reason.clone());
+                (settled.state, settled.status) = (DeliveryState::Failed, *status);
                 fails(&mut after, reason, now);
-                after.not_before = Some(now.plus(UNUSABLE_WAIT));
+                let until = now.plus(UNUSABLE_WAIT);
+                settled.message =
+                    format!("{reason}; it is tried again when its configuration has changed, or at {until}");
+                after.not_before = Some(until);
                 after.fingerprint = self.channel.channel.fingerprint();
                 settled.failing = Some(reason.clone());
                 settled.expired = store::expire(transaction, name, now)?;

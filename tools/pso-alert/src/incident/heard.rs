@@ -20,8 +20,7 @@ const FORGET: Duration = Duration::from_secs(90 * DAY.as_secs());
 /// Pipes and tools that are kept apart; beyond them new ones are not taken in.
 const MAX_HEARD: usize = 10_000;
 
-/// Pipe (`--source`), host and tool whose runs come to their end. Host and tool are empty for the pipe itself; what is
-/// expected and was never heard begins with an entry without a host.
+/// Pipe (`--source`), host and tool whose runs come to their end. Host and tool are empty for the pipe itself.
 pub(crate) type Heard3 = (String, String, String);
 
 /// When each was heard last.
@@ -43,14 +42,13 @@ impl Heard {
         }
         for expected in &policy.expect {
             if self.last(expected).is_none() {
-                let part = |part: &Option<String>| part.clone().unwrap_or_default();
-                self.note((part(&expected.source), String::new(), part(&expected.tool)), now);
+                self.note(begun(expected), now);
             }
         }
         let old: Vec<Heard3> =
             self.at.iter().filter(|(_, at)| at.until(now) >= FORGET).map(|(key, _)| key.clone()).collect();
         for key in old {
-            if !policy.expect.iter().any(|expected| concerns(expected, &key)) {
+            if !policy.expect.iter().any(|expected| concerns(expected, &key) || key == begun(expected)) {
                 self.at.remove(&key);
                 self.changed.push(key);
             }
@@ -74,7 +72,8 @@ impl Heard {
     }
 
     fn last(&self, expected: &Expectation) -> Option<Timestamp> {
-        self.at.iter().filter(|(key, _)| concerns(expected, key)).map(|(_, at)| *at).max()
+        let heard = self.at.iter().filter(|(key, _)| concerns(expected, key)).map(|(_, at)| *at).max();
+        heard.or_else(|| self.at.get(&begun(expected)).copied())
     }
 
     /// Those that should have been heard by now.
@@ -98,19 +97,25 @@ impl Heard {
     }
 }
 
-fn concerns(expected: &Expectation, (source, _, tool): &Heard3) -> bool {
-    expected.source.as_ref().is_none_or(|wanted| wanted == source)
-        && expected.tool.as_ref().is_none_or(|wanted| wanted == tool)
+fn concerns(expected: &Expectation, (source, host, tool): &Heard3) -> bool {
+    let fits = |wanted: &Option<String>, is: &String| wanted.as_ref().is_none_or(|wanted| wanted == is);
+    fits(&expected.source, source) && fits(&expected.host, host) && fits(&expected.tool, tool)
+}
+
+/// The entry that says since when something is expected that was never heard.
+fn begun(expected: &Expectation) -> Heard3 {
+    (String::new(), who(expected), "expect".to_owned())
 }
 
 /// Who that is, in words.
 fn who(expected: &Expectation) -> String {
-    match (&expected.tool, &expected.source) {
-        (Some(tool), Some(source)) => format!("{tool} of {source}"),
-        (Some(tool), None) => tool.clone(),
-        (None, Some(source)) => source.clone(),
-        (None, None) => "anything".to_owned(),
+    let mut who = expected.tool.clone().unwrap_or_default();
+    for (word, part) in [("of", &expected.source), ("on", &expected.host)] {
+        if let Some(part) = part {
+            who = if who.is_empty() { part.clone() } else { format!("{who} {word} {part}") };
+        }
     }
+    who
 }
 
 fn finding(expected: &Expectation, last: Timestamp, now: Timestamp) -> Finding {

@@ -34,7 +34,7 @@ notices:
 no_data: {severity: warning, after: 30m}
 unfinished: {severity: critical}
 expect:
-  - {source: nightly, within: 26h}
+  - {source: nightly, host: web-1, within: 26h}
   - {tool: pso-backup, within: 1d, severity: critical}
 inhibit:
   - when: {rule: health.check, name: postgres}
@@ -58,11 +58,17 @@ quiet_hours:
     // The specification's five minutes stay, and all else is as the file says.
     let cpu = policy.of("cpu_usage");
     assert_eq!((cpu.hold, cpu.repeat, cpu.repeat_limit), (HOUR / 12, 3 * HOUR, 5));
-    let nightly =
-        Expectation { source: Some("nightly".to_owned()), tool: None, within: 26 * HOUR, severity: Severity::Warning };
+    let nightly = Expectation {
+        source: Some("nightly".to_owned()),
+        tool: None,
+        host: Some("web-1".to_owned()),
+        within: 26 * HOUR,
+        severity: Severity::Warning,
+    };
     let backup = Expectation {
         source: None,
         tool: Some("pso-backup".to_owned()),
+        host: None,
         within: 24 * HOUR,
         severity: Severity::Critical,
     };
@@ -94,7 +100,10 @@ fn what_is_wrong_names_line_key_and_what_was_expected() {
             "notices: {flapping: {within: 0}}\n",
             "1: notices.flapping.within: expected a span of time longer than nothing, such as 30s, 5m, 24h or 7d, found \"0\"",
         ),
-        ("expect:\n  - within: 1h\n", "2: expect[0]: whom to expect is missing; give `source`, `tool` or both"),
+        (
+            "expect:\n  - within: 1h\n",
+            "2: expect[0]: whom to expect is missing; give `source`, `tool`, `host` or several of them",
+        ),
         (
             "quiet_hours:\n  - {from: \"22:00\", to: \"07:00\",\n     time_zone: Europe/Pariss}\n",
             "3: quiet_hours[0].time_zone: expected the name of a time zone, such as Europe/Paris, found \"Europe/Pariss\"",

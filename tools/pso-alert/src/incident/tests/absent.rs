@@ -117,6 +117,7 @@ fn who_is_expected_and_says_nothing_is_an_incident() {
     let expect = |source: Option<&str>, tool: Option<&str>, within| Expectation {
         source: source.map(str::to_owned),
         tool: tool.map(str::to_owned),
+        host: None,
         within: secs(within),
         severity: Severity::Critical,
     };
@@ -139,6 +140,30 @@ fn who_is_expected_and_says_nothing_is_an_incident() {
     // Who is not expected any more is not missed either.
     world.policy.expect.clear();
     assert_eq!(world.said(8_020), [("nightly".to_owned(), Ended, 1)]);
+}
+
+#[test]
+fn of_several_hosts_the_one_that_is_gone_is_missed() {
+    let mut world = World::new(RuleOptions::default());
+    let expect = |host: &str| Expectation {
+        source: None,
+        tool: Some("t".to_owned()),
+        host: Some(host.to_owned()),
+        within: secs(3_600),
+        severity: Severity::High,
+    };
+    world.policy.expect = ["web-1", "web-2", "web-3"].map(expect).to_vec();
+    for second in [10, 1_800, 3_000] {
+        world.completed_on("web-1", second - 5, second);
+        if second == 10 {
+            world.completed_on("web-2", second - 5, second);
+        }
+        assert_eq!(world.said(second), []);
+    }
+    // One was never heard, one for an hour not.
+    assert_eq!(world.said(3_671), [("t on web-2".to_owned(), Fired, 1), ("t on web-3".to_owned(), Fired, 1)]);
+    world.completed_on("web-3", 3_700, 3_710);
+    assert_eq!(world.said(3_710), [("t on web-3".to_owned(), Ended, 1)]);
 }
 
 #[test]

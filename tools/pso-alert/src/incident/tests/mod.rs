@@ -114,7 +114,12 @@ impl World {
 
     /// The tool's run came to its end.
     pub(super) fn completed(&mut self, began: i64, ended: i64) {
-        let (host, tool) = ("h".to_owned(), "t".to_owned());
+        self.completed_on("h", began, ended);
+    }
+
+    /// As [`World::completed`], on another host.
+    pub(super) fn completed_on(&mut self, host: &str, began: i64, ended: i64) {
+        let (host, tool) = (host.to_owned(), "t".to_owned());
         self.batch.completed.insert(Completed { host, tool, began_at: at(began), ended_at: at(ended) });
     }
 
