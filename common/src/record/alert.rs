@@ -41,6 +41,26 @@ pub enum Telling {
     Unwanted,
 }
 
+/// Why people are told at this moment.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Because {
+    /// It began.
+    Fired,
+    /// It became worse, or nothing is known of it any more.
+    Worse,
+    /// It is still so, and was told long ago.
+    Again,
+    /// It comes and goes; the next notice is of how it stands when it has calmed down.
+    Flapping,
+    /// It is over.
+    Ended,
+    /// Somebody says so (`pso-alert send`).
+    ByHand,
+    /// Somebody tries a channel (`pso-alert test`).
+    Test,
+}
+
 /// `alert.notice`: something that people should know. `name` is the rule, `message` is what they read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct AlertNoticeRecord {
@@ -67,6 +87,9 @@ pub struct AlertNoticeRecord {
     /// Whether people are told, and if not, why.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub told: Option<Telling>,
+    /// Why people are told now; absent when they are not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub because: Option<Because>,
     /// Where it stands what to do.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub runbook: Option<String>,

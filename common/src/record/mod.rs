@@ -27,8 +27,8 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 pub use alert::{
-    AlertChannelRecord, AlertDeliveryRecord, AlertNoticeRecord, AlertSilenceRecord, DeliveryState, IncidentState,
-    Telling,
+    AlertChannelRecord, AlertDeliveryRecord, AlertNoticeRecord, AlertSilenceRecord, Because, DeliveryState,
+    IncidentState, Telling,
 };
 pub use any::AnyRecord;
 pub use audit::{AuditChange, AuditFindingRecord, AuditSectionRecord};

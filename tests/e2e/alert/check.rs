@@ -102,3 +102,11 @@ fn the_readmes_file_is_valid_and_the_channels_go_where_it_says() {
     outcome.assert_code(0).assert_no_secret(&["s3cr3tSlackToken", "s3cr3tMail", "s3cr3tTopic", "s3cr3tCheck"]);
     outcome.assert_stderr_has("notices go to email, slack, on-call, those of slow-sync to slack");
 }
+
+#[test]
+fn a_heartbeat_that_cannot_be_sent_is_said() {
+    let folder = deployment("heartbeat: {url: '${HC_URL}'}\nalerts: {stdout: {enabled: true}}\n");
+    let outcome = alert(folder.path()).arg("check").run().unwrap();
+    outcome.assert_code(1).assert_stderr_has("the heartbeat will not be sent: ").assert_stderr_has("HC_URL is not set");
+    alert(folder.path()).arg("check").env("HC_URL", "http://localhost/x").run().unwrap().assert_code(0);
+}

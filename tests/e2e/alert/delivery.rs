@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use pso_tests::Reply;
 use pso_tests::tool::{Outcome, Tool};
-use pso_tests::wait::until_ok;
+use pso_tests::wait::{until, until_ok};
 use pso_tests::webhook::{WebhookSink, too_many, too_many_for_discord};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -305,4 +305,54 @@ fn an_answer_that_is_lost_makes_a_second_copy_that_can_be_known_as_one() {
     let taken = sink.accepted();
     let keys: Vec<_> = taken.iter().map(|seen| seen.header("Idempotency-Key").expect("a key")).collect();
     assert_eq!((taken.len(), keys[0] == keys[1], taken[0].body == taken[1].body), (2, true, true));
+}
+
+#[test]
+fn what_a_channel_without_its_variable_is_to_be_told_waits_for_it() {
+    let sink = WebhookSink::start().unwrap();
+    let folder = deployment(
+        "alerts: {webhook: {enabled: true, url: '${HOOK}', min_severity: high}, file: {enabled: true, path: told.jsonl}}\n",
+    );
+    let outcome = alert(folder.path()).stdin(check("inc-1", "critical")).run().unwrap();
+    outcome.assert_code(3).assert_stderr_has("HOOK is not set");
+    let said = outcome.record("alert.delivery", "webhook");
+    assert!(said["message"].as_str().unwrap().ends_with("; 1 notice waits until it can be told"), "{outcome}");
+    let info = record("script.result", "inc-2", "warning", &json!({}));
+    alert(folder.path()).args(["--min-severity", "warning"]).stdin(info).run().unwrap().assert_code(3);
+    let told_file = || fs::read_to_string(folder.path().join("told.jsonl")).unwrap();
+    assert!(told_file().contains("the channel webhook cannot be told: "), "{}", told_file());
+    flush(folder.path()).env("HOOK", sink.generic_url()).run().unwrap().assert_code(0);
+    // Not what it does not want.
+    let names: Vec<String> = told(&sink).into_iter().map(|(name, _)| name).collect();
+    assert!(names.contains(&"inc-1".to_owned()) && !names.contains(&"inc-2".to_owned()), "{names:?}");
+    assert!(
+        told_file().lines().any(|line| line.contains("channel.failed") && line.contains("resolved")),
+        "{}",
+        told_file()
+    );
+}
+
+#[test]
+fn ten_thousand_incidents_reach_several_channels_in_little_memory() {
+    let folder = deployment(
+        "alerts:\n  file: {enabled: true, path: one.jsonl}\n  other: {type: file, enabled: true, path: two.jsonl}\n  \
+         stdout: {enabled: true}\n",
+    );
+    let bad = json!({"status": "unhealthy", "elapsed_ms": 1});
+    let all: String = (0..10_000).map(|n| record("health.check", &format!("inc-{n:05}"), "critical", &bad)).collect();
+    let more = json!({"round": 1, "checks": 1, "hanging": 0, "missed": 0, "elapsed_ms": 1});
+    let round = record("health.round", "round", "critical", &more);
+    let mut running = alert(folder.path()).spawn().unwrap();
+    let mut stdin = running.stdin.take().expect("open");
+    stdin.write_all([start(), all, round].concat().as_bytes()).unwrap();
+    for name in ["one.jsonl", "two.jsonl"] {
+        let told = || fs::read_to_string(folder.path().join(name)).map_or(0, |text| text.lines().count());
+        until("all are told", 3 * LIMIT, || (told() >= 10_000).then_some(())).unwrap();
+    }
+    let status = fs::read_to_string(format!("/proc/{}/status", running.id())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("a peak");
+    let kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    drop(stdin);
+    running.finish().unwrap().assert_code(2);
+    assert!(kib < 64 << 10, "{kib} KiB");
 }

@@ -125,7 +125,32 @@ fn on_a_disk_that_became_read_only_people_are_told() {
     let state = disk.join("state.db");
     with_state(&folder, &state).stdin(trouble()).run().unwrap().assert_code(2);
     mount.read_only().unwrap();
-    let outcome = with_state(&folder, &state).stdin(trouble()).run().unwrap();
+    let other = json!({"status": "unhealthy", "elapsed_ms": 1});
+    let input = [trouble(), start(), record("health.check", "other", "critical", &other), end("critical", 2)].concat();
+    let outcome = with_state(&folder, &state).stdin(input).run().unwrap();
     outcome.assert_code(3).assert_stderr_has("nothing is remembered");
-    assert_eq!(sink.requests().len(), 2);
+    // What was told before is read, and not told again.
+    let told: Vec<String> = sink.requests().iter().map(pso_tests::Seen::text).collect();
+    assert_eq!(told.len(), 2, "{outcome}");
+    assert!(told[1].contains("\"other\"") && !told[1].contains("\"service\""), "{}", told[1]);
+}
+
+#[test]
+fn what_waits_when_the_disk_is_full_is_told_all_the_same() {
+    let sink = WebhookSink::start().unwrap();
+    let folder = hooked(&sink);
+    let disk = folder.path().join("disk");
+    let check = |n: u32| {
+        let more = json!({"status": "unhealthy", "elapsed_ms": 1, "message": "m".repeat(400)});
+        record("health.check", &format!("inc-{n}"), "critical", &more)
+    };
+    let input = [start(), (0..30).map(check).collect(), end("critical", 2)].concat();
+    // Somewhere among these, the notices still fit and what follows does not.
+    for kib in (100..420).step_by(20) {
+        let mount = Mount::tmpfs(&disk, kib).unwrap();
+        let before = sink.requests().len();
+        let outcome = with_state(&folder, &disk.join("state.db")).stdin(input.clone()).run().unwrap();
+        assert!(sink.requests().len() > before, "{kib} KiB: {outcome}");
+        drop(mount);
+    }
 }

@@ -16,7 +16,9 @@ fn one_marked_notice_goes_to_each_enabled_channel() {
     let folder = three(&slack, &discord);
     let outcome = alert(folder.path()).arg("test").run().unwrap();
     outcome.assert_code(0).assert_no_secret(&SECRETS);
-    outcome.assert_stderr_has("slack (slack) was told: 200 ok").assert_stderr_has("talk (discord) was told: 200 message 1442100200300400500");
+    outcome
+        .assert_stderr_has("slack (slack) was told: 200 ok")
+        .assert_stderr_has("talk (discord) was told: 200 message 1442100200300400500");
     assert_eq!(
         deliveries(&outcome),
         [("slack".into(), "sent".into(), 1, Some(200)), ("talk".into(), "sent".into(), 1, Some(200))]

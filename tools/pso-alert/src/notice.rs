@@ -1,6 +1,7 @@
 //! What people are told: one moment of one incident, as it lies in the outbox and as channels show it.
 
 use pso_common::io::host_name;
+pub(crate) use pso_common::record::Because;
 use pso_common::record::{AlertNoticeRecord, IncidentState, Labels, Telling};
 use pso_common::{Severity, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -10,26 +11,6 @@ use crate::text::one_line;
 
 /// Longest message by hand, in bytes; each channel cuts it to its own limit.
 const MAX_MESSAGE_BY_HAND: usize = 10_000;
-
-/// Why people are told at this moment.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Because {
-    /// It began.
-    Fired,
-    /// It became worse, or nothing is known of it any more.
-    Worse,
-    /// It is still so, and was told long ago.
-    Again,
-    /// It comes and goes; the next notice is of how it stands when it has calmed down.
-    Flapping,
-    /// It is over.
-    Ended,
-    /// Somebody says so (`pso-alert send`).
-    ByHand,
-    /// Somebody tries a channel (`pso-alert test`).
-    Test,
-}
 
 /// One moment of one incident.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -91,6 +72,7 @@ impl Notice {
             ended_at: self.ended_at,
             episode: Some(self.episode),
             told: Some(told),
+            because: (told == Telling::Now).then_some(self.because),
             runbook: self.runbook.clone(),
             labels: self.labels.clone(),
         }

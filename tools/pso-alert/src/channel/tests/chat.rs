@@ -53,7 +53,7 @@ fn discord_golden() {
 
 #[test]
 fn webhook_golden() {
-    let expected = r#"{"schema":1,"tool":"pso-alert","host":"web-1","at":"2026-11-22T09:00:00.000Z","severity":"high","notices":[{"severity":"high","message":"a < b","incident":"rule/h/t/a < b","rule":"rule","state":"firing","count":2,"first_at":"2026-11-22T09:00:00.000Z","last_at":"2026-11-22T09:00:00.000Z","episode":1,"told":"now","labels":{"host":"h"}}],"more":0}"#;
+    let expected = r#"{"schema":1,"tool":"pso-alert","host":"web-1","at":"2026-11-22T09:00:00.000Z","severity":"high","notices":[{"severity":"high","message":"a < b","incident":"rule/h/t/a < b","rule":"rule","state":"firing","count":2,"first_at":"2026-11-22T09:00:00.000Z","last_at":"2026-11-22T09:00:00.000Z","episode":1,"told":"now","because":"fired","labels":{"host":"h"}}],"more":0}"#;
     assert_eq!(webhook(&[notice(Severity::High, "a < b", 2)]).to_string(), expected);
 }
 

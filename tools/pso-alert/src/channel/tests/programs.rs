@@ -133,7 +133,7 @@ mod command {
         assert_eq!(outcome, expected);
         let got = std::fs::read_to_string(path).expect("written");
         assert_eq!(got.lines().count(), 5);
-        let first = r#"{"schema":1,"kind":"alert.notice","at":"2026-11-22T09:00:00.000Z","tool":"pso-alert","host":"web-1","severity":"critical","name":"health.check","message":"System health check failed: service: connection refused","incident":"health.check/web-1/pso-health/service","rule":"health.check","state":"firing","count":1,"first_at":"2026-11-22T09:00:00.000Z","last_at":"2026-11-22T09:00:00.000Z","episode":1,"told":"now","runbook":"https://wiki.example.com/run?id=1&step=2","labels":{"host":"web-1","name":"service","tool":"pso-health"}}"#;
+        let first = r#"{"schema":1,"kind":"alert.notice","at":"2026-11-22T09:00:00.000Z","tool":"pso-alert","host":"web-1","severity":"critical","name":"health.check","message":"System health check failed: service: connection refused","incident":"health.check/web-1/pso-health/service","rule":"health.check","state":"firing","count":1,"first_at":"2026-11-22T09:00:00.000Z","last_at":"2026-11-22T09:00:00.000Z","episode":1,"told":"now","because":"fired","runbook":"https://wiki.example.com/run?id=1&step=2","labels":{"host":"web-1","name":"service","tool":"pso-health"}}"#;
         assert_eq!(got.lines().next(), Some(first));
     }
 
