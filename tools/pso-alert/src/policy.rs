@@ -162,8 +162,9 @@ fn built_in(defaults: &RuleOptions) -> HashMap<String, RuleOptions> {
     let cpu = RuleOptions { hold: 5 * MINUTE, ..defaults.clone() };
     // A channel that is not tried for a while is not well because of that: only a message that it takes ends this.
     let failed = RuleOptions { no_data_after: 365 * 24 * HOUR, ..defaults.clone() };
-    // What is lost stays lost.
-    let lost = RuleOptions { resolved: false, ..defaults.clone() };
+    // What is lost stays lost. While a channel stays down something is lost all the time: that is one incident, told as rarely as
+    // others are.
+    let lost = RuleOptions { resolved: false, no_data_after: 3 * HOUR, ..defaults.clone() };
     // That an error is not new any more, by the next run, does not mean that it is over.
     let new = RuleOptions { resolved: false, ..defaults.clone() };
     let rules = [("cpu_usage", cpu), ("log.new", new), (delivery::FAILED, failed), (delivery::LOST, lost)];
