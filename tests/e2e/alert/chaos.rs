@@ -221,13 +221,14 @@ struct Sender<'a> {
 }
 
 impl Sender<'_> {
-    /// Feeds one run; with `mortal`, a third of the runs are killed where they last long enough. Returns whether it came to its end.
+    /// Feeds one run; with `mortal`, a quarter of the runs is killed where they last long enough. Returns whether it came to its end.
     fn run(&mut self, args: &[&str], text: &str, mortal: bool) -> bool {
         let mut running = alert(self.folder)
-            .args(["--delivery-deadline", "700ms"])
+            .args(["--delivery-deadline", "1500ms"])
             .args(args)
             .env("SMTP_PASSWORD", smtp::PASSWORD)
-            .env("PSO_ALERT_ATTEMPT_TIMEOUT", "1s")
+            // What is taken after this is sent twice: longer than a busy machine lets an answer wait.
+            .env("PSO_ALERT_ATTEMPT_TIMEOUT", "1500ms")
             .env("PSO_ALERT_RETRY_MAX", "2s")
             .spawn()
             .expect("started");
@@ -236,7 +237,7 @@ impl Sender<'_> {
             // One that was killed does not read.
             let _ = stdin.write_all(text.as_bytes());
         }
-        let doomed = mortal && self.random.u8(..3) == 0;
+        let doomed = mortal && self.random.u8(..4) == 0;
         let until_then = Duration::from_millis(self.random.u64(10..800));
         let killed = doomed
             && until("its end", until_then, || running.is_running().map_or(Some(()), |runs| (!runs).then_some(())))

@@ -120,8 +120,11 @@ pub(crate) fn bind(
 
 /// The key of the oldest message of a channel that has not arrived.
 pub(crate) fn undelivered_key(connection: &Connection, channel: &str) -> anyhow::Result<Option<String>> {
-    let mut first = connection
-        .prepare_cached("SELECT message FROM outbox WHERE channel = ?1 AND message IS NOT NULL ORDER BY id LIMIT 1")?;
+    // Over the messages, which are few: most of a long outbox is in none.
+    let mut first = connection.prepare_cached(
+        "SELECT messages.key FROM messages JOIN outbox ON outbox.message = messages.key \
+         WHERE messages.channel = ?1 ORDER BY outbox.id LIMIT 1",
+    )?;
     Ok(first.query_row([channel], |row| row.get(0)).optional()?)
 }
 
