@@ -236,7 +236,7 @@ fn a_refused_recipient_is_said_and_the_others_get_it_once() {
     let folder = deployment(&format!("alerts:\n  mail: {}\n", section(&full)));
     let run = || alert(folder.path()).env("SMTP_PASSWORD", PASSWORD);
     run()
-        .args(["--delivery-deadline", "1ms"])
+        .args(["--delivery-deadline", "2s"])
         .stdin(trouble())
         .run()
         .unwrap()

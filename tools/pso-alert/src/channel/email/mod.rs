@@ -155,8 +155,10 @@ impl Channel for Email {
         // alone when the time is up. It sends no mail after that.
         let (done, report) = mpsc::channel();
         thread::spawn(move || {
-            // Nobody listens any more when the time is up.
-            let _ = done.send(session::run(&job));
+            session::run(&job, |report| {
+                // Nobody listens any more when the time is up.
+                let _ = done.send(report);
+            });
         });
         let report = report.recv_timeout(deadline.saturating_duration_since(Instant::now()) + GRACE);
         let late = || Report::Broken { status: None, reason: "no complete answer within the time-out".to_owned() };

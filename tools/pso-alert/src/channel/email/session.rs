@@ -58,11 +58,21 @@ pub(super) struct Done {
 /// The result of a step that may end the session.
 type Step<T> = Result<T, Report>;
 
-pub(super) fn run(job: &Job) -> Report {
-    session(job).map_or_else(|report| report, Report::Done)
+/// Tells what came of it as soon as that is certain: whoever is killed before it is written down sends the mail again.
+pub(super) fn run(job: &Job, tell: impl FnOnce(Report)) {
+    match session(job) {
+        Ok((done, mut connection)) => {
+            tell(Report::Done(done));
+            // The mail is through, or it is not; how the server parts from us changes nothing.
+            if connection.set_timeout(Some(FAREWELL)).is_ok() {
+                let _ = connection.command(Quit);
+            }
+        }
+        Err(report) => tell(report),
+    }
 }
 
-fn session(job: &Job) -> Step<Done> {
+fn session(job: &Job) -> Step<(Done, SmtpConnection)> {
     let mut connection = open(job)?;
     login(job, &mut connection)?;
     let all: Vec<usize> = (0..job.mailing.recipients.len()).collect();
@@ -80,11 +90,7 @@ fn session(job: &Job) -> Step<Done> {
             _ => break,
         }
     }
-    // The mail is through, or it is not; how the server parts from us changes nothing.
-    if connection.set_timeout(Some(FAREWELL)).is_ok() {
-        let _ = connection.command(Quit);
-    }
-    Ok(done)
+    Ok((done, connection))
 }
 
 fn open(job: &Job) -> Step<SmtpConnection> {
