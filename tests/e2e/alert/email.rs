@@ -235,12 +235,7 @@ fn a_refused_recipient_is_said_and_the_others_get_it_once() {
     full.refuse("admin@example.com", "450 4.2.0 Greylisted");
     let folder = deployment(&format!("alerts:\n  mail: {}\n", section(&full)));
     let run = || alert(folder.path()).env("SMTP_PASSWORD", PASSWORD);
-    run()
-        .args(["--delivery-deadline", "2s"])
-        .stdin(trouble())
-        .run()
-        .unwrap()
-        .assert_stderr_has("450 4.2.0 Greylisted");
+    run().args(["--delivery-deadline", "2s"]).stdin(trouble()).run().unwrap().assert_stderr_has("450 4.2.0 Greylisted");
     full.accept_all();
     run().args(["flush", "--delivery-deadline", "30s"]).run().unwrap().assert_code(0);
     assert_eq!(full.mails()[1].to, ["admin@example.com", "ops@example.com"]);

@@ -177,7 +177,11 @@ fn a_pipe_is_not_waited_for_and_a_lack_of_time_is_told() {
     deployment.write("logs/long.log", line.repeat(1_000_000), 0o640);
     let outcome = deployment.run(&[&SECRETS[..], &["--timeout", "1s"]].concat());
     outcome.assert_code(3);
-    assert!(text(&section(&outcome, "secrets"), "message").contains("the time was up in logs/long.log"), "{outcome}");
+    // On a busy machine the look itself is given up.
+    let section = section(&outcome, "secrets");
+    let message = text(&section, "message");
+    let told = ["the time was up in logs/long.log", "it did not come to its end within 1s"];
+    assert!(told.iter().any(|told| message.contains(told)), "{outcome}");
 }
 
 #[test]
