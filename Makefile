@@ -17,6 +17,7 @@ help: ## List the targets
 .PHONY: build
 build: ## Build the tools, optimised, into target/release
 	$(CARGO) build --release --locked
+	$(CARGO) build --release --locked -p pso-rehearse
 
 .PHONY: demo
 demo: ## Start a deployment, maintain it, break it, restore it, and show all of that

@@ -11,7 +11,6 @@ mod hostile;
 mod journal;
 mod legacy;
 mod parallel;
-mod parts;
 mod plan;
 mod raw_zip;
 mod restore;

@@ -15,4 +15,6 @@ mod logscan_input;
 mod logscan_merge;
 mod logscan_templates;
 mod logscan_time;
+mod parts;
 mod pgstats;
+mod rehearse;

@@ -41,6 +41,7 @@ mod rows;
 mod status;
 mod unfinished;
 pub mod verify;
+pub mod wanted;
 mod writer;
 
 pub use blocks::RangeReader;

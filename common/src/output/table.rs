@@ -167,8 +167,8 @@ impl Render for Table {
         }
         let mut cells = vec![text(header.severity.as_str()), text(&cut(&header.name, MAX_CELL))];
         cells.extend(self.columns.iter().map(|column| cell(column, view.fields.get(*column))));
-        let below = self.below.iter().filter_map(|field| view.fields.get(*field)?.as_str());
-        let below = below.filter(|value| !value.is_empty()).map(below_row).collect();
+        let below = self.below.iter().filter_map(|field| Some(below_rows(field, view.fields.get(*field)?)));
+        let below = below.flatten().collect();
         let message = printable(&header.message).into_owned();
         self.rows.push(Row { severity: header.severity, cells, message, below });
         Ok(())
@@ -280,6 +280,17 @@ fn cell(field: &str, value: Option<&Value>) -> Cell {
     }
 }
 
+/// What stands below a row of one field: a text as it is, a list line by line under the field's name.
+fn below_rows(field: &str, value: &Value) -> Vec<String> {
+    match value {
+        Value::String(text) if !text.is_empty() => vec![below_row(text)],
+        Value::Array(items) => {
+            items.iter().filter_map(Value::as_str).map(|item| format!("{field}: {}", printable(item))).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
 /// What is there to be copied, and a warning where the copy would be something else.
 fn below_row(value: &str) -> String {
     let shown = printable(value);
@@ -354,6 +365,15 @@ mod tests {
                         info      a:b   low         why it is so and what it means\n\
                         \u{20}   DROP INDEX CONCURRENTLY \"a name\".\"another of them\"\n";
         assert_eq!(printed(None, &[advice]), expected);
+    }
+
+    #[test]
+    fn a_list_stands_below_its_row_line_by_line() {
+        let result = r#""kind":"rehearse.component","severity":"ok","name":"plans","message":"","component":"plans",
+            "proven":["44 files","UTF-8"],"unproven":[],"entries":1,"size_bytes":1,"elapsed_ms":1"#;
+        let expected = "rehearse.component\nSEVERITY  NAME   ENTRIES  SIZE  RESTORED  RESTORE  ELAPSED\n\
+                        ok        plans        1   1 B                     1 ms\n    proven: 44 files\n    proven: UTF-8\n";
+        assert_eq!(printed(None, &[result]), expected);
     }
 
     #[test]

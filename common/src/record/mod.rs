@@ -11,6 +11,7 @@ mod log;
 mod metrics;
 mod pg;
 mod raw;
+mod rehearse;
 mod restore;
 mod run;
 pub mod schema;
@@ -38,6 +39,7 @@ pub use log::{LogCountRecord, LogCoverageRecord, LogEventRecord, LogLineRecord, 
 pub use metrics::{Label, Measure, Metric, Metrics};
 pub use pg::*;
 pub use raw::RawBytes;
+pub use rehearse::{RehearseComponentRecord, RehearseResultRecord};
 pub use restore::{RestoreMode, RestorePlanRecord, RestoreStepRecord, StepState};
 pub use run::{RunEndRecord, RunStartRecord};
 pub use setting::ConfigSettingRecord;

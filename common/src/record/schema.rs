@@ -66,6 +66,8 @@ const OTHERS: &[KindInfo] = &[
     KindInfo::of::<super::BackupArchiveRecord>(),
     KindInfo::of::<super::RestorePlanRecord>(),
     KindInfo::of::<super::RestoreStepRecord>(),
+    KindInfo::of::<super::RehearseComponentRecord>(),
+    KindInfo::of::<super::RehearseResultRecord>(),
     KindInfo::of::<super::AuditFindingRecord>(),
     KindInfo::of::<super::AuditSectionRecord>(),
     KindInfo::of::<super::AlertNoticeRecord>(),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use pso_tests::proxy::{Direction, Mode, TcpProxy};
 use pso_tests::wait;
 
-use super::parts::{LIMIT, Parts, checked};
+use crate::parts::{LIMIT, Parts, checked};
 
 #[test]
 fn a_backup_that_cannot_begin_says_why_and_leaves_nothing() {

@@ -14,7 +14,7 @@ use pso_tests::wait;
 use pso_tests::webhook::WebhookSink;
 use serde_json::{Value, json};
 
-use super::parts::{LIMIT, Parts, checked};
+use crate::parts::{LIMIT, Parts, checked};
 
 fn archive_of(parts: &Parts, outcome: &Outcome) -> PathBuf {
     let archive = outcome.records_of_kind("backup.archive").pop().expect("an archive");

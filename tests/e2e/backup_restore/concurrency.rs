@@ -7,7 +7,7 @@ use pso_tests::pg::TempPg;
 use pso_tests::tool::Outcome;
 use pso_tests::wait;
 
-use super::parts::{LIMIT, Parts, walk};
+use crate::parts::{LIMIT, Parts, walk};
 
 /// Waits until so many sessions of a tool wait for a lock.
 fn blocked(parts: &Parts, tool: &str) {

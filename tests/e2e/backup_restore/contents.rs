@@ -9,7 +9,7 @@ use pso_tests::pg::{Database, TempPg};
 use pso_tests::qdrant::Point;
 use serde_json::json;
 
-use super::parts::{Parts, checked};
+use crate::parts::{Parts, checked};
 
 /// What a database may hold that is hard to bring back.
 const HARD: &str = include_str!("hard.sql");

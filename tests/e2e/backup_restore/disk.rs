@@ -10,7 +10,7 @@ use pso_tests::mount::Mount;
 use pso_tests::pg::TempPg;
 use pso_tests::tool::{Outcome, Tool, built_binary};
 
-use super::parts::{Parts, walk};
+use crate::parts::{Parts, walk};
 
 const NOBODY: u32 = 65_534;
 

@@ -5,7 +5,7 @@ use std::fs;
 use age::secrecy::ExposeSecret as _;
 use age::x25519::Identity;
 
-use super::parts::Parts;
+use crate::parts::Parts;
 
 #[test]
 fn an_encrypted_archive_comes_back_with_its_key_and_not_without() {

@@ -9,7 +9,7 @@ use pso_tests::proxy::{Direction, Mode, TcpProxy};
 use pso_tests::tool::{Outcome, Running, Tool};
 use pso_tests::wait;
 
-use super::parts::{LIMIT, Parts, checked};
+use crate::parts::{LIMIT, Parts, checked};
 
 fn spec() -> Spec {
     Spec::small(time::OffsetDateTime::now_utc())

@@ -20,8 +20,8 @@ use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 
-use super::parts::{Parts, checked, walk};
 use super::raw_zip::{Field, Raw, fields, zip};
+use crate::parts::{Parts, checked, walk};
 
 const FLIPS: usize = 1_000;
 /// Of these so many are looked at without the hash file too, where everything has to be read.

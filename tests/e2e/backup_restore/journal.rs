@@ -10,7 +10,7 @@ use pso_tests::proxy::{Mode, TcpProxy};
 use pso_tests::tool::{Outcome, Running};
 use pso_tests::wait;
 
-use super::parts::{Content, LIMIT, Parts, checked, flip, states, walk};
+use crate::parts::{Content, LIMIT, Parts, checked, flip, states, walk};
 
 /// A deployment whose database can be restored beside the old one, with an archive of what it was, and what it is now.
 pub(super) struct Killed {

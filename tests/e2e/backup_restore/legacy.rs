@@ -7,8 +7,8 @@ use std::process::Command;
 
 use pso_tests::pg::TempPg;
 
-use super::parts::{Parts, checked, on_own_server};
 use super::raw_zip::{Raw, zip};
+use crate::parts::{Parts, checked, on_own_server};
 
 /// What `pg_dump … | Out-File -Encoding UTF8` writes.
 fn dumped(pg: &TempPg, parts: &Parts) -> String {
@@ -44,7 +44,7 @@ impl Parts {
         let mut entries = vec![Raw::stored("postgres.sql", sql.as_bytes()), Raw::stored("qdrant_snapshot", snapshot)];
         for (folder, prefix) in [("config", ""), ("scripts", "scripts\\"), ("roadmaps/plans", "plans\\")] {
             let folder = self.path(folder);
-            for path in super::parts::walk(&folder) {
+            for path in crate::parts::walk(&folder) {
                 let path = PathBuf::from(path);
                 let name = path.strip_prefix(&folder).expect("below").to_str().expect("UTF-8").replace('/', "\\");
                 if prefix.is_empty() && !name.ends_with(".yaml") {

@@ -10,7 +10,7 @@ use pso_tests::proxy::{Direction, Mode, TcpProxy};
 use pso_tests::tool::Outcome;
 use pso_tests::wait;
 
-use super::parts::{LIMIT, Parts, checked, on_own_server};
+use crate::parts::{LIMIT, Parts, checked, on_own_server};
 
 impl Parts {
     fn postgres(&self, tool: &str, args: &[&str]) -> Outcome {

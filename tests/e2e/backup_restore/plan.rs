@@ -9,7 +9,7 @@ use pso_tests::pg::TempPg;
 use pso_tests::tool::built_binary;
 use serde_json::Value;
 
-use super::parts::{Parts, checked, states};
+use crate::parts::{Parts, checked, states};
 
 /// The plan's hash, and that of each of its steps.
 fn hashes(parts: &Parts) -> (String, Vec<(String, Value)>) {

@@ -11,7 +11,7 @@ use pso_tests::wait;
 use serde_json::Value;
 use sha2::{Digest, Sha256};
 
-use super::parts::{LIMIT, Parts, checked, flip, states, walk};
+use crate::parts::{LIMIT, Parts, checked, flip, states, walk};
 
 #[test]
 fn what_was_lost_is_back() {

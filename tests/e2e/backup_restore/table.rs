@@ -2,7 +2,7 @@
 
 use pso_tests::fingerprint;
 
-use super::parts::Parts;
+use crate::parts::Parts;
 
 #[test]
 fn a_table_is_put_beside_the_live_one() {

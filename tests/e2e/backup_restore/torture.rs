@@ -18,7 +18,7 @@ use pso_tests::service::Service;
 use pso_tests::tool::{Outcome, Running};
 use pso_tests::wait;
 
-use super::parts::{Content, LIMIT, Parts, checked, walk};
+use crate::parts::{Content, LIMIT, Parts, checked, walk};
 
 /// Rounds in `make test`.
 const ROUNDS: usize = 12;

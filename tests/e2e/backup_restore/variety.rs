@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use pso_tests::pg::TempPg;
 
-use super::parts::{Parts, checked, on_own_server};
+use crate::parts::{Parts, checked, on_own_server};
 
 /// What a database may hold beside plain tables.
 const VARIETY: &str = r#"

@@ -5,7 +5,7 @@ use std::fs;
 use pso_tests::proxy::TcpProxy;
 
 use super::journal::Killed;
-use super::parts::{states, walk};
+use crate::parts::{states, walk};
 
 #[test]
 fn a_restore_that_came_to_its_end_is_undone_by_its_name() {

@@ -82,7 +82,7 @@ pub fn run(cli: Cli, io: &mut Io) -> anyhow::Result<Severity> {
             return previous::drop_previous(run, &settings, intent);
         }
         let wanted = cli.archive.as_deref().context("name an archive, or `latest`")?;
-        let path = source::find(run, wanted, &settings.backup_folders())?;
+        let path = pso_archive::wanted::find(run, wanted, &settings.backup_folders())?;
         let _lock = intent.lock(&settings)?;
         unfinished::refuse(&settings, intent)?;
         let mut archive = source::open(run, &settings, &path)?;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::ensure;
-use pso_archive::RESTORE_JOURNAL;
+use pso_archive::{RESTORE_JOURNAL, wanted};
 use pso_common::config::{Config, Field, Paths, ServiceSettings, ToolSection};
 use pso_common::postgres::PgSettings;
 use pso_common::qdrant::QdrantSettings;
@@ -23,43 +23,6 @@ struct RestoreSection {
     jobs: Field,
     old_collection: Field,
     service: Option<ServiceSection>,
-}
-
-/// The one key of `maintenance.backup` that is ours too: where the key to encrypted archives lies.
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct FileConfig {
-    maintenance: Option<Maintenance>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct Maintenance {
-    backup: Option<BackupSection>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct BackupSection {
-    encryption: Option<EncryptionSection>,
-}
-
-#[derive(Default, Deserialize)]
-#[serde(default)]
-struct EncryptionSection {
-    identity_file: Field,
-}
-
-/// The file with the private key of age. A flag's path is relative to where it was typed, others to the deployment.
-fn identity_file(config: &Config, paths: &Paths, flag: Option<PathBuf>) -> anyhow::Result<Option<PathBuf>> {
-    let section = config.read::<FileConfig>()?.maintenance.and_then(|maintenance| maintenance.backup);
-    let section = section.and_then(|backup| backup.encryption).unwrap_or_default();
-    let pick = config.pick("maintenance.backup.encryption.identity_file");
-    if flag.is_some() {
-        return pick.flag(flag).optional();
-    }
-    let file: Option<PathBuf> = pick.env("PSO_BACKUP_IDENTITY_FILE").file(&section.identity_file).optional()?;
-    Ok(file.map(|file| paths.join(&file)))
 }
 
 impl ToolSection for RestoreSection {
@@ -111,7 +74,7 @@ impl Settings {
         );
         Ok(Self {
             jobs: usize::try_from(jobs)?,
-            identity_file: identity_file(config, &paths, cli.identity.clone())?,
+            identity_file: wanted::identity_file(config, &paths, cli.identity.as_deref())?,
             in_place: cli.in_place,
             old_collection: config
                 .pick("maintenance.restore.old_collection")
@@ -133,7 +96,7 @@ impl Settings {
 
     /// Where archives are looked for by name.
     pub(crate) fn backup_folders(&self) -> Vec<PathBuf> {
-        vec![self.paths.backups.join("daily"), self.paths.backups.join("weekly")]
+        wanted::folders(&self.paths)
     }
 
     /// Where the journal of a restore that is under way lies.

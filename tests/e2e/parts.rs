@@ -17,28 +17,28 @@ use pso_tests::wait;
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub(super) const LIMIT: Duration = Duration::from_secs(30);
+pub(crate) const LIMIT: Duration = Duration::from_secs(30);
 
 /// A deployment of the test's own.
-pub(super) struct Parts {
-    pub(super) folder: TempDir,
-    pub(super) database: Database,
-    pub(super) qdrant: TempQdrant,
-    pub(super) service: Service,
+pub(crate) struct Parts {
+    pub(crate) folder: TempDir,
+    pub(crate) database: Database,
+    pub(crate) qdrant: TempQdrant,
+    pub(crate) service: Service,
 }
 
 /// Everything that a backup takes.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Content {
-    pub(super) rows: Fingerprint,
-    pub(super) schema: Fingerprint,
-    pub(super) points: Fingerprint,
-    pub(super) files: Vec<Fingerprint>,
+pub(crate) struct Content {
+    pub(crate) rows: Fingerprint,
+    pub(crate) schema: Fingerprint,
+    pub(crate) points: Fingerprint,
+    pub(crate) files: Vec<Fingerprint>,
 }
 
 impl Content {
     #[track_caller]
-    pub(super) fn assert_same(&self, now: &Self) {
+    pub(crate) fn assert_same(&self, now: &Self) {
         self.rows.assert_same(&now.rows);
         self.schema.assert_same(&now.schema);
         self.points.assert_same(&now.points);
@@ -49,7 +49,7 @@ impl Content {
 }
 
 impl Parts {
-    pub(super) fn start(name: &str) -> Self {
+    pub(crate) fn start(name: &str) -> Self {
         let database = TempPg::shared().expect("PostgreSQL").database(name).expect("a database");
         let qdrant = TempQdrant::start().expect("Qdrant");
         let service = Service::start().expect("the service");
@@ -64,20 +64,20 @@ impl Parts {
         Self { folder, database, qdrant, service }
     }
 
-    pub(super) fn tool(&self, name: &str, args: &[&str]) -> Tool {
+    pub(crate) fn tool(&self, name: &str, args: &[&str]) -> Tool {
         Tool::new(name).expect("built").args(args).folder(self.folder.path())
     }
 
-    pub(super) fn backup(&self, args: &[&str]) -> Outcome {
+    pub(crate) fn backup(&self, args: &[&str]) -> Outcome {
         checked(self.tool("pso-backup", args))
     }
 
-    pub(super) fn restore(&self, args: &[&str]) -> Outcome {
+    pub(crate) fn restore(&self, args: &[&str]) -> Outcome {
         checked(self.tool("pso-restore", args))
     }
 
     /// A backup that must succeed; the archive.
-    pub(super) fn archive(&self) -> PathBuf {
+    pub(crate) fn archive(&self) -> PathBuf {
         let outcome = self.backup(&[]);
         outcome.assert_code(0);
         let records = outcome.records_of_kind("backup.archive");
@@ -85,11 +85,11 @@ impl Parts {
         self.folder.path().join(archive["path"].as_str().expect("a path"))
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
-    pub(super) fn content(&self) -> Content {
+    pub(crate) fn content(&self) -> Content {
         let mut client = self.database.connect().expect("connected");
         let files = ["config", "scripts", "roadmaps/plans"].map(|name| self.path(name));
         // A folder that is not there has no files.
@@ -104,7 +104,7 @@ impl Parts {
     }
 
     /// Loses a table, rows, a collection, points and plans; changes a script and the configuration.
-    pub(super) fn damage(&self) {
+    pub(crate) fn damage(&self) {
         self.database
             .execute("DROP TABLE tasks CASCADE; DELETE FROM conflicts; DROP VIEW unresolved_conflicts")
             .expect("damaged");
@@ -120,7 +120,7 @@ impl Parts {
     }
 
     /// What lies in the folder of the daily archives, the lock file aside.
-    pub(super) fn daily(&self) -> Vec<String> {
+    pub(crate) fn daily(&self) -> Vec<String> {
         let mut names: Vec<String> = fs::read_dir(self.path("backups/daily"))
             .expect("a folder")
             .map(|entry| entry.expect("an entry").file_name().into_string().expect("UTF-8"))
@@ -132,7 +132,7 @@ impl Parts {
 
     /// Nothing of a failed backup is left anywhere.
     #[track_caller]
-    pub(super) fn assert_no_trace(&self, before: &[String]) {
+    pub(crate) fn assert_no_trace(&self, before: &[String]) {
         assert_eq!(self.daily(), before);
         let client = self.qdrant.client();
         for collection in client.collections().expect("collections") {
@@ -146,25 +146,25 @@ impl Parts {
     }
 
     /// Adds a line of YAML below `maintenance:`.
-    pub(super) fn configure(&self, line: &str) {
+    pub(crate) fn configure(&self, line: &str) {
         self.reconfigure("\nmaintenance:\n", &format!("\nmaintenance:\n  {line}\n"));
     }
 
     /// Replaces a piece of the configuration.
-    pub(super) fn reconfigure(&self, from: &str, to: &str) {
+    pub(crate) fn reconfigure(&self, from: &str, to: &str) {
         let path = self.path("config/config.yaml");
         let text = fs::read_to_string(&path).expect("readable");
         assert!(text.contains(from), "{from} is not in {text}");
         fs::write(&path, text.replace(from, to)).expect("written");
     }
 
-    pub(super) fn last_log(&self) -> Value {
+    pub(crate) fn last_log(&self) -> Value {
         let text = fs::read_to_string(self.path("logs/backup.log")).expect("a log");
         serde_json::from_str(text.lines().last().expect("a line")).expect("JSON")
     }
 
     /// The environment that lets a tool reach PostgreSQL through `proxy`.
-    pub(super) fn through(&self, proxy: &TcpProxy) -> Vec<(String, String)> {
+    pub(crate) fn through(&self, proxy: &TcpProxy) -> Vec<(String, String)> {
         let mut env = self.database.env();
         env.push(("PGPORT".to_owned(), proxy.port().to_string()));
         env.retain(|(name, value)| name != "PGPORT" || *value == proxy.port().to_string());
@@ -172,14 +172,14 @@ impl Parts {
     }
 
     /// More than a second of dump for a slow line.
-    pub(super) fn fatten(&self) {
+    pub(crate) fn fatten(&self) {
         let sql = "CREATE TABLE fat AS SELECT n, md5(n::text) || md5((n * 7)::text) AS text FROM generate_series(1, 60000) AS n";
         self.database.execute(sql).expect("filled");
     }
 }
 
 /// A deployment on a server of its own, whose role may create databases.
-pub(super) fn on_own_server(name: &str) -> (TempPg, Parts) {
+pub(crate) fn on_own_server(name: &str) -> (TempPg, Parts) {
     let pg = TempPg::start_new().expect("PostgreSQL");
     let database = pg.database("planning_sync").expect("a database");
     let parts = Parts { database, ..Parts::start(name) };
@@ -190,7 +190,7 @@ pub(super) fn on_own_server(name: &str) -> (TempPg, Parts) {
 }
 
 /// Runs a tool, and holds its records against the contract.
-pub(super) fn checked(tool: Tool) -> Outcome {
+pub(crate) fn checked(tool: Tool) -> Outcome {
     let outcome = tool.run().expect("ends");
     if outcome.stdout.starts_with(b"{") {
         for record in outcome.records() {
@@ -200,7 +200,7 @@ pub(super) fn checked(tool: Tool) -> Outcome {
     outcome
 }
 
-pub(super) fn states(outcome: &Outcome, state: &str) -> Vec<String> {
+pub(crate) fn states(outcome: &Outcome, state: &str) -> Vec<String> {
     let steps = outcome.records_of_kind("restore.step");
     let of_state = steps.iter().filter(|step| step["state"] == state);
     of_state
@@ -208,7 +208,7 @@ pub(super) fn states(outcome: &Outcome, state: &str) -> Vec<String> {
         .collect()
 }
 
-pub(super) fn flip(path: &Path, at: u64) {
+pub(crate) fn flip(path: &Path, at: u64) {
     let mut file = fs::OpenOptions::new().read(true).write(true).open(path).expect("opened");
     let mut byte = [0];
     file.seek(SeekFrom::Start(at)).and_then(|_| file.read_exact(&mut byte)).expect("read");
@@ -217,7 +217,7 @@ pub(super) fn flip(path: &Path, at: u64) {
 
 impl Parts {
     #[track_caller]
-    pub(super) fn assert_no_trace_of_restore(&self) {
+    pub(crate) fn assert_no_trace_of_restore(&self) {
         let left: Vec<String> =
             walk(&self.path(".pso-restore")).into_iter().filter(|path| !path.ends_with("/lock")).collect();
         assert_eq!(left, [""; 0]);
@@ -228,7 +228,7 @@ impl Parts {
     }
 }
 
-pub(super) fn walk(folder: &Path) -> Vec<String> {
+pub(crate) fn walk(folder: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
         if entry.path().is_dir() {

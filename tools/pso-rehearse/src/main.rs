@@ -1,0 +1,5 @@
+//! `pso-rehearse`: parses its flags, runs, and turns the outcome into an exit code.
+
+fn main() -> std::process::ExitCode {
+    pso_common::run::main(&pso_rehearse::TOOL, pso_rehearse::run)
+}

@@ -1,0 +1,82 @@
+//! What was proven, what was not, and what was found to be wrong.
+
+use pso_common::Severity;
+
+/// The outcome of trying. What holds is proven; what could not be tried is unproven, with the reason; what does not hold
+/// is refuted. An error of a rehearsal is neither: it means that nobody can tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Proof {
+    pub(crate) proven: Vec<String>,
+    pub(crate) unproven: Vec<String>,
+    pub(crate) refuted: Vec<String>,
+    /// Something without which nobody can say that it can be restored was not tried: the first of them.
+    unknown: Option<String>,
+}
+
+impl Proof {
+    /// It was tried and holds.
+    pub(crate) fn prove(&mut self, what: impl Into<String>) {
+        self.proven.push(what.into());
+    }
+
+    /// It was not tried, or cannot be, which leaves the rest as good as it is.
+    pub(crate) fn leave(&mut self, what: impl Into<String>) {
+        self.unproven.push(what.into());
+    }
+
+    /// It could not be tried, and without it nobody can say that this can be restored.
+    pub(crate) fn cannot_tell(&mut self, what: impl Into<String>) {
+        let what = what.into();
+        self.unknown.get_or_insert_with(|| what.clone());
+        self.unproven.push(what);
+    }
+
+    /// It was tried and does not hold.
+    pub(crate) fn refute(&mut self, what: impl Into<String>) {
+        self.refuted.push(what.into());
+    }
+
+    /// Whether something does not hold.
+    pub(crate) fn is_refuted(&self) -> bool {
+        !self.refuted.is_empty()
+    }
+
+    /// What that makes of it. What is refuted stays so, whatever else could not be told.
+    pub(crate) fn severity(&self) -> Severity {
+        if self.is_refuted() {
+            Severity::Critical
+        } else if self.unknown.is_some() {
+            Severity::Unknown
+        } else {
+            Severity::Ok
+        }
+    }
+
+    /// The worst of it in one sentence; empty when all is well.
+    pub(crate) fn message(&self) -> String {
+        let Some(first) = self.refuted.first().or(self.unknown.as_ref()) else { return String::new() };
+        match self.refuted.len() {
+            0 | 1 => first.clone(),
+            many => format!("{first}; and {} more", many - 1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_refuted_outweighs_what_nobody_could_tell() {
+        let mut proof = Proof::default();
+        proof.prove("a");
+        proof.leave("b");
+        assert_eq!((proof.severity(), proof.message()), (Severity::Ok, String::new()));
+        proof.cannot_tell("c");
+        assert_eq!((proof.severity(), proof.message()), (Severity::Unknown, "c".to_owned()));
+        proof.refute("d");
+        proof.refute("e");
+        assert_eq!((proof.severity(), proof.message()), (Severity::Critical, "d; and 1 more".to_owned()));
+        assert_eq!(proof.unproven, ["b", "c"]);
+    }
+}
