@@ -1,26 +1,31 @@
 #!/bin/sh
-# The daily maintenance as one pipe: is every part up, what do the logs and the database say, one verified backup, and
-# whoever must know is told. Records go to stdout; the exit code is that of the worst of them.
+# The daily maintenance as one pipe: is every part up, what do the logs and the database say, one verified backup that has
+# been restored somewhere harmless, and whoever must know is told. Records go to stdout; the exit code is that of the worst
+# of them.
 set -eu
 
 usage() {
     cat <<'TEXT'
-usage: daily-maintenance.sh [--hours-back HOURS] [--retention-days DAYS] [--format FORMAT] [--records FILE]
+usage: daily-maintenance.sh [--hours-back HOURS] [--retention-days DAYS] [--no-rehearsal] [--format FORMAT]
+                            [--records FILE]
 
-Runs pso-health, pso-logscan, pso-pgstats, pso-backup and its verification, and hands all records to pso-alert, which
-passes them on to stdout. The tools read config/config.yaml of the current folder, or the file in PSO_CONFIG.
+Runs pso-health, pso-logscan, pso-pgstats, pso-backup and its verification, rehearses the restore of the newest archive
+with pso-rehearse, and hands all records to pso-alert, which passes them on to stdout. The tools read config/config.yaml of
+the current folder, or the file in PSO_CONFIG.
 
   --hours-back HOURS     how far back the logs are read (24)
   --retention-days DAYS  how long daily archives are kept (7)
   --format FORMAT        auto, jsonl, table, openmetrics or nagios: how stdout looks (auto: a table on a terminal)
-  --records FILE         also append all records to FILE as JSON lines
+  --no-rehearsal         for a machine without PostgreSQL's server programs, or where another machine rehearses
+  --records FILE         also append all records to FILE as JSON lines; a table that has shrunk by half since the last
+                         rehearsal in FILE is a warning
 
 exit codes: 0 all is well, 1 warning, 2 high or critical, 3 something could not be looked at
-cron:  30 2 * * *  cd /srv/planning && daily-maintenance.sh >>logs/maintenance.jsonl 2>>logs/maintenance.err
+cron:  30 2 * * *  cd /srv/planning && daily-maintenance.sh --records logs/maintenance.jsonl >/dev/null 2>>logs/maintenance.err
 TEXT
 }
 
-hours=24 days=7 format=auto records=
+hours=24 days=7 rehearsal=yes format=auto records=
 while [ $# -gt 0 ]; do
     case $1 in
     --hours-back | --retention-days)
@@ -41,6 +46,10 @@ while [ $# -gt 0 ]; do
         if [ "$1" = --format ]; then format=$2; else records=$2; fi
         shift 2
         ;;
+    --no-rehearsal)
+        rehearsal=no
+        shift
+        ;;
     -h | --help)
         usage
         exit 0
@@ -53,7 +62,10 @@ while [ $# -gt 0 ]; do
 done
 
 # A tool that is not there would leave no trace in the pipe.
-for tool in pso-health pso-logscan pso-pgstats pso-backup pso-alert; do
+for tool in pso-health pso-logscan pso-pgstats pso-backup pso-rehearse pso-alert; do
+    if [ "$tool$rehearsal" = pso-rehearseno ]; then
+        continue
+    fi
     if ! command -v "$tool" >/dev/null 2>&1; then
         echo "daily-maintenance.sh: $tool is not on the PATH; install the tools with 'make install'" >&2
         exit 3
@@ -78,4 +90,8 @@ step() {
     step pso-pgstats
     step pso-backup create --keep-days "$days"
     step pso-backup verify latest
+    # Where the backup failed, `latest` is the archive that would have to do now.
+    if [ "$rehearsal" = yes ]; then
+        step pso-rehearse latest ${records:+--trend "$records"}
+    fi
 } | pso-alert --tee --source daily-maintenance --format "$format" ${records:+--records "$records"}

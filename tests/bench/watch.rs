@@ -52,13 +52,15 @@ pub(crate) fn watched(command: &mut Command, folders: &[PathBuf]) -> Result<Watc
     Ok(watched)
 }
 
-fn high_water(id: u32) -> u64 {
+/// A process's own `VmHWM` in bytes; 0 when it is gone.
+pub(crate) fn high_water(id: u32) -> u64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).unwrap_or_default();
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
     line.and_then(|line| line.split_whitespace().next()?.parse::<u64>().ok()).unwrap_or_default() << 10
 }
 
-fn descendants(id: u32) -> Vec<u32> {
+/// The processes that it has started, and theirs.
+pub(crate) fn descendants(id: u32) -> Vec<u32> {
     let mut found = Vec::new();
     for task in fs::read_dir(format!("/proc/{id}/task")).into_iter().flatten().flatten() {
         let children = fs::read_to_string(task.path().join("children")).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! `make demo`: a deployment is started, maintained, broken and restored, before your eyes.
+//! `make demo`: a deployment is started, maintained, broken and restored, and its archive rehearsed, before your eyes.
 //!
 //! Everything runs on free ports of 127.0.0.1 and in a temporary folder, and ends with this program. What stays is
 //! `target/demo/`: all records of the run, and the archive. With `--hold` (`make playground`) nothing happens to the
@@ -14,7 +14,7 @@ use std::process::ExitCode;
 
 use anyhow::{Context as _, Result, bail};
 
-use scene::{damage, maintenance, proof, restoration};
+use scene::{damage, maintenance, proof, rehearsal, restoration};
 use stage::Stage;
 
 fn main() -> ExitCode {
@@ -40,6 +40,7 @@ fn run() -> Result<()> {
     damage(&mut stage, &before)?;
     restoration(&mut stage)?;
     proof(&mut stage, &before)?;
+    rehearsal(&mut stage)?;
     let kept = stage.keep(Path::new("target/demo")).context("keep the results in target/demo")?;
     stage.say(&format!(
         "\nLeft behind: {}\nLook at them:  jq -c 'select(.severity!=\"ok\")' target/demo/records.jsonl\n",

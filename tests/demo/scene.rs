@@ -74,6 +74,22 @@ pub(crate) fn proof(stage: &mut Stage, before: &Fingerprints) -> Result<()> {
     Ok(())
 }
 
+/// The archive is restored somewhere harmless, without any of the servers; so is one in which somebody has changed a byte.
+pub(crate) fn rehearsal(stage: &mut Stage) -> Result<()> {
+    stage.scene("5  pso-rehearse latest: would it restore on a machine that has nothing of this?")?;
+    let rehearse = built_binary("pso-rehearse")?;
+    let mut args: Vec<OsString> = vec!["latest".into()];
+    args.extend(stage.shown());
+    let code = stage.run(&rehearse, &args)?;
+    ensure!(code == 0, "pso-rehearse ended in {code}");
+    stage.say("\nNow one byte of a copy is changed, as a bad disk does it; its hash file is left out:\n")?;
+    let tampered = stage.tampered()?;
+    args[0] = tampered.into();
+    let code = stage.run(&rehearse, &args)?;
+    ensure!(code == 2, "pso-rehearse ended in {code} on a tampered archive; it should end in 2 (critical)");
+    stage.say("\nExit code 2: it says which entry it is, and what can be had of the rest.")
+}
+
 fn counts(before: &Fingerprints, now: &Fingerprints) -> String {
     pairs(before, now).map(|((_, one), before, now)| compare(one, &before.counts(), &now.counts())).concat()
 }

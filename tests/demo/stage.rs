@@ -196,13 +196,30 @@ impl Stage {
         })
     }
 
+    /// A copy of the newest archive with another byte in the middle, where the largest entries are; gives its path.
+    pub(crate) fn tampered(&self) -> Result<PathBuf> {
+        let newest = self.archives()?.into_iter().max().context("there is no archive")?;
+        let mut bytes = fs::read(&newest).with_context(|| format!("read {}", newest.display()))?;
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        let folder = self.folder.join("tampered");
+        fs::create_dir_all(&folder).context("create a folder")?;
+        let path = folder.join(newest.file_name().context("a file has a name")?);
+        fs::write(&path, bytes).with_context(|| format!("write {}", path.display()))?;
+        Ok(path)
+    }
+
+    fn archives(&self) -> Result<Vec<PathBuf>> {
+        let entries = fs::read_dir(self.folder.join("backups/daily")).context("read the folder of archives")?;
+        let paths = entries.flatten().map(|entry| entry.path());
+        Ok(paths.filter(|path| path.extension().is_some_and(|ending| ending == "zip")).collect())
+    }
+
     /// Puts the records and the archives into `target`, whole or not at all; gives their paths.
     pub(crate) fn keep(&mut self, target: &Path) -> Result<Vec<String>> {
         fs::create_dir_all(target)?;
         let mut kept = Vec::new();
-        let archives = fs::read_dir(self.folder.join("backups/daily"))?.flatten().map(|entry| entry.path());
-        let archives = archives.filter(|path| path.extension().is_some_and(|ending| ending == "zip"));
-        for path in std::iter::once(self.records.clone()).chain(archives) {
+        for path in std::iter::once(self.records.clone()).chain(self.archives()?) {
             let name = path.file_name().context("a file has a name")?;
             let new = target.join(format!(".{}.{}", name.to_string_lossy(), std::process::id()));
             fs::copy(&path, &new)?;

@@ -12,7 +12,7 @@ mod journal;
 mod legacy;
 mod parallel;
 mod plan;
-mod raw_zip;
+pub(crate) mod raw_zip;
 mod restore;
 mod table;
 mod torture;

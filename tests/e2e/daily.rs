@@ -47,6 +47,17 @@ fn deploy(name: &str) -> Deployment {
     Deployment { folder, database, _qdrant: qdrant, _service: service, webhook, mail, truth }
 }
 
+/// Where rehearsals make their private folder, so that what they leave behind would be seen: nothing.
+fn temp(deployment: &Deployment) -> PathBuf {
+    let path = deployment.folder.path().join("tmp");
+    std::fs::create_dir_all(&path).expect("a folder");
+    // The scratch cluster runs as another user where the tests run as root, and has to get there.
+    for folder in [deployment.folder.path(), &path] {
+        std::fs::set_permissions(folder, std::os::unix::fs::PermissionsExt::from_mode(0o711)).expect("mode");
+    }
+    path
+}
+
 fn run(deployment: &Deployment, args: &[&str]) -> Outcome {
     let tools = built_binary("pso-health").expect("built");
     let path = format!("{}:{}", tools.parent().expect("a folder").display(), std::env::var("PATH").expect("a PATH"));
@@ -54,6 +65,7 @@ fn run(deployment: &Deployment, args: &[&str]) -> Outcome {
         .args(args)
         .env("PATH", path)
         .env("HOME", deployment.folder.path())
+        .env("TMPDIR", temp(deployment))
         .env("SLACK_WEBHOOK", deployment.webhook.slack_url())
         .env("SMTP_PASSWORD", smtp::PASSWORD)
         .folder(deployment.folder.path())
@@ -81,7 +93,7 @@ fn the_whole_chain_tells_what_it_found_and_whom_it_told() {
     let tools: Vec<&str> = ends(&records).into_iter().map(|(tool, _)| tool).collect();
     assert_eq!(
         tools,
-        ["pso-health", "pso-logscan", "pso-pgstats", "pso-backup", "pso-backup", "pso-alert"],
+        ["pso-health", "pso-logscan", "pso-pgstats", "pso-backup", "pso-backup", "pso-rehearse", "pso-alert"],
         "{outcome}"
     );
     let truth = deployment.truth.logs.counts(Some(Duration::from_secs(86_400)));
@@ -99,8 +111,27 @@ fn the_whole_chain_tells_what_it_found_and_whom_it_told() {
         Some("ok".into())
     );
 
-    let lines = std::fs::read_to_string(kept).expect("the records were kept");
+    let lines = std::fs::read_to_string(&kept).expect("the records were kept");
     assert_eq!(lines, outcome.text());
+
+    // The archive of this night was restored, and says so.
+    let rehearsal = outcome.records_of_kind("rehearse.result").pop().expect("a rehearsal");
+    let archive = outcome.records_of_kind("backup.archive").pop().expect("an archive");
+    assert_eq!((&rehearsal["severity"], &rehearsal["sha256"]), (&"ok".into(), &archive["sha256"]), "{outcome}");
+    assert!(rehearsal["rehearsed_at"].is_string() && rehearsal["restore_ms"].is_number(), "{outcome}");
+    assert_eq!(std::fs::read_dir(temp(&deployment)).expect("a folder").count(), 0, "nothing is left behind");
+
+    // The next night most of a table is gone: the backup is good, and what it holds is told.
+    let sql = "DELETE FROM sync_operations WHERE id % 10 <> 0";
+    deployment.database.execute(sql).expect("deleted");
+    let outcome = run(&deployment, &["--records", "records.jsonl"]);
+    let rehearsal = outcome.records_of_kind("rehearse.result").pop().expect("a rehearsal");
+    assert_eq!(rehearsal["severity"], "warning", "{outcome}");
+    assert!(rehearsal["message"].as_str().expect("text").contains("sync_operations"), "{outcome}");
+
+    let outcome = run(&deployment, &["--no-rehearsal"]);
+    assert_eq!(outcome.records_of_kind("rehearse.result").len(), 0, "{outcome}");
+    assert!(ends(&outcome.records()).iter().all(|(tool, _)| *tool != "pso-rehearse"), "{outcome}");
 }
 
 #[test]
@@ -111,8 +142,9 @@ fn a_backup_that_cannot_be_made_is_told_and_the_others_still_run() {
     let outcome = run(&deployment, &["--hours-back", "1"]);
     let records = outcome.records();
     let codes = ends(&records);
-    assert_eq!(codes.len(), 6, "{outcome}");
+    assert_eq!(codes.len(), 7, "{outcome}");
     assert_eq!(codes[3], ("pso-backup", 3), "{outcome}");
+    assert_eq!(codes[5], ("pso-rehearse", 3), "there is no archive\n{outcome}");
     assert_eq!(outcome.code, Some(3), "{outcome}");
     let told = deployment.webhook.wait_for(1, Duration::from_secs(10)).expect("a notice");
     assert!(told.iter().any(|request| request.text().contains("pso-backup")), "{outcome}");

@@ -48,6 +48,10 @@ impl Container {
         self.size
     }
 
+    pub(crate) fn metadata(&self) -> io::Result<std::fs::Metadata> {
+        self.file.metadata()
+    }
+
     /// A reader of its own over the ZIP file.
     ///
     /// # Errors

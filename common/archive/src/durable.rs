@@ -23,7 +23,7 @@ pub fn private_file(path: &Path) -> io::Result<File> {
 /// When it is missing, no file, or must not be read.
 pub(crate) fn open_file(path: &Path) -> io::Result<File> {
     if !fs::metadata(path)?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "it is not a file"));
+        return Err(io::Error::new(io::ErrorKind::Unsupported, "it is not a file"));
     }
     File::open(path)
 }

@@ -13,6 +13,7 @@ use age::x25519;
 use anyhow::{Context as _, anyhow, ensure};
 
 use crate::durable::open_file;
+use crate::obstacle::{Blocked, Obstacle};
 
 /// What follows `.zip` in the name of an encrypted archive.
 pub(crate) const SUFFIX: &str = ".age";
@@ -138,15 +139,19 @@ impl Identities {
     }
 
     pub(crate) fn decrypt<R: Read>(&self, from: R) -> anyhow::Result<StreamReader<R>> {
-        ensure!(
-            !self.is_empty(),
-            "it is encrypted, and there is no key: name the file with it (--identity, or maintenance.backup.encryption.identity_file)"
-        );
+        if self.is_empty() {
+            let text = "it is encrypted, and there is no key: name the file with it (--identity, PSO_BACKUP_IDENTITY_FILE, or \
+                        maintenance.backup.encryption.identity_file)";
+            return Err(Blocked::new(Obstacle::Key, text));
+        }
         let decryptor =
             age::Decryptor::new(from).map_err(|reason| anyhow!("it is not a whole file of age: {reason}"))?;
         let keys = self.0.iter().map(|key| key as &dyn age::Identity);
         decryptor.decrypt(keys).map_err(|error| match error {
-            age::DecryptError::NoMatchingKeys => anyhow!("it is encrypted for other keys than these"),
+            age::DecryptError::NoMatchingKeys => Blocked::new(
+                Obstacle::Key,
+                "it is encrypted for other keys than these; name the file with its key (--identity)",
+            ),
             error => anyhow!("{error}"),
         })
     }

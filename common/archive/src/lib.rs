@@ -33,6 +33,7 @@ pub mod legacy;
 mod lock;
 mod manifest;
 mod names;
+mod obstacle;
 mod packing;
 mod process;
 mod publish;
@@ -55,8 +56,9 @@ pub use manifest::{
     SnapshotSource, ToolVersion, Versions,
 };
 pub use names::{NamedArchive, check_entry_name, encoded};
+pub use obstacle::Obstacle;
 pub use packing::Packing;
-pub use process::{Running, command, end_all};
+pub use process::{Ended, Running, command, end_all};
 pub use publish::{Partial, Published, remove_leftovers, sidecar_path};
 pub use reader::{Archive, EntryReader};
 pub use rows::{count_query, count_rows, row_differences, user_tables};

@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use anyhow::{Context as _, bail};
+use anyhow::Context as _;
 use pso_common::Timestamp;
 use pso_common::qdrant::Alias;
 use pso_common::record::Component;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+use crate::obstacle::{Blocked, Obstacle};
 
 /// The version of the manifest that this code writes, and the newest that it reads. Changes within it only add fields.
 pub const SCHEMA: u32 = 1;
@@ -273,10 +275,11 @@ impl Manifest {
         }
         let version: Version = serde_json::from_slice(bytes).context("it is not a manifest")?;
         if version.schema > SCHEMA {
-            bail!(
+            let text = format!(
                 "it has manifest schema {}, and this version reads up to {SCHEMA}: use the version of pso-tools that made it, or a newer one",
                 version.schema
             );
+            return Err(Blocked::new(Obstacle::Newer, text));
         }
         serde_json::from_slice(bytes).context("it is not a manifest")
     }

@@ -58,6 +58,17 @@ pub struct Running {
     cancel: Cancel,
 }
 
+/// How a program ended.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    /// What the system says of it.
+    pub status: ExitStatus,
+    /// The end of its stderr, in one line.
+    pub said: String,
+    /// Whether it was killed since it was silent for too long.
+    pub stalled: bool,
+}
+
 #[derive(Debug)]
 struct Watch {
     started: Instant,
@@ -122,6 +133,19 @@ impl Running {
     /// # Errors
     /// When it failed: with the end of its stderr. When the run is to stop, or it was silent for too long.
     pub fn finish(mut self) -> anyhow::Result<()> {
+        let Ended { status, said, .. } = self.wait()?;
+        self.outcome(status, &said)
+    }
+
+    /// Waits for its end, whatever that is.
+    ///
+    /// # Errors
+    /// When the system does not say.
+    pub fn end(mut self) -> anyhow::Result<Ended> {
+        self.wait()
+    }
+
+    fn wait(&mut self) -> anyhow::Result<Ended> {
         drop(self.stdin.take());
         drop(self.stdout.take());
         let status = loop {
@@ -131,7 +155,7 @@ impl Running {
             thread::sleep(Duration::from_millis(2));
         };
         let said = self.stderr.take().and_then(|reader| reader.join().ok()).unwrap_or_default();
-        self.outcome(status, &said)
+        Ok(Ended { status, said, stalled: self.watch.stalled.load(Ordering::Relaxed) })
     }
 
     fn outcome(&self, status: ExitStatus, said: &str) -> anyhow::Result<()> {

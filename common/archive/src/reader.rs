@@ -1,6 +1,6 @@
 //! Reading an archive that may be broken, or made to do harm.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::io::{self, BufReader, Read};
 use std::path::Path;
 
@@ -8,6 +8,7 @@ use anyhow::{Context as _, anyhow, ensure};
 use pso_common::io::Cancel;
 use zip::ZipArchive;
 use zip::read::ZipFile;
+use zip::result::ZipError;
 
 use crate::blocks::{BlockSource, ParallelReader, RangeReader};
 use crate::container::{Container, Handle};
@@ -15,6 +16,7 @@ use crate::encryption::Identities;
 use crate::hash::{CHUNK, Digest, copy_hashed};
 use crate::manifest::{Entry, MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest};
 use crate::names::check_entry_name;
+use crate::obstacle::{Blocked, Obstacle, is_of_the_system};
 use crate::packing::Packing;
 
 /// What stands at the end of every message about an archive that cannot be used.
@@ -29,6 +31,8 @@ pub struct Archive {
     manifest: Manifest,
     /// Index and both sizes of each entry but the manifest, by name.
     contents: BTreeMap<String, Content>,
+    /// Where the manifest lists each entry: there may be a hundred thousand.
+    listed: HashMap<String, usize>,
 }
 
 impl std::fmt::Debug for Archive {
@@ -64,31 +68,56 @@ impl Archive {
     /// names the way out.
     pub fn open_with(path: &Path, identities: &Identities) -> anyhow::Result<Self> {
         let result = Self::open_file(path, identities).with_context(|| format!("read the archive {}", path.display()));
-        result.map_err(|error| anyhow!("{error:#}; {WAY_OUT}"))
+        result.map_err(|error| Blocked::new(Obstacle::of(&error), format!("{error:#}; {WAY_OUT}")))
     }
 
     fn open_file(path: &Path, identities: &Identities) -> anyhow::Result<Self> {
         let container = Container::new(path, identities)?;
-        let mut zip = ZipArchive::new(BufReader::with_capacity(CHUNK, container.open()?))
-            .map_err(|error| anyhow!("it is not a whole ZIP file, but cut off or damaged ({error})"))?;
+        let mut zip = ZipArchive::new(BufReader::with_capacity(CHUNK, container.open()?)).map_err(not_whole)?;
         ensure!(zip.offset() == 0, "there are {} bytes before the ZIP file", zip.offset());
         ensure!(!zip.has_duplicate_names(), "it has two entries of one name");
         let mut contents = contents(&zip)?;
-        let manifest = contents
-            .remove(MANIFEST_NAME)
-            .context("it has no manifest.json: it was not made by pso-backup, and nothing in it can be checked")?;
+        let Some(manifest) = contents.remove(MANIFEST_NAME) else {
+            let text = "it has no manifest.json: it was not made by pso-backup, and nothing in it can be checked";
+            return Err(Blocked::new(Obstacle::NoManifest, text));
+        };
         let manifest = read_manifest(&mut zip, manifest)?;
-        Ok(Self { container, zip, manifest, contents })
+        Ok(Self::assembled(container, zip, manifest, contents))
+    }
+
+    /// Another handle on the same open file, whoever has its name by now: with a position of its own.
+    ///
+    /// # Errors
+    /// When it can no longer be read.
+    pub fn again(&self) -> anyhow::Result<Self> {
+        let context = || format!("read the archive {}", self.path().display());
+        let source = BufReader::with_capacity(CHUNK, self.container.open().with_context(context)?);
+        let zip = ZipArchive::new(source).map_err(not_whole).with_context(context)?;
+        let (manifest, contents, listed) = (self.manifest.clone(), self.contents.clone(), self.listed.clone());
+        Ok(Self { container: self.container.clone(), zip, manifest, contents, listed })
+    }
+
+    /// The file that is open: its name may be another's by now.
+    ///
+    /// # Errors
+    /// When the system does not tell.
+    pub fn metadata(&self) -> io::Result<std::fs::Metadata> {
+        self.container.metadata()
     }
 
     /// An archive whose manifest was made of what was seen in it: [`crate::legacy`].
-    pub(crate) const fn assembled(
+    pub(crate) fn assembled(
         container: Container,
         zip: ZipArchive<Source>,
         manifest: Manifest,
         contents: BTreeMap<String, Content>,
     ) -> Self {
-        Self { container, zip, manifest, contents }
+        let mut listed = HashMap::with_capacity(manifest.entries.len());
+        for (at, entry) in manifest.entries.iter().enumerate() {
+            // Of two of one name the first counts, as everywhere; that there are two is damage.
+            listed.entry(entry.name.clone()).or_insert(at);
+        }
+        Self { container, zip, manifest, contents, listed }
     }
 
     /// Its path.
@@ -127,7 +156,7 @@ impl Archive {
     /// # Errors
     /// When there is no such entry, or its header is damaged.
     pub fn entry(&mut self, name: &str) -> anyhow::Result<EntryReader<'_>> {
-        let expected = self.manifest.entry(name).with_context(|| format!("the manifest does not list {name}"))?;
+        let expected = self.listed(name)?;
         let (size, sha256) = (expected.size, expected.sha256.clone());
         let source = self.blocks(name).with_context(|| format!("open the entry {name}"))?;
         let content = match source {
@@ -165,6 +194,11 @@ impl Archive {
         self.contents.get(name).copied().with_context(|| format!("the archive has no entry {name}"))
     }
 
+    fn listed(&self, name: &str) -> anyhow::Result<&Entry> {
+        let entry = self.listed.get(name).and_then(|&at| self.manifest.entries.get(at));
+        entry.with_context(|| format!("the manifest does not list {name}"))
+    }
+
     /// Where the packed bytes begin, behind a header of its own.
     fn start(&mut self, content: Content) -> anyhow::Result<u64> {
         self.zip.by_index_raw(content.index)?.data_start().context("its header is damaged")
@@ -174,7 +208,7 @@ impl Archive {
     pub(crate) fn blocks(&mut self, name: &str) -> anyhow::Result<Option<BlockSource>> {
         let content = self.content(name)?;
         let start = self.start(content)?;
-        let entry = self.manifest.entry(name).with_context(|| format!("the manifest does not list {name}"))?;
+        let entry = self.listed(name)?;
         let Some(packed) = &entry.packed else { return Ok(None) };
         BlockSource::new(&self.container, content.packing, start, content.packed, &packed.blocks.0, content.size)
             .map(Some)
@@ -232,6 +266,12 @@ impl Read for EntryReader<'_> {
         }
         Ok(read)
     }
+}
+
+fn not_whole(error: ZipError) -> anyhow::Error {
+    let text = format!("it is not a whole ZIP file, but cut off or damaged ({error})");
+    let is_read = !matches!(&error, ZipError::Io(error) if is_of_the_system(error));
+    if is_read { anyhow!(text) } else { Blocked::new(Obstacle::Unreachable, format!("it cannot be read: {error}")) }
 }
 
 /// The table of contents, each entry of which was checked.

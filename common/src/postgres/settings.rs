@@ -226,6 +226,25 @@ impl PgSettings {
         })
     }
 
+    /// A server that nobody configured, because we have made it ourselves: no password, no TLS.
+    #[must_use]
+    pub fn own(host: &str, port: u16, dbname: &str, user: &str) -> Self {
+        Self {
+            host: host.to_owned(),
+            port,
+            dbname: dbname.to_owned(),
+            user: user.to_owned(),
+            password: None,
+            sslmode: SslMode::Disable,
+            sslrootcert: None,
+            connect_timeout: Duration::from_secs(30),
+            statement_timeout: Duration::ZERO,
+            lock_timeout: Duration::ZERO,
+            bin_dir: None,
+            password_note: None,
+        }
+    }
+
     /// Where the server is, for messages: `localhost:5432/planning_sync as sync_user`.
     #[must_use]
     pub fn shown(&self) -> String {

@@ -134,5 +134,5 @@ pub struct BackupArchiveRecord {
 impl Kind for BackupArchiveRecord {
     const KIND: &'static str = "backup.archive";
     const COLUMNS: &'static [&'static str] =
-        &["age_seconds", "taken_at", "size_bytes", "components", "missing", "verified_at", "decision"];
+        &["age_seconds", "taken_at", "size_bytes", "components", "missing", "verified_at", "rehearsed_at", "decision"];
 }

@@ -20,6 +20,9 @@ pub struct RehearseComponentRecord {
     /// What was tried and does not hold: what makes the archive one that cannot be restored.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refuted: Vec<String>,
+    /// What can be restored and should be looked at all the same: a plan that is not UTF-8, for instance.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// Entries of the archive that belong to it.
     pub entries: u64,
     /// Bytes of those entries before compression by the archive.
@@ -44,7 +47,7 @@ pub struct RehearseComponentRecord {
 impl Kind for RehearseComponentRecord {
     const KIND: &'static str = "rehearse.component";
     const COLUMNS: &'static [&'static str] = &["entries", "size_bytes", "restored_bytes", "restore_ms", "elapsed_ms"];
-    const BELOW: &'static [&'static str] = &["refuted", "unproven", "proven"];
+    const BELOW: &'static [&'static str] = &["refuted", "warnings", "unproven", "proven"];
 }
 
 /// `rehearse.result`: what a rehearsal came to. `name` is the archive's file name.
@@ -60,7 +63,16 @@ pub struct RehearseResultRecord {
     /// When the backup was begun; absent when the archive cannot say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub taken_at: Option<Timestamp>,
-    /// The components that were rehearsed.
+    /// The host on which the backup was made, from its manifest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub source_host: Option<String>,
+    /// The names of the databases in the archive.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub databases: Vec<String>,
+    /// The system identifiers of the clusters that they come from, where the backup could read them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub system_identifiers: Vec<String>,
+    /// The components that were to be rehearsed.
     pub components: Vec<Component>,
     /// What was proven of the archive as a whole, a sentence each; the parts are in the `rehearse.component` records.
     pub proven: Vec<String>,
@@ -69,6 +81,9 @@ pub struct RehearseResultRecord {
     /// What was tried and does not hold.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub refuted: Vec<String>,
+    /// What should be looked at all the same: a table that has shrunk (`--trend`), a component that the backup lacks.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// Milliseconds from the first byte read until everything was restored, without what is only checking: the recovery
     /// time that can be promised of a machine like this one. Absent where not everything was restored.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,5 +107,5 @@ impl Kind for RehearseResultRecord {
     const KIND: &'static str = "rehearse.result";
     const COLUMNS: &'static [&'static str] =
         &["taken_at", "size_bytes", "restored_bytes", "restore_ms", "elapsed_ms", "rehearsed_at"];
-    const BELOW: &'static [&'static str] = &["refuted", "unproven", "proven"];
+    const BELOW: &'static [&'static str] = &["refuted", "warnings", "unproven", "proven"];
 }

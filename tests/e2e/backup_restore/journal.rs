@@ -262,7 +262,12 @@ fn stopped_while_the_service_stops() {
     let killed = Killed::new("br_stop_stop", false);
     killed.touch("hold");
     let mut running = killed.spawn(&["latest", "--yes"]);
-    killed.wait_for(r#""action":"stop""#);
+    // The journal says what is about to be done: a signal then may come before the command has run.
+    let log = killed.parts.path("service.log");
+    wait::until("the service to stop", LIMIT, || {
+        fs::read_to_string(&log).is_ok_and(|text| text.ends_with("stop\n")).then_some(())
+    })
+    .expect("it stops");
     running.signal("TERM").expect("sent");
     let outcome = running.finish().expect("ends");
     outcome.assert_code(2).assert_stderr_has("SIGTERM").assert_stderr_has("everything is as it was before");

@@ -2,17 +2,17 @@
 
 /// One entry, right unless something is set.
 #[derive(Clone, Debug)]
-pub(super) struct Raw {
-    pub(super) name: Vec<u8>,
+pub(crate) struct Raw {
+    pub(crate) name: Vec<u8>,
     /// As packed.
-    pub(super) data: Vec<u8>,
+    pub(crate) data: Vec<u8>,
     /// As claimed, unpacked.
     pub(super) size: u64,
     /// 0 = stored, 8 = deflated.
     pub(super) method: u16,
     pub(super) flags: u16,
     /// Kind and permissions, as Unix has them.
-    pub(super) mode: u32,
+    pub(crate) mode: u32,
     /// Of the unpacked content; of `data` where there is none.
     pub(super) crc: Option<u32>,
     /// What the manifest says of the unpacked content; of `data` where there is none.
@@ -26,7 +26,7 @@ pub(super) struct Raw {
 }
 
 impl Raw {
-    pub(super) fn stored(name: &str, data: &[u8]) -> Self {
+    pub(crate) fn stored(name: &str, data: &[u8]) -> Self {
         Self {
             name: name.as_bytes().to_vec(),
             data: data.to_vec(),
@@ -79,7 +79,7 @@ impl Raw {
     }
 }
 
-pub(super) fn zip(entries: &[Raw]) -> Vec<u8> {
+pub(crate) fn zip(entries: &[Raw]) -> Vec<u8> {
     let (mut out, mut table) = (Vec::new(), Vec::new());
     for entry in entries {
         let offset = u32::try_from(out.len()).expect("small");

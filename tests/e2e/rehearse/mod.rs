@@ -1,5 +1,15 @@
 //! pso-rehearse end to end: archives of a real deployment, whole, damaged and made to look whole, restored somewhere harmless.
 
+mod altered;
+mod bad_input;
+mod dumps;
+mod listing;
+mod postgres;
+mod postgres_failures;
+mod qdrant;
+mod qdrant_process;
+mod tampered;
+mod told;
 mod whole;
 
 use std::path::Path;
@@ -19,11 +29,7 @@ impl Rehearsed {
     pub(crate) fn start(name: &str) -> Self {
         let parts = Parts::start(name);
         let archive = parts.archive();
-        let temp = tempfile::tempdir().expect("a folder");
-        // The cluster runs as another user where the tests run as root, and has to get there.
-        let open = std::os::unix::fs::PermissionsExt::from_mode(0o711);
-        std::fs::set_permissions(temp.path(), open).expect("mode");
-        Self { parts, archive, temp }
+        Self { parts, archive, temp: open_folder() }
     }
 
     pub(crate) fn tool(&self, args: &[&str]) -> Tool {
@@ -37,6 +43,14 @@ impl Rehearsed {
         assert_empty(self.temp.path(), &outcome);
         outcome
     }
+}
+
+/// A folder for what is temporary. The cluster runs as another user where the tests run as root, and has to get there.
+pub(crate) fn open_folder() -> tempfile::TempDir {
+    let folder = tempfile::tempdir().expect("a folder");
+    let open = std::os::unix::fs::PermissionsExt::from_mode(0o711);
+    std::fs::set_permissions(folder.path(), open).expect("mode");
+    folder
 }
 
 #[track_caller]

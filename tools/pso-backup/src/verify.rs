@@ -77,6 +77,10 @@ fn verify_open(run: &mut Run<'_>, path: &Path, mut archive: Archive, look: &Look
     // After a sample without damage, what was known stays.
     if report.sha256.is_some() || severity == Severity::Critical {
         status.verified_at = verified_at;
+        if severity == Severity::Critical {
+            // It is not what was restored then.
+            status.rehearsed_at = None;
+        }
         note(run, path, &status);
     }
     let body = BackupArchiveRecord {
@@ -141,6 +145,7 @@ fn verify_sealed(run: &mut Run<'_>, path: &Path, depth: Depth) -> anyhow::Result
     if let Some(mut status) = noted {
         if sidecar != Sidecar::Absent {
             status.verified_at = Some(now).filter(|_| sidecar == Sidecar::Matches);
+            status.rehearsed_at = status.rehearsed_at.filter(|_| sidecar == Sidecar::Matches);
             note(run, path, &status);
         }
         body = record(path, &status, now);
@@ -156,7 +161,7 @@ fn unreadable(run: &mut Run<'_>, path: &Path, error: anyhow::Error) -> anyhow::R
         verify_file(path, &cancel)?.2 == Sidecar::Matches
     };
     if let Some(mut status) = Status::read(path).filter(|_| !is_other_key) {
-        status.verified_at = None;
+        (status.verified_at, status.rehearsed_at) = (None, None);
         note(run, path, &status);
     }
     let severity = if is_other_key { Severity::Unknown } else { Severity::Critical };

@@ -15,6 +15,7 @@
 
 mod cli;
 mod files;
+mod opened;
 mod postgres;
 mod proof;
 mod qdrant;
@@ -22,6 +23,7 @@ mod rehearsal;
 mod result;
 mod scratch;
 mod settings;
+mod side_by_side;
 mod task;
 mod trend;
 mod whole;
@@ -55,6 +57,6 @@ pub fn run(cli: Cli, io: &mut Io) -> anyhow::Result<Severity> {
         }
         let wanted = cli.archive.as_deref().context("name an archive, or `latest`")?;
         let path = pso_archive::wanted::find(run, wanted, &settings.folders)?;
-        rehearsal::rehearse(run, &settings, &path)
+        rehearsal::rehearse(run, &settings, result::Findings::of(&path))
     })
 }

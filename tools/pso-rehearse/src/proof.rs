@@ -9,6 +9,8 @@ pub(crate) struct Proof {
     pub(crate) proven: Vec<String>,
     pub(crate) unproven: Vec<String>,
     pub(crate) refuted: Vec<String>,
+    /// What can be restored and should be looked at all the same.
+    pub(crate) warnings: Vec<String>,
     /// Something without which nobody can say that it can be restored was not tried: the first of them.
     unknown: Option<String>,
 }
@@ -36,6 +38,20 @@ impl Proof {
         self.refuted.push(what.into());
     }
 
+    /// It can be restored, and somebody should look at it all the same.
+    pub(crate) fn warn(&mut self, what: impl Into<String>) {
+        self.warnings.push(what.into());
+    }
+
+    /// All of another's.
+    pub(crate) fn take(&mut self, other: &Self) {
+        self.proven.extend_from_slice(&other.proven);
+        self.unproven.extend_from_slice(&other.unproven);
+        self.refuted.extend_from_slice(&other.refuted);
+        self.warnings.extend_from_slice(&other.warnings);
+        self.unknown = self.unknown.take().or_else(|| other.unknown.clone());
+    }
+
     /// Whether something does not hold.
     pub(crate) fn is_refuted(&self) -> bool {
         !self.refuted.is_empty()
@@ -47,6 +63,8 @@ impl Proof {
             Severity::Critical
         } else if self.unknown.is_some() {
             Severity::Unknown
+        } else if !self.warnings.is_empty() {
+            Severity::Warning
         } else {
             Severity::Ok
         }
@@ -54,11 +72,13 @@ impl Proof {
 
     /// The worst of it in one sentence; empty when all is well.
     pub(crate) fn message(&self) -> String {
-        let Some(first) = self.refuted.first().or(self.unknown.as_ref()) else { return String::new() };
-        match self.refuted.len() {
-            0 | 1 => first.clone(),
-            many => format!("{first}; and {} more", many - 1),
-        }
+        let (first, alike) = match (&self.refuted[..], &self.unknown, &self.warnings[..]) {
+            ([first, ..], _, _) => (first, self.refuted.len()),
+            ([], Some(unknown), _) => (unknown, 1),
+            ([], None, [first, ..]) => (first, self.warnings.len()),
+            ([], None, []) => return String::new(),
+        };
+        if alike > 1 { format!("{first}; and {} more", alike - 1) } else { first.clone() }
     }
 }
 
@@ -72,6 +92,9 @@ mod tests {
         proof.prove("a");
         proof.leave("b");
         assert_eq!((proof.severity(), proof.message()), (Severity::Ok, String::new()));
+        proof.warn("w");
+        proof.warn("x");
+        assert_eq!((proof.severity(), proof.message()), (Severity::Warning, "w; and 1 more".to_owned()));
         proof.cannot_tell("c");
         assert_eq!((proof.severity(), proof.message()), (Severity::Unknown, "c".to_owned()));
         proof.refute("d");

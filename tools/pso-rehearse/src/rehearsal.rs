@@ -1,199 +1,134 @@
-//! One rehearsal: the file, then each component in a thread of its own, then the result.
-
-use std::collections::BTreeMap;
-use std::path::Path;
-use std::sync::mpsc;
-use std::thread;
-use std::time::Instant;
+//! One rehearsal: the file, then its components side by side, then the result, whatever happens.
 
 use anyhow::{Context as _, ensure};
-use pso_archive::{Archive, Identities};
-use pso_common::io::elapsed_ms;
-use pso_common::record::{Component, RehearseComponentRecord, RehearseResultRecord};
-use pso_common::{Run, Severity};
+use pso_archive::{Archive, Manifest, Status, legacy};
+use pso_common::Run;
+use pso_common::output::StdoutClosed;
+use pso_common::record::Component;
 
-use crate::result::{holds, name_of, note, of_whole};
-use crate::scratch::{Place, remove_leftovers};
+use crate::result::{Findings, rehearsed};
+use crate::scratch::{self, Place};
 use crate::settings::Settings;
-use crate::task::{Event, Outcome, Task};
-use crate::{files, postgres, qdrant, trend, whole};
+use crate::whole::Whole;
+use crate::{opened, side_by_side, trend, whole};
+
+/// What no rehearsal can prove.
+const IN_PRINCIPLE: [&str; 2] = [
+    "nothing is signed: an archive that was altered together with its .sha256 and its .json is not told from the one that \
+     was made (--trend tells it where it was rehearsed before)",
+    "that the rows and points are the right ones: only that they are those that the backup wrote",
+];
 
 /// Rehearses an archive and writes what came of it.
 ///
 /// # Errors
-/// When nothing could be rehearsed.
-pub(crate) fn rehearse(run: &mut Run<'_>, settings: &Settings, path: &Path) -> anyhow::Result<()> {
-    let began = Instant::now();
+/// When that cannot be written.
+pub(crate) fn rehearse(run: &mut Run<'_>, settings: &Settings, mut findings: Findings) -> anyhow::Result<()> {
+    if let Err(error) = attempt(run, settings, &mut findings) {
+        if error.downcast_ref::<StdoutClosed>().is_some() {
+            run.note(findings.proof.severity());
+            return Err(error);
+        }
+        if run.cancel().is_cancelled() {
+            run.warn(format_args!("{error:#}"));
+        }
+        findings.proof.cannot_tell(format!("{error:#}"));
+    }
+    findings.write(run)
+}
+
+fn attempt(run: &mut Run<'_>, settings: &Settings, findings: &mut Findings) -> anyhow::Result<()> {
     let cancel = run.cancel().clone();
-    remove_leftovers(run, &settings.temp_dir);
-    let identities = settings.identities()?;
-    let mut archive = Archive::open_with(path, &identities)?;
-    let components = components(&archive, &settings.only)?;
-    run.progress(format_args!("reading {}", path.display()));
-    let mut whole = whole::look(&mut archive, &cancel)?;
+    scratch::yield_to_others(settings.nice);
+    scratch::remove_leftovers(run, &settings.temp_dir);
+    // A file that cannot be read is told now, not after hours.
+    let history = settings.trend.as_deref().map(|file| trend::History::read(run, file)).transpose()?;
+    run.progress(format_args!("reading {}", findings.path.display()));
+    let Some(mut archive) = opened::open(settings, findings, &cancel)? else { return Ok(()) };
+    let at_first = archive.metadata().context("look at the archive")?;
+    findings.describe(archive.manifest());
+    findings.record.components = components(archive.manifest(), &settings.only)?;
+    let whole = whole::look(&mut archive, &cancel)?;
+    findings.take_whole(&whole);
+    restored(run, settings, &archive, &whole, findings)?;
+    cancel.check()?;
+    for missing in archive.manifest().missing.iter().filter(|_| settings.only.is_empty()) {
+        let (component, reason) = (missing.component, &missing.reason);
+        findings.proof.warn(format!("{component} is not in it: that failed when the backup was made ({reason})"));
+    }
+    if let Some(history) = history {
+        history.compare(&findings.record, settings.max_shrink, &mut findings.proof);
+    }
+    IN_PRINCIPLE.iter().for_each(|what| findings.proof.leave(*what));
+    if let Err(reason) = whole::is_still(&at_first, &archive, &findings.path) {
+        findings.proof.cannot_tell(reason);
+        return Ok(());
+    }
+    if archive.manifest().schema != legacy::NO_MANIFEST {
+        note(run, settings, &archive, whole, findings);
+    }
+    Ok(())
+}
+
+/// Restores everything in a private folder, which is gone afterwards.
+fn restored(
+    run: &mut Run<'_>,
+    settings: &Settings,
+    archive: &Archive,
+    whole: &Whole,
+    findings: &mut Findings,
+) -> anyhow::Result<()> {
+    let to_restore: Vec<Component> =
+        findings.record.components.iter().copied().filter(|component| !whole.damaged.contains_key(component)).collect();
+    scratch::ensure_room(&settings.temp_dir, scratch::needed(archive.manifest(), &to_restore))?;
     let place = Place::create(&settings.temp_dir, settings.keep)?;
-    let outcomes = restore(run, settings, &identities, path, (&place, &components, &whole.damaged))?;
-    let mut result = RehearseResultRecord {
-        taken_at: Some(archive.manifest().taken_at),
-        ..of_whole(path, &whole, components.clone())
-    };
-    let mut worst = whole.proof.severity();
-    let mut message = whole.proof.message();
-    for (component, outcome) in &outcomes {
-        let severity = outcome.proof.severity();
-        if severity > worst {
-            (worst, message) = (severity, format!("{component}: {}", outcome.proof.message()));
-        }
-        result.rows.extend(outcome.rows.clone());
-        result.points.extend(outcome.points.clone());
-        result.restored_bytes += outcome.restored.map_or(0, |restored| restored.bytes);
-    }
-    let restored: Option<Vec<_>> = outcomes.values().map(|outcome| outcome.restored).collect();
-    result.restore_ms = restored.and_then(|all| {
-        let ended = all.iter().map(|restored| restored.ended).max()?;
-        u64::try_from(ended.duration_since(began).as_millis()).ok()
-    });
-    if let Some(file) = &settings.trend {
-        match trend::last(run, file)? {
-            None => result.unproven.push("there is no earlier rehearsal to compare with".to_owned()),
-            Some(earlier) => {
-                let shrunk = trend::shrunk(&earlier.body, &result, settings.max_shrink);
-                if let Some(first) = shrunk.first().filter(|_| worst < Severity::Warning) {
-                    (worst, message) = (Severity::Warning, first.clone());
-                }
-                result.unproven.extend(shrunk);
-            }
-        }
-    }
-    let is_all = settings.only.is_empty();
-    if is_all
-        && holds(worst)
-        && let Some(status) = whole.status.take()
-    {
-        let now = run.now();
-        match note(path, status, now) {
-            Ok(()) => result.rehearsed_at = Some(now),
-            Err(error) => run.warn(format_args!("that it was rehearsed was not noted: {error:#}")),
-        }
-    }
+    let restored = side_by_side::restore(run, settings, (archive, &place), &whole.damaged, findings);
     if settings.keep {
         run.warn(format_args!("what was restored is kept in {}", place.path().display()));
     }
-    place.remove()?;
-    result.elapsed_ms = elapsed_ms(began);
-    run.emit(worst, &name_of(path), message, result)
+    if let Err(error) = place.end() {
+        run.warn(format_args!("{error:#}"));
+        findings.proof.warn(format!("{error:#}"));
+    }
+    restored
 }
 
 /// The components to rehearse, in their order.
-fn components(archive: &Archive, only: &[Component]) -> anyhow::Result<Vec<Component>> {
-    let there = &archive.manifest().components;
+fn components(manifest: &Manifest, only: &[Component]) -> anyhow::Result<Vec<Component>> {
+    let there = &manifest.components;
+    let names = || there.iter().map(|component| component.as_str()).collect::<Vec<_>>().join(", ");
     for component in only {
-        ensure!(there.contains(component), "the archive has no {component}; it has {there:?}");
+        let missing = manifest.missing.iter().find(|missing| missing.component == *component);
+        let why =
+            missing.map_or_else(String::new, |missing| format!(", which failed when it was made: {}", missing.reason));
+        ensure!(there.contains(component), "there is no {component} in the archive{why}; it has {}", names());
     }
-    Ok(there.iter().copied().filter(|component| only.is_empty() || only.contains(component)).collect())
+    ensure!(!there.is_empty(), "there is nothing in the archive");
+    Ok(Component::ALL
+        .into_iter()
+        .filter(|component| there.contains(component) && (only.is_empty() || only.contains(component)))
+        .collect())
 }
 
-/// Restores the components side by side, and writes a record for each as it comes.
-fn restore(
-    run: &mut Run<'_>,
-    settings: &Settings,
-    identities: &Identities,
-    path: &Path,
-    (place, components, damaged): (&Place, &[Component], &BTreeMap<Component, String>),
-) -> anyhow::Result<BTreeMap<Component, Outcome>> {
-    let (env, cancel) = (run.env().clone(), run.cancel().clone());
-    let (events, happened) = mpsc::channel();
-    let mut outcomes = BTreeMap::new();
-    thread::scope(|scope| -> anyhow::Result<()> {
-        for group in [
-            &[Component::Postgres][..],
-            &[Component::Qdrant],
-            &[Component::Config, Component::Scripts, Component::Plans],
-        ] {
-            let group: Vec<Component> = group.iter().copied().filter(|one| components.contains(one)).collect();
-            let Some(name) = group.first() else { continue };
-            let mut task = Task {
-                settings,
-                env: &env,
-                cancel: &cancel,
-                archive: Archive::open_with(path, identities)?,
-                folder: place.folder(if group.len() > 1 { "files" } else { name.as_str() })?,
-                place,
-                events: events.clone(),
-            };
-            scope.spawn(move || {
-                for component in group {
-                    let outcome = match damaged.get(&component) {
-                        Some(damage) => Ok(refused(damage)),
-                        None => one(&mut task, component),
-                    };
-                    let _ = task.events.send(Event::Done(component, outcome));
-                }
-            });
-        }
-        drop(events);
-        let began = Instant::now();
-        for event in happened {
-            match event {
-                Event::Progress(text) => run.progress(text),
-                Event::Done(component, outcome) => {
-                    cancel.check()?;
-                    let outcome = outcome.unwrap_or_else(|error| {
-                        let mut outcome = Outcome::default();
-                        outcome.proof.cannot_tell(format!("{error:#}"));
-                        outcome
-                    });
-                    emit(run, component, &outcome, began, path, identities)?;
-                    outcomes.insert(component, outcome);
-                }
-            }
-        }
-        Ok(())
-    })?;
-    Ok(outcomes)
-}
-
-fn one(task: &mut Task<'_>, component: Component) -> anyhow::Result<Outcome> {
-    match component {
-        Component::Postgres => postgres::rehearse(task),
-        Component::Qdrant => qdrant::rehearse(task),
-        Component::Config | Component::Scripts | Component::Plans => files::rehearse(task, component),
-    }
-    .with_context(|| format!("rehearse {component}"))
-}
-
-/// What is damaged is not restored: whatever that would show, the archive is not what was stored.
-fn refused(damage: &str) -> Outcome {
-    let mut outcome = Outcome::default();
-    outcome.proof.refute(damage);
-    outcome.proof.leave("it was not restored, since it is not what was stored");
-    outcome
-}
-
-fn emit(
-    run: &mut Run<'_>,
-    component: Component,
-    outcome: &Outcome,
-    began: Instant,
-    path: &Path,
-    identities: &Identities,
-) -> anyhow::Result<()> {
-    let archive = Archive::open_with(path, identities)?;
-    let entries: Vec<_> = archive.manifest().entries_of(component).collect();
-    let restored = outcome.restored;
-    let body = RehearseComponentRecord {
-        component,
-        proven: outcome.proof.proven.clone(),
-        unproven: outcome.proof.unproven.clone(),
-        refuted: outcome.proof.refuted.clone(),
-        entries: entries.len() as u64,
-        size_bytes: entries.iter().map(|entry| entry.size).sum(),
-        restored_bytes: restored.map(|restored| restored.bytes),
-        restore_ms: restored
-            .and_then(|restored| u64::try_from(restored.ended.duration_since(restored.began).as_millis()).ok()),
-        elapsed_ms: elapsed_ms(began),
-        rows: outcome.rows.clone(),
-        points: outcome.points.clone(),
+/// Notes beside the archive that it was rehearsed, or that it must not count as such any more. One on a read-only disk is none
+/// the worse.
+fn note(run: &mut Run<'_>, settings: &Settings, archive: &Archive, whole: Whole, findings: &mut Findings) {
+    let now = run.now();
+    let is_whole = !whole.proof.is_refuted();
+    let known = whole.status.unwrap_or_else(|| Status::new(archive.manifest(), whole.size_bytes, &whole.sha256));
+    let status = if findings.hold() && settings.only.is_empty() {
+        rehearsed(known, now)
+    } else if findings.proof.is_refuted() && (known.rehearsed_at.is_some() || !is_whole) {
+        Status { rehearsed_at: None, verified_at: known.verified_at.filter(|_| is_whole), ..known }
+    } else {
+        return;
     };
-    run.emit(outcome.proof.severity(), component.as_str(), outcome.proof.message(), body)
+    let at = status.rehearsed_at;
+    match status.write(&findings.path) {
+        Ok(()) => findings.record.rehearsed_at = at,
+        Err(error) => {
+            run.warn(format_args!("what was found was not noted: {error:#}"));
+            findings.proof.leave(format!("what was found is not noted beside the archive: {error:#}"));
+        }
+    }
 }

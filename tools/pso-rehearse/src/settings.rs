@@ -60,6 +60,8 @@ pub(crate) struct Settings {
     pub(crate) nice: u8,
     /// Where PostgreSQL's programs are, if not in the usual places.
     pub(crate) bin_dir: Option<PathBuf>,
+    /// The database that an archive without a manifest is taken to hold; none is connected to.
+    pub(crate) database: String,
     /// The user that the scratch cluster runs as when we are root.
     pub(crate) user: Option<String>,
     /// The server on which the scratch database is made, instead of a cluster of its own.
@@ -97,6 +99,8 @@ impl Settings {
             .env("PSO_REHEARSE_TEMP_DIR")
             .file(&section.temp_dir)
             .or(std::env::temp_dir())?;
+        // Where the programs are, and what the database is called: no configured server is ever connected to.
+        let postgres = PgSettings::resolve(config, &paths, &Default::default())?;
         Ok(Self {
             only: Component::ALL.into_iter().filter(|component| cli.only.contains(component)).collect(),
             folders: wanted::folders(&paths),
@@ -105,8 +109,8 @@ impl Settings {
             keep: cli.keep,
             jobs: usize::try_from(jobs)?,
             nice,
-            // Where the programs are, and nothing else: no configured server is ever connected to.
-            bin_dir: PgSettings::resolve(config, &paths, &Default::default())?.bin_dir,
+            bin_dir: postgres.bin_dir,
+            database: postgres.dbname,
             user: config.pick("maintenance.rehearse.user").flag(cli.user.clone()).file(&section.user).optional()?,
             server: cli.server.clone(),
             trend: cli.trend.clone(),

@@ -14,10 +14,12 @@
 
 mod blocks;
 mod bytes;
+mod indexed;
 mod toc;
 
 #[cfg(test)]
 mod tests;
 
 pub use blocks::{Block, Blocks, Content};
+pub use indexed::Indexed;
 pub use toc::{Section, Toc, TocEntry};

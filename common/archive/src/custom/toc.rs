@@ -115,10 +115,22 @@ impl Toc {
     /// id. There is nothing at these offsets.
     #[must_use]
     pub fn bytes_with_sizes(&self, sizes: &std::collections::BTreeMap<u32, u64>) -> (Vec<u8>, u64) {
-        let mut bytes = self.bytes.clone();
-        let mut position = bytes.len() as u64;
+        let mut offsets = std::collections::BTreeMap::new();
+        let mut position = self.bytes.len() as u64;
         for entry in self.entries.iter().filter(|entry| entry.has_data) {
             let Some(size) = sizes.get(&entry.id).copied().filter(|size| *size > 0) else { continue };
+            offsets.insert(entry.id, position);
+            position += size;
+        }
+        (self.bytes_with_offsets(&offsets), position)
+    }
+
+    /// The same with the offsets at which the data of entries stand, by id; the others are as they were.
+    #[must_use]
+    pub fn bytes_with_offsets(&self, offsets: &std::collections::BTreeMap<u32, u64>) -> Vec<u8> {
+        let mut bytes = self.bytes.clone();
+        for entry in self.entries.iter().filter(|entry| entry.has_data) {
+            let Some(position) = offsets.get(&entry.id) else { continue };
             if let Some(place) = bytes.get_mut(entry.offset_at..=entry.offset_at + self.widths.offset)
                 && let [flag, offset @ ..] = place
             {
@@ -127,9 +139,8 @@ impl Toc {
                     *digit = value;
                 }
             }
-            position += size;
         }
-        (bytes, position)
+        bytes
     }
 
     /// The entry with this id.

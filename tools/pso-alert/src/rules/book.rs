@@ -17,7 +17,7 @@ pub(crate) struct BuiltIn {
     pub(crate) can_rest: bool,
 }
 
-pub(crate) const BUILT_IN: [BuiltIn; 18] = [
+pub(crate) const BUILT_IN: [BuiltIn; 19] = [
     of_record("cpu_usage"),
     of_record("memory_usage"),
     of_record("disk_usage"),
@@ -27,6 +27,7 @@ pub(crate) const BUILT_IN: [BuiltIn; 18] = [
     of_record("health.check"),
     of_record("log.errors"),
     of_record("log.new"),
+    of_record("rehearsal"),
     of_record("run.failed"),
     of_record("record.severity"),
     of_input("run.unfinished"),

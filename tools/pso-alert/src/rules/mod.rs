@@ -6,6 +6,7 @@
 //! | `health.check` | a `health.check` that is not well ([`check`]) |
 //! | `log.errors` | an error count that the scan calls high; more than 50 if nobody judged ([`log_count`]) |
 //! | `log.new` | a template of errors that was never seen before ([`log_template`]) |
+//! | `rehearsal` | a backup of which a rehearsal says that it cannot be restored, or that nobody can tell ([`rehearsal`]) |
 //! | `run.failed`, `run.unfinished` | a tool that failed, or died ([`runs`]) |
 //! | `record.severity` | any other record from `--min-severity` up |
 //!
@@ -17,6 +18,7 @@ mod log_count;
 mod log_template;
 mod metric;
 mod own;
+mod rehearsal;
 mod runs;
 mod thresholds;
 
@@ -25,7 +27,7 @@ use std::sync::Arc;
 use pso_common::Severity;
 use pso_common::record::{
     AlertNoticeRecord, AnyRecord, HealthCheckRecord, HealthMetricRecord, HealthRoundRecord, Kind, Labels,
-    LogCountRecord, LogTemplateRecord, RunEndRecord, RunStartRecord,
+    LogCountRecord, LogTemplateRecord, RehearseComponentRecord, RehearseResultRecord, RunEndRecord, RunStartRecord,
 };
 use serde::Deserialize;
 
@@ -99,7 +101,7 @@ impl Rules {
                 let subject = match findings.first() {
                     Some(finding) => Arc::clone(&finding.subject),
                     None if is_part(record) => return Ok(severity),
-                    None => Arc::new(Subject::of(header, &own_labels(record))),
+                    None => Arc::new(subject(record)),
                 };
                 batch.saw(&subject, header.at, findings);
             }
@@ -144,6 +146,9 @@ impl Rules {
             HealthCheckRecord::KIND => check::judge(header, &record.fields()?),
             LogCountRecord::KIND => log_count::judge(record, &record.fields()?),
             LogTemplateRecord::KIND => log_template::judge(record, &record.fields()?),
+            RehearseResultRecord::KIND => rehearsal::judge(header, &record.fields()?, self.min_severity),
+            // The result comes in any case, and says it of the whole.
+            RehearseComponentRecord::KIND => Some(Verdict::silent(header.severity)),
             _ => None,
         };
         let built_in = built_in.unwrap_or_else(|| self.by_severity(record));
@@ -208,6 +213,15 @@ impl Rules {
 
 fn own_labels(record: &AnyRecord) -> Labels {
     record.fields::<OwnLabels>().map(|own| own.labels).unwrap_or_default()
+}
+
+/// What a record speaks of in which nothing is wrong.
+fn subject(record: &AnyRecord) -> Subject {
+    let result = (record.header.kind == RehearseResultRecord::KIND).then(|| record.fields::<RehearseResultRecord>());
+    match result {
+        Some(Ok(result)) => rehearsal::subject(&record.header, &result),
+        _ => Subject::of(&record.header, &own_labels(record)),
+    }
 }
 
 /// Whether it is one bucket of a count: its name is that of the sum, of which it says nothing.

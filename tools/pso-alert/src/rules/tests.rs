@@ -381,3 +381,28 @@ fn a_rule_of_ours_says_it_as_the_file_wants_or_not_at_all() {
     let (severity, notice) = judge(&mut rules, &record("pg.x", "n", "high", ""));
     assert_eq!((severity, notice.expect("told").1), (Severity::High, Severity::Warning));
 }
+
+#[test]
+fn a_rehearsal_speaks_of_a_folder_and_not_of_an_archive() {
+    let result = |name: &str, severity: &str| {
+        let fields = format!(
+            r#","path":"/srv/backups/daily/{name}","size_bytes":1,"components":[],"proven":[],"unproven":[],"elapsed_ms":1,"restored_bytes":0"#
+        );
+        record("rehearse.result", name, severity, &fields)
+    };
+    let component = r#","component":"postgres","proven":[],"unproven":[],"entries":1,"size_bytes":1,"elapsed_ms":1"#;
+    let mut rules = rules(Thresholds::default());
+    // Its parts are silent: the result says it of the whole.
+    let (severity, told) = judge(&mut rules, &record("rehearse.component", "postgres", "critical", component));
+    assert_eq!((severity, told), (Severity::Critical, None));
+    let message = "The backup 1.zip was not proven by its rehearsal: it says so".to_owned();
+    for (word, severity) in [("critical", Severity::Critical), ("unknown", Severity::Unknown)] {
+        let expected = Some(("rehearsal".to_owned(), severity, message.clone()));
+        assert_eq!(judge(&mut rules, &result("1.zip", word)), (severity, expected));
+    }
+    assert_eq!(judge(&mut rules, &result("1.zip", "warning")), (Severity::Warning, None));
+    let fields = |name| result(name, "ok").fields::<RehearseResultRecord>().expect("whole");
+    let of = |name| rehearsal::subject(&result(name, "ok").header, &fields(name));
+    assert_eq!(of("1.zip"), of("2.zip"));
+    assert_eq!(of("1.zip"), subject(&result("2.zip", "ok")));
+}

@@ -67,6 +67,10 @@ pub(crate) struct RetentionArgs {
     /// Never go below N good archives of any component [default: 1]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub(crate) minimum: Option<u32>,
+
+    /// Only what `pso-rehearse` has restored counts as good: other archives replace none
+    #[arg(long)]
+    pub(crate) rehearsed_only: bool,
 }
 
 /// The series of an archive.

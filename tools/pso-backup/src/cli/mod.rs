@@ -21,6 +21,7 @@ Examples:
   pso-backup pin 20261122_090000             retention leaves it alone
   pso-backup prune --keep-daily 7 --keep-monthly 12        what would go, and why
   pso-backup prune --keep-daily 7 --keep-monthly 12 --yes
+  pso-backup prune --rehearsed-only          the same, and only rehearsed archives replace older ones
   pso-backup | pso-restore - --dry-run       what restoring it would do
 
 Exit codes:

@@ -36,7 +36,7 @@ impl<'a> Plan<'a> {
         run: &mut Run<'_>,
     ) -> anyhow::Result<Self> {
         let (listed, cancel) = (place.list()?, run.cancel().clone());
-        let mut candidates: Vec<Candidate> = listed.iter().map(candidate).collect();
+        let mut candidates: Vec<Candidate> = listed.iter().map(|archive| candidate(archive, policy)).collect();
         let mut proven: BTreeSet<usize> = (0..listed.len()).filter(|&at| trust.is_proven(&listed[at])).collect();
         let mut doubted = BTreeMap::new();
         // It ends: each time at least one more archive was read.
@@ -144,7 +144,7 @@ pub(crate) fn prune(
     Ok(())
 }
 
-fn candidate(archive: &Listed) -> Candidate {
+fn candidate(archive: &Listed, policy: &Policy) -> Candidate {
     let summary = archive.content.as_ref().ok();
     // The specification's own script put everything into its archives, and they can be restored.
     let is_old = summary.is_none() && !archive.encrypted && legacy::is_legacy(&archive.path);
@@ -153,6 +153,7 @@ fn candidate(archive: &Listed) -> Candidate {
         taken_at: archive.taken_at(),
         state: match (summary, archive.verified_at) {
             (None, _) => State::Unreadable,
+            (Some(_), Some(_)) if policy.rehearsed_only && archive.rehearsed_at.is_none() => State::Unrehearsed,
             (Some(_), Some(_)) => State::Good,
             (Some(_), None) if archive.is_noted => State::Damaged,
             (Some(_), None) => State::Unverified,

@@ -22,6 +22,8 @@ pub(crate) struct Policy {
     pub(crate) keep_monthly: u32,
     /// So many good ones always stay, however old they are.
     pub(crate) minimum: u32,
+    /// Only what was rehearsed counts as good: what nobody has restored replaces nothing.
+    pub(crate) rehearsed_only: bool,
 }
 
 /// How far an archive is believed.
@@ -29,12 +31,31 @@ pub(crate) struct Policy {
 pub(crate) enum State {
     /// It was read back and was what its manifest says.
     Good,
+    /// The same, and it was never restored somewhere harmless, where only what was counts.
+    Unrehearsed,
     /// It can be read, and nobody noted that its content was compared: archives of pso-tools 0.1 are all like that.
     Unverified,
     /// It was not what its manifest says when somebody looked.
     Damaged,
     /// Its manifest cannot be read, or it never had one.
     Unreadable,
+}
+
+impl State {
+    /// Whether it would be good if somebody had looked.
+    const fn may_be_good(self) -> bool {
+        matches!(self, Self::Unrehearsed | Self::Unverified)
+    }
+
+    /// Why it does not count.
+    const fn fault(self) -> &'static str {
+        match self {
+            Self::Unreadable => "it cannot be read",
+            Self::Damaged => "it is damaged",
+            Self::Unrehearsed => "it was not rehearsed",
+            Self::Good | Self::Unverified => "it was not verified",
+        }
+    }
 }
 
 /// One archive of a series, as far as retention goes.
@@ -91,7 +112,7 @@ impl Policy {
         let maybe: Vec<usize> = newest_first
             .iter()
             .copied()
-            .filter(|&at| matches!(all[at].state, State::Good | State::Unverified))
+            .filter(|&at| matches!(all[at].state, State::Good | State::Unrehearsed | State::Unverified))
             .collect();
         let maybe_kept = self.kept(all, &maybe, now);
         // What does not count goes only when it is older than everything that the rules keep.
@@ -106,8 +127,9 @@ impl Policy {
                 Verdict::Keep(rule.reason(self))
             } else if archive.state == State::Good {
                 Verdict::Remove(format!("past {}; newer ones have all that is in it", self.shown()))
-            } else if let Some(rule) = maybe_kept.get(&at).filter(|_| archive.state == State::Unverified) {
-                Verdict::Keep(format!("{}; it was not verified and does not count", rule.reason(self)))
+            } else if let Some(rule) = maybe_kept.get(&at).filter(|_| archive.state.may_be_good()) {
+                let what = archive.state.fault();
+                Verdict::Keep(format!("{}; {what} and does not count", rule.reason(self)))
             } else {
                 self.not_good(archive, all, &good, oldest, now)
             }
@@ -166,11 +188,7 @@ impl Policy {
         oldest_kept: Option<Timestamp>,
         now: Timestamp,
     ) -> Verdict {
-        let what = match archive.state {
-            State::Unreadable => "it cannot be read",
-            State::Damaged => "it is damaged",
-            State::Good | State::Unverified => "it was not verified",
-        };
+        let what = archive.state.fault();
         if self.keep_days > 0 && archive.taken_at >= days_before(now, self.keep_days) {
             return Verdict::Keep(format!("not older than {} days; {what} and does not count", self.keep_days));
         }

@@ -5,8 +5,10 @@ use pso_common::record::Component;
 
 use super::policy::{Candidate, Policy, State, Verdict};
 
-const DAYS_7: Policy = Policy { keep_days: 7, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, minimum: 1 };
-const SLOTS: Policy = Policy { keep_days: 0, keep_daily: 3, keep_weekly: 2, keep_monthly: 2, minimum: 1 };
+const DAYS_7: Policy =
+    Policy { keep_days: 7, keep_daily: 0, keep_weekly: 0, keep_monthly: 0, minimum: 1, rehearsed_only: false };
+const SLOTS: Policy =
+    Policy { keep_days: 0, keep_daily: 3, keep_weekly: 2, keep_monthly: 2, minimum: 1, rehearsed_only: false };
 
 fn at(text: &str) -> Timestamp {
     text.parse().expect("a time")
@@ -54,7 +56,7 @@ fn the_newest_of_each_slot_stays() {
 fn a_month_of_failures_costs_nothing() {
     let now = "2026-11-22T09:00:00Z";
     assert!(removed(DAYS_7, &[whole("2026-10-01T09:00:00Z")], now).is_empty());
-    for state in [State::Unreadable, State::Damaged, State::Unverified] {
+    for state in [State::Unreadable, State::Damaged, State::Unverified, State::Unrehearsed] {
         let failed = Candidate { state, ..whole(now) };
         let all = [failed, whole("2026-10-01T09:00:00Z")];
         assert!(removed(DAYS_7, &all, now).is_empty(), "{state:?} does not replace a good one");
@@ -104,7 +106,7 @@ fn an_archive_of_a_part_replaces_that_part_only() {
 #[test]
 fn what_does_not_count_goes_when_it_is_replaced() {
     let now = "2026-11-22T10:00:00Z";
-    for state in [State::Unreadable, State::Damaged, State::Unverified] {
+    for state in [State::Unreadable, State::Damaged, State::Unverified, State::Unrehearsed] {
         let bad = |taken| Candidate { state, ..whole(taken) };
         let all = [whole("2026-11-22T09:00:00Z"), bad("2026-11-21T09:00:00Z"), bad("2026-01-01T00:00:00Z")];
         assert_eq!(removed(DAYS_7, &all, now), ["20260101_000000"], "{state:?}");
@@ -185,7 +187,8 @@ fn history(chance: &mut fastrand::Rng) -> (Vec<Candidate>, Timestamp) {
         let state = match chance.u8(0..10) {
             0 => State::Unreadable,
             1 => State::Damaged,
-            2 | 3 => State::Unverified,
+            2 => State::Unverified,
+            3 => State::Unrehearsed,
             _ => State::Good,
         };
         let mut components = Component::ALL.to_vec();
@@ -208,7 +211,14 @@ fn history(chance: &mut fastrand::Rng) -> (Vec<Candidate>, Timestamp) {
 fn policy(chance: &mut fastrand::Rng) -> Policy {
     let mut rule = |max: u32| if chance.bool() { 0 } else { chance.u32(0..max) };
     let (keep_days, keep_daily, keep_weekly, keep_monthly) = (rule(40), rule(8), rule(6), rule(6));
-    Policy { keep_days: keep_days.max(1), keep_daily, keep_weekly, keep_monthly, minimum: chance.u32(1..4) }
+    Policy {
+        keep_days: keep_days.max(1),
+        keep_daily,
+        keep_weekly,
+        keep_monthly,
+        minimum: chance.u32(1..4),
+        rehearsed_only: false,
+    }
 }
 
 fn kept(verdicts: &[Verdict], at: usize) -> bool {
@@ -253,6 +263,9 @@ fn whatever_the_history_the_last_good_ones_stay() {
                 assert!(left >= good.len().min(policy.minimum as usize), "round {round}: {left} of {component}");
             }
         }
+        // Where nothing counts, nothing goes.
+        let counts = all.iter().any(|archive| archive.state == State::Good && archive.taken_at <= now);
+        assert!(counts || (0..all.len()).all(|at| kept(&verdicts, at)), "round {round}");
         // What does not count changes nothing for what does.
         let only_good: Vec<Candidate> = all.iter().filter(|archive| archive.state == State::Good).cloned().collect();
         let of_good: Vec<Verdict> =
@@ -272,4 +285,29 @@ fn whatever_the_history_the_last_good_ones_stay() {
         );
     }
     assert!(removed > 1_500, "only {removed} were ever removed: the histories are too kind");
+}
+
+#[test]
+fn what_nobody_has_rehearsed_replaces_nothing() {
+    let now = "2026-11-22T10:00:00Z";
+    let not = |taken| Candidate { state: State::Unrehearsed, ..whole(taken) };
+    let policy = Policy { rehearsed_only: true, ..DAYS_7 };
+    // None was rehearsed: everything stays.
+    let none = [not("2026-11-22T09:00:00Z"), not("2026-10-01T09:00:00Z"), not("2026-01-01T09:00:00Z")];
+    assert!(removed(policy, &none, now).is_empty());
+    // The last rehearsed one stays, however old it is; what is older than it and never was goes.
+    let all = [not("2026-11-22T09:00:00Z"), whole("2026-10-01T09:00:00Z"), not("2026-09-01T09:00:00Z")];
+    assert_eq!(removed(policy, &all, now), ["20260901_090000"]);
+    // A newer rehearsed one replaces both.
+    let all = [whole("2026-11-22T09:00:00Z"), whole("2026-10-01T09:00:00Z"), not("2026-09-01T09:00:00Z")];
+    assert_eq!(removed(policy, &all, now), ["20261001_090000", "20260901_090000"]);
+    let verdicts = policy.decide(&none, at(now));
+    let reasons: Vec<&str> = verdicts
+        .iter()
+        .map(|verdict| match verdict {
+            Verdict::Keep(reason) | Verdict::Remove(reason) => reason.as_str(),
+        })
+        .collect();
+    assert!(reasons[0].contains("it was not rehearsed and does not count"), "{reasons:?}");
+    assert!(reasons[1].contains("it was not rehearsed, and no newer good ones"), "{reasons:?}");
 }

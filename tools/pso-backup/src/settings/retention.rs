@@ -52,6 +52,11 @@ impl Policy {
                 .flag(args.minimum)
                 .file(&rules.minimum)
                 .or(1)?,
+            rehearsed_only: config
+                .pick("maintenance.backup.retention.rehearsed_only")
+                .flag(args.rehearsed_only.then_some(true))
+                .file(&rules.rehearsed_only)
+                .or(false)?,
         };
         policy.check().with_context(|| format!("the retention of the {} archives", kind.as_str()))?;
         Ok(policy)
@@ -81,8 +86,13 @@ mod tests {
         let text = "maintenance: {backup: {retention: {keep_daily: 7, keep_monthly: 12, minimum: 2}}}";
         let flags = RetentionArgs { keep_daily: Some(2), ..none };
         let policy = policy(text, ArchiveKind::Daily, &flags).expect("valid");
-        let expected = Policy { keep_days: 0, keep_daily: 2, keep_weekly: 0, keep_monthly: 12, minimum: 2 };
+        let expected =
+            Policy { keep_days: 0, keep_daily: 2, keep_weekly: 0, keep_monthly: 12, minimum: 2, rehearsed_only: false };
         assert_eq!(policy, expected);
+        let text = "maintenance: {backup: {retention: {rehearsed_only: yes}}}";
+        assert!(self::policy(text, ArchiveKind::Daily, &RetentionArgs::default()).expect("valid").rehearsed_only);
+        let flags = RetentionArgs { rehearsed_only: true, ..RetentionArgs::default() };
+        assert!(self::policy("{}", ArchiveKind::Daily, &flags).expect("valid").rehearsed_only);
     }
 
     #[test]

@@ -31,6 +31,7 @@ pub(super) struct RetentionSection {
     pub(super) keep_weekly: Field,
     pub(super) keep_monthly: Field,
     pub(super) minimum: Field,
+    pub(super) rehearsed_only: Field,
 }
 
 /// `maintenance.backup.encryption`.

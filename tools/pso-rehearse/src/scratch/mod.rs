@@ -5,8 +5,12 @@
 //!     lock                        held as long as we live: what nobody holds is a leftover
 //!     postgres/ qdrant/ files/    0700, a task each
 //! ```
+//!
+//! The lock gets its name when it is held already, so a folder with a lock that nobody holds is one whose process is gone. With
+//! `--keep` the lock is removed at the end: what has none is never taken for a leftover.
 
 mod leftovers;
+mod nice;
 mod space;
 
 use std::fs;
@@ -16,12 +20,15 @@ use anyhow::Context as _;
 use pso_archive::{Lock, private_folder};
 
 pub(crate) use leftovers::remove_leftovers;
-pub(crate) use space::{ensure_room, free, is_full};
+pub(crate) use nice::yield_to_others;
+pub(crate) use space::{ensure_room, free, needed};
 
 /// What the names of private folders begin with.
 const PREFIX: &str = "pso-rehearse-";
 /// The file in it that is locked as long as its process lives.
 const LOCK: &str = "lock";
+/// Its name until it is locked.
+const LOCK_TO_BE: &str = ".lock";
 
 /// The private folder. Dropping it removes it, unless it is to be kept.
 #[derive(Debug)]
@@ -30,6 +37,8 @@ pub(crate) struct Place {
     /// Ends with this, after the folder is gone.
     lock: Option<Lock>,
     keep: bool,
+    /// Somebody has removed it, or tried to.
+    ended: bool,
 }
 
 impl Place {
@@ -39,17 +48,23 @@ impl Place {
     /// When it cannot be made there.
     pub(crate) fn create(parent: &Path, keep: bool) -> anyhow::Result<Self> {
         let context = || format!("make a private folder in {}; give another with --temp-dir", parent.display());
+        // 0700, and gone again if what follows fails.
         let folder = tempfile::Builder::new().prefix(PREFIX).tempdir_in(parent).with_context(context)?;
-        let lock = Lock::acquire(&folder.path().join(LOCK), "rehearsal").with_context(context)?;
-        Ok(Self { path: folder.keep(), lock: Some(lock), keep })
+        let to_be = folder.path().join(LOCK_TO_BE);
+        let lock = Lock::acquire(&to_be, "rehearsal").with_context(context)?;
+        fs::rename(&to_be, folder.path().join(LOCK)).with_context(context)?;
+        // PostgreSQL wants to know where it is, wherever it is run from.
+        let path = fs::canonicalize(folder.path()).with_context(context)?;
+        let _ = folder.keep();
+        Ok(Self { path, lock: Some(lock), keep, ended: false })
     }
 
-    /// Its path.
+    /// Its path, absolute.
     pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
-    /// A folder in it for one task.
+    /// A folder in it for one task, mode 0700.
     ///
     /// # Errors
     /// When it cannot be made.
@@ -59,26 +74,27 @@ impl Place {
         Ok(path)
     }
 
-    /// Removes it now.
+    /// Removes it now, or leaves it where it is to be kept.
     ///
     /// # Errors
     /// When something of it cannot be removed; the message names the folder.
-    pub(crate) fn remove(mut self) -> anyhow::Result<()> {
-        if self.keep {
-            return Ok(());
-        }
-        let result = fs::remove_dir_all(&self.path).with_context(|| format!("remove {}", self.path.display()));
-        // Another attempt would fail as this one did.
-        self.keep = true;
-        result
+    pub(crate) fn end(mut self) -> anyhow::Result<()> {
+        self.ended = true;
+        let (done, path) = if self.keep { ("keep", self.path.join(LOCK)) } else { ("remove", self.path.clone()) };
+        let result = if self.keep { fs::remove_file(&path) } else { fs::remove_dir_all(&path) };
+        result.with_context(|| format!("{done} the private folder {}", self.path.display()))
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if !self.keep {
+        if !self.ended && !self.keep {
+            // The next run removes what cannot be removed now.
             let _ = fs::remove_dir_all(&self.path);
         }
         drop(self.lock.take());
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,119 @@
+//! `amcheck`: every row of a heap can be read, and every row is in its B-tree, in order.
+//! <https://www.postgresql.org/docs/current/amcheck.html>
+
+use anyhow::Context as _;
+use pso_common::output::printable;
+use pso_common::postgres::Client;
+
+use super::super::left_out::counted;
+use crate::proof::Proof;
+
+/// The schema that the extension is put into where the dump has none: nothing of the dump is called so.
+const SCHEMA: &str = "pso_rehearse_amcheck";
+/// How many findings are told one by one.
+const TOLD: usize = 10;
+
+/// Something to look at.
+#[derive(Debug)]
+pub(super) struct Relation {
+    name: String,
+    is_index: bool,
+    statement: String,
+}
+
+/// What was seen.
+#[derive(Debug)]
+pub(super) struct Finding {
+    is_index: bool,
+    /// What is wrong; `None` where nothing is.
+    damage: Option<String>,
+}
+
+/// Installs it, and lists what it can look at. Where it cannot be installed, that is left.
+pub(super) fn prepare(client: &mut Client, proof: &mut Proof) -> anyhow::Result<Vec<Relation>> {
+    let there = "SELECT n.nspname::text, e.extversion FROM pg_catalog.pg_extension AS e \
+                 JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'amcheck'";
+    if client.query_opt(there, &[]).context("look for amcheck")?.is_none() {
+        let create = format!("CREATE SCHEMA {SCHEMA}; CREATE EXTENSION amcheck SCHEMA {SCHEMA}");
+        if let Err(error) = client.batch_execute(&create) {
+            let said = error.as_db_error().map_or_else(|| error.to_string(), |error| error.message().to_owned());
+            anyhow::ensure!(!client.is_closed(), "the scratch server has gone");
+            proof.leave(format!(
+                "no heap and no B-tree was looked through by amcheck ({}); it comes with PostgreSQL's contrib modules \
+                 (Red Hat: postgresql-contrib)",
+                printable(&said)
+            ));
+            return Ok(Vec::new());
+        }
+    }
+    let row = client.query_one(there, &[]).context("look for amcheck")?;
+    let (schema, version): (String, String) = (row.get(0), row.get(1));
+    let number = |at: usize| version.split('.').nth(at).and_then(|part| part.parse::<u32>().ok()).unwrap_or_default();
+    let knows_heaps = (number(0), number(1)) >= (1, 3);
+    if !knows_heaps {
+        proof.leave(format!("no heap was looked through: amcheck {version} knows B-trees only (PostgreSQL 14 knows both)"));
+    }
+    let schema = super::super::database::ident(&schema);
+    let rows = client.query(include_str!("../../../queries/amcheck.sql"), &[]).context("list heaps and B-trees")?;
+    let relations = rows.iter().map(|row| {
+        let (oid, name, kind): (u32, String, String) = (row.get("oid"), row.get("name"), row.get("kind"));
+        let is_index = kind == "i";
+        let statement = if is_index {
+            format!("SELECT {schema}.bt_index_check({oid}::pg_catalog.regclass, true)")
+        } else {
+            format!(
+                "SELECT blkno, offnum, msg FROM {schema}.verify_heapam({oid}::pg_catalog.regclass, \
+                 on_error_stop => true, check_toast => true) LIMIT 1"
+            )
+        };
+        Relation { name, is_index, statement }
+    });
+    Ok(relations.filter(|relation| relation.is_index || knows_heaps).collect())
+}
+
+/// Looks at one.
+pub(super) fn look(client: &mut Client, relation: Relation) -> anyhow::Result<Finding> {
+    let Relation { name, is_index, statement } = relation;
+    let damage = match client.query(&statement, &[]) {
+        Ok(rows) if is_index => {
+            drop(rows);
+            None
+        }
+        Ok(rows) => rows.first().map(|row| {
+            let (block, message): (Option<i64>, Option<String>) = (row.get("blkno"), row.get("msg"));
+            let at = block.map_or_else(String::new, |block| format!(" in block {block}"));
+            format!("{name} is damaged{at}: {}", printable(&message.unwrap_or_default()))
+        }),
+        // It says of an index that it is damaged by an error: index_corrupted, data_corrupted.
+        Err(error) => match error.as_db_error() {
+            Some(said) if matches!(said.code().code(), "XX001" | "XX002") => {
+                Some(format!("{name} is damaged: {}", printable(said.message())))
+            }
+            _ => return Err(error).with_context(|| format!("look through {name}")),
+        },
+    };
+    Ok(Finding { is_index, damage })
+}
+
+/// Says what was seen.
+pub(super) fn tell(findings: Vec<Finding>, proof: &mut Proof) {
+    let sound = |index: bool| {
+        findings.iter().filter(|finding| finding.is_index == index && finding.damage.is_none()).count()
+    };
+    let (heaps, trees) = (sound(false), sound(true));
+    if heaps > 0 {
+        proof.prove(format!("amcheck finds nothing wrong in {}", counted(heaps, "table", "tables")));
+    }
+    if trees > 0 {
+        proof.prove(format!(
+            "amcheck finds every row in {}, and in order",
+            counted(trees, "B-tree index", "B-tree indexes")
+        ));
+    }
+    let damages: Vec<String> = findings.into_iter().filter_map(|finding| finding.damage).collect();
+    let rest = damages.len().saturating_sub(TOLD);
+    damages.into_iter().take(TOLD).for_each(|damage| proof.refute(damage));
+    if rest > 0 {
+        proof.refute(format!("amcheck finds {rest} more damaged"));
+    }
+}
