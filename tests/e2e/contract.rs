@@ -7,8 +7,8 @@ use std::process::{Command, Stdio};
 use pso_tests::tool::{Outcome, Tool, built_binary};
 use serde_json::Value;
 
-const TOOLS: [&str; 7] =
-    ["pso-health", "pso-logscan", "pso-pgstats", "pso-backup", "pso-restore", "pso-alert", "pso-audit"];
+const TOOLS: [&str; 8] =
+    ["pso-health", "pso-logscan", "pso-pgstats", "pso-backup", "pso-restore", "pso-rehearse", "pso-alert", "pso-audit"];
 
 fn run(name: &str, args: &[&str]) -> Outcome {
     let folder = tempfile::tempdir().expect("a folder");
@@ -17,7 +17,7 @@ fn run(name: &str, args: &[&str]) -> Outcome {
 
 /// The arguments with which a tool comes as far as its configuration.
 fn wanted(name: &str) -> &'static [&'static str] {
-    if name == "pso-restore" { &["latest"] } else { &[] }
+    if ["pso-restore", "pso-rehearse"].contains(&name) { &["latest"] } else { &[] }
 }
 
 #[test]
@@ -90,7 +90,7 @@ fn a_bad_value_names_file_line_key_and_what_was_expected() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("c.yaml");
     fs::write(&file, "maintenance:\n  postgres:\n    port: many\n").expect("written");
-    for name in ["pso-health", "pso-pgstats", "pso-backup", "pso-restore", "pso-audit"] {
+    for name in ["pso-health", "pso-pgstats", "pso-backup", "pso-restore", "pso-rehearse", "pso-audit"] {
         let outcome =
             Tool::new(name).expect("built").args(wanted(name)).arg("--config").arg(&file).run().expect("ends");
         outcome.assert_code(3).assert_stderr_has(
@@ -104,7 +104,7 @@ fn print_config_shows_every_value_with_its_source_and_no_secret() {
     let folder = tempfile::tempdir().expect("a folder");
     let file = folder.path().join("c.yaml");
     fs::write(&file, "database:\n  postgres: {host: db.example, password: correct-horse-battery}\n").expect("written");
-    for name in ["pso-health", "pso-pgstats", "pso-backup", "pso-restore", "pso-audit"] {
+    for name in ["pso-health", "pso-pgstats", "pso-backup", "pso-restore", "pso-rehearse", "pso-audit"] {
         let outcome = Tool::new(name)
             .expect("built")
             .args(wanted(name))

@@ -142,13 +142,13 @@ impl Identities {
         if self.is_empty() {
             let text = "it is encrypted, and there is no key: name the file with it (--identity, PSO_BACKUP_IDENTITY_FILE, or \
                         maintenance.backup.encryption.identity_file)";
-            return Err(Blocked::new(Obstacle::Key, text));
+            return Err(Blocked::error(Obstacle::Key, text));
         }
         let decryptor =
             age::Decryptor::new(from).map_err(|reason| anyhow!("it is not a whole file of age: {reason}"))?;
         let keys = self.0.iter().map(|key| key as &dyn age::Identity);
         decryptor.decrypt(keys).map_err(|error| match error {
-            age::DecryptError::NoMatchingKeys => Blocked::new(
+            age::DecryptError::NoMatchingKeys => Blocked::error(
                 Obstacle::Key,
                 "it is encrypted for other keys than these; name the file with its key (--identity)",
             ),

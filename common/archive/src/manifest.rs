@@ -279,7 +279,7 @@ impl Manifest {
                 "it has manifest schema {}, and this version reads up to {SCHEMA}: use the version of pso-tools that made it, or a newer one",
                 version.schema
             );
-            return Err(Blocked::new(Obstacle::Newer, text));
+            return Err(Blocked::error(Obstacle::Newer, text));
         }
         serde_json::from_slice(bytes).context("it is not a manifest")
     }

@@ -47,7 +47,7 @@ pub(crate) struct Blocked {
 }
 
 impl Blocked {
-    pub(crate) fn new(obstacle: Obstacle, text: impl Into<String>) -> anyhow::Error {
+    pub(crate) fn error(obstacle: Obstacle, text: impl Into<String>) -> anyhow::Error {
         anyhow::Error::new(Self { obstacle, text: text.into() })
     }
 }

@@ -68,7 +68,7 @@ impl Archive {
     /// names the way out.
     pub fn open_with(path: &Path, identities: &Identities) -> anyhow::Result<Self> {
         let result = Self::open_file(path, identities).with_context(|| format!("read the archive {}", path.display()));
-        result.map_err(|error| Blocked::new(Obstacle::of(&error), format!("{error:#}; {WAY_OUT}")))
+        result.map_err(|error| Blocked::error(Obstacle::of(&error), format!("{error:#}; {WAY_OUT}")))
     }
 
     fn open_file(path: &Path, identities: &Identities) -> anyhow::Result<Self> {
@@ -79,7 +79,7 @@ impl Archive {
         let mut contents = contents(&zip)?;
         let Some(manifest) = contents.remove(MANIFEST_NAME) else {
             let text = "it has no manifest.json: it was not made by pso-backup, and nothing in it can be checked";
-            return Err(Blocked::new(Obstacle::NoManifest, text));
+            return Err(Blocked::error(Obstacle::NoManifest, text));
         };
         let manifest = read_manifest(&mut zip, manifest)?;
         Ok(Self::assembled(container, zip, manifest, contents))
@@ -271,7 +271,7 @@ impl Read for EntryReader<'_> {
 fn not_whole(error: ZipError) -> anyhow::Error {
     let text = format!("it is not a whole ZIP file, but cut off or damaged ({error})");
     let is_read = !matches!(&error, ZipError::Io(error) if is_of_the_system(error));
-    if is_read { anyhow!(text) } else { Blocked::new(Obstacle::Unreachable, format!("it cannot be read: {error}")) }
+    if is_read { anyhow!(text) } else { Blocked::error(Obstacle::Unreachable, format!("it cannot be read: {error}")) }
 }
 
 /// The table of contents, each entry of which was checked.

@@ -2,6 +2,7 @@
 
 mod client;
 mod connect;
+mod dsn;
 mod failure;
 mod password;
 mod programs;

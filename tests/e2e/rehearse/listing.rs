@@ -31,7 +31,7 @@ fn listed(rehearsed: &Rehearsed) -> Vec<Value> {
 
 #[test]
 fn it_is_listed_until_it_is_found_to_be_damaged() {
-    let rehearsed = of_files("rehearse_listed");
+    let rehearsed = Rehearsed::start("rehearse_listed");
     assert_eq!(listed(&rehearsed), [Value::Null]);
     let part = rehearsed.rehearse(&["latest", "--only", "plans"]);
     part.assert_code(0);

@@ -6,10 +6,14 @@ mod dumps;
 mod listing;
 mod postgres;
 mod postgres_failures;
+mod postgres_server;
 mod qdrant;
 mod qdrant_process;
+mod space;
+mod stopped;
 mod tampered;
 mod told;
+mod trend;
 mod whole;
 
 use std::path::Path;

@@ -111,7 +111,10 @@ fn a_hard_database_is_restored_and_all_of_it_is_checked() {
 
 #[test]
 fn a_small_database_says_what_is_proven() {
-    let db = Db::of("rehearse_pg_small", "CREATE TABLE t (id serial PRIMARY KEY); INSERT INTO t SELECT FROM generate_series(1, 1500)");
+    let db = Db::of(
+        "rehearse_pg_small",
+        "CREATE TABLE t (id serial PRIMARY KEY); INSERT INTO t SELECT FROM generate_series(1, 1500)",
+    );
     db.archive();
     let outcome = db.rehearse(&["--jobs", "1"]);
     outcome.assert_code(0);

@@ -5,7 +5,7 @@ use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
-use pso_tests::tool::Running;
+use pso_tests::tool::{Running, built_binary};
 use pso_tests::wait;
 
 use super::altered::content;
@@ -109,7 +109,7 @@ fn in_the_middle_of_its_work_the_end_of_its_stdin_is_its_own() {
     // Who opens it waits for a writer, and there is none.
     let pipe = folder.path().join("snapshot.tar");
     assert!(Command::new("mkfifo").arg(&pipe).status().expect("mkfifo").success());
-    let program = pso_tests::supervised::built_binary("pso-rehearse").expect("built");
+    let program = built_binary("pso-rehearse").expect("built");
     let mut command = Command::new(program);
     command.arg("--engine").arg(folder.path()).stdin(Stdio::piped()).stdout(Stdio::null()).stderr(Stdio::null());
     let mut child = command.spawn().expect("started");

@@ -26,7 +26,8 @@ fn notice(state: &str, told: &str) -> [String; 3] {
 #[test]
 fn a_bad_night_is_told_once_and_ends_with_the_next_good_one() {
     let rehearsed = Rehearsed::start("rehearse_alert");
-    let place = rehearsed.parts.folder.path();
+    let place = tempfile::tempdir().expect("a folder");
+    let place = place.path();
     let files = ["latest", "--only", "config,scripts,plans"];
     let size = std::fs::metadata(&rehearsed.archive).expect("there").len();
     flip(&rehearsed.archive, size / 2);
@@ -60,7 +61,7 @@ fn a_whole_pipe_comes_through() {
     assert!(kinds.contains(&"backup.archive".to_owned()), "what came in goes on\n{outcome}");
     let expected = ["rehearse.component", "rehearse.component", "rehearse.result", "run.end"];
     assert_eq!(kinds[kinds.len() - 4..], expected, "{outcome}");
-    let told = alert(rehearsed.parts.folder.path(), &outcome.stdout);
+    let told = alert(tempfile::tempdir().expect("a folder").path(), &outcome.stdout);
     told.assert_code(0);
     assert_eq!(notices(&told), [[""; 3]; 0].map(|none| none.map(str::to_owned)));
     // The backup failed: there is nothing to rehearse, and nothing is taken instead.

@@ -10,7 +10,7 @@ use crate::result::{Findings, rehearsed};
 use crate::scratch::{self, Place};
 use crate::settings::Settings;
 use crate::whole::Whole;
-use crate::{opened, side_by_side, trend, whole};
+use crate::{opened, postgres, side_by_side, trend, whole};
 
 /// What no rehearsal can prove.
 const IN_PRINCIPLE: [&str; 2] = [
@@ -85,6 +85,14 @@ fn restored(
     let restored = side_by_side::restore(run, settings, (archive, &place), &whole.damaged, findings);
     if settings.keep {
         run.warn(format_args!("what was restored is kept in {}", place.path().display()));
+        let data = place.path().join(postgres::DATA_FOLDER);
+        if data.is_dir() {
+            run.warn(format_args!(
+                "its cluster is stopped; as its owner: pg_ctl -D {} -o \"-k {} -c listen_addresses=''\" start",
+                data.display(),
+                data.with_file_name("socket").display()
+            ));
+        }
     }
     if let Err(error) = place.end() {
         run.warn(format_args!("{error:#}"));

@@ -63,7 +63,7 @@ pub struct TocEntry {
     /// Entries that have to be there first.
     pub dependencies: Vec<u32>,
     /// Where its offset stands in the bytes.
-    offset_at: usize,
+    pub(super) offset_at: usize,
 }
 
 /// `teSection`.

@@ -207,7 +207,8 @@ fn initialise(ground: &Ground<'_>, data: &Path) -> anyhow::Result<()> {
         // They are the default since then, and what lives for minutes needs none.
         command.arg("--no-data-checksums");
     }
-    let ended = child::run(command, &ground.folder.join("initdb.log"), ground.cancel).map_err(|error| hint(error, ground))?;
+    let ended =
+        child::run(command, &ground.folder.join("initdb.log"), ground.cancel).map_err(|error| hint(error, ground))?;
     ensure!(
         ended.status.success(),
         "initdb of PostgreSQL {} failed ({}): {}",

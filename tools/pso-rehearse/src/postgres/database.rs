@@ -39,12 +39,8 @@ fn locales(like: &Database) -> Vec<Locale> {
         collate: like.collate.clone(),
         ctype: like.ctype.clone(),
     };
-    let libc = |name: &str| Locale {
-        provider: "c".to_owned(),
-        own: None,
-        collate: "C".to_owned(),
-        ctype: name.to_owned(),
-    };
+    let libc =
+        |name: &str| Locale { provider: "c".to_owned(), own: None, collate: "C".to_owned(), ctype: name.to_owned() };
     let mut all = vec![own];
     if like.encoding == "UTF8" {
         all.push(libc("C.UTF-8"));

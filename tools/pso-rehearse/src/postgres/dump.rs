@@ -45,7 +45,8 @@ pub(super) fn extract(
         Err(reason) => {
             std::fs::remove_file(&file).with_context(context)?;
             let mut to = private_file(&file).with_context(context)?;
-            let entry = task.archive.manifest().entry(&database.entry).context("the manifest does not list it")?.clone();
+            let entry =
+                task.archive.manifest().entry(&database.entry).context("the manifest does not list it")?.clone();
             task.archive.copy(&entry, &mut to, task.cancel)?;
             Err(reason)
         }
@@ -57,11 +58,7 @@ pub(super) fn extract(
 }
 
 /// The inner error is that its form is not known.
-fn copy(
-    task: &mut Task<'_>,
-    database: &Database,
-    file: &std::path::Path,
-) -> anyhow::Result<Result<Indexed, String>> {
+fn copy(task: &mut Task<'_>, database: &Database, file: &std::path::Path) -> anyhow::Result<Result<Indexed, String>> {
     let context = || format!("copy {} to {}", database.entry, file.display());
     let mut to = BufWriter::with_capacity(CHUNK, private_file(file).with_context(context)?);
     let cancel = task.cancel;
@@ -74,20 +71,16 @@ fn copy(
             to.flush().with_context(context)?;
             Ok(Ok(indexed))
         }
-        Err(error) if error.chain().any(|cause| cause.is::<std::io::Error>()) && !is_cut_off(&error) => {
-            Err(error.context(context()))
-        }
+        Err(error) if is_of_machine(&error) => Err(error.context(context())),
         Err(error) => Ok(Err(format!("{error:#}"))),
     }
 }
 
-/// A table of contents that ends too early is the dump's fault, which `pg_restore` will say.
-fn is_cut_off(error: &anyhow::Error) -> bool {
-    error.chain().any(|cause| {
-        cause
-            .downcast_ref::<std::io::Error>()
-            .is_some_and(|error| error.kind() == std::io::ErrorKind::UnexpectedEof)
-    })
+/// Whether reading or writing failed. A table of contents that ends too early is the dump's fault, which `pg_restore` will
+/// say.
+fn is_of_machine(error: &anyhow::Error) -> bool {
+    let mut causes = error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>());
+    causes.any(|error| error.kind() != std::io::ErrorKind::UnexpectedEof)
 }
 
 /// A reader that fails once the run is to stop.

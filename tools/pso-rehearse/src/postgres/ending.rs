@@ -136,12 +136,14 @@ fn abandoned<'a>(pid_file: &'a str, segments: &str) -> Option<&'a str> {
     let process = pid_file.lines().next()?.trim();
     let (key, number) = pid_file.lines().nth(6)?.trim().split_once(char::is_whitespace)?;
     let number = number.trim();
-    segments.lines().any(|line| {
-        let fields: Vec<&str> = line.split_whitespace().collect();
-        matches!(fields[..], [its_key, its_number, _, _, made_by, _, "0", ..]
+    segments
+        .lines()
+        .any(|line| {
+            let fields: Vec<&str> = line.split_whitespace().collect();
+            matches!(fields[..], [its_key, its_number, _, _, made_by, _, "0", ..]
             if (its_key, its_number, made_by) == (key, number, process))
-    })
-    .then_some(number)
+        })
+        .then_some(number)
 }
 
 #[cfg(unix)]

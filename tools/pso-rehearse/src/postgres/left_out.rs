@@ -39,6 +39,17 @@ pub(super) fn left_out(toc: &Toc) -> LeftOut {
 }
 
 impl LeftOut {
+    /// Leaves out the entries of a kind whose definition says so, and says why.
+    pub(super) fn leave(&mut self, toc: &Toc, desc: &str, which: impl Fn(&str) -> bool, why: &str) {
+        for entry in of_kind(toc, desc).into_iter().filter(|entry| which(&entry.definition)) {
+            self.reasons.push(format!("the {} {} {why}", desc.to_lowercase(), entry.tag));
+            self.ids.insert(entry.id);
+            // A comment on what is not there would fail.
+            let on_it = |other: &&TocEntry| other.dependencies.contains(&entry.id);
+            self.ids.extend(toc.entries.iter().filter(on_it).map(|other| other.id));
+        }
+    }
+
     /// What is restored, for `pg_restore --use-list`; `None` where that is all.
     pub(super) fn list(&self, toc: &Toc) -> Option<String> {
         if self.ids.is_empty() {

@@ -25,11 +25,16 @@ mod programs;
 mod restore;
 mod roles;
 mod scratch_cluster;
+mod scratch_database;
+mod server;
 mod server_log;
 mod socket;
 mod verdict;
 
 pub(crate) use ending::end_leftover;
+
+/// Where the cluster lies in the private folder; beside it its socket.
+pub(crate) const DATA_FOLDER: &str = "postgres/cluster/data";
 
 use crate::task::{Outcome, Task};
 
@@ -39,7 +44,10 @@ use crate::task::{Outcome, Task};
 /// When nobody can tell whether they can be restored.
 pub(crate) fn rehearse(task: &mut Task<'_>) -> anyhow::Result<Outcome> {
     let mut outcome = Outcome::default();
-    let result = scratch_cluster::rehearse(task, &mut outcome);
+    let result = match &task.settings.server {
+        Some(dsn) => server::rehearse(task, dsn, &mut outcome),
+        None => scratch_cluster::rehearse(task, &mut outcome),
+    };
     task.cancel.check()?;
     if let Err(error) = result {
         // What was refuted before stays so.

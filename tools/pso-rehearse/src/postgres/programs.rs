@@ -47,7 +47,8 @@ impl Programs {
         }
         // Debian's pg_restore on PATH is a wrapper that chooses by its own rules.
         let pg_restore = find_program("pg_restore", initdb.major, Some(&folder), env)
-            .or_else(|_| find_program("pg_restore", major, settings.bin_dir.as_deref(), env))
+            // An installation of the server alone: any that knows the dump will do.
+            .or_else(|_| find_program("pg_restore", major, None, env))
             .map_err(|error| format!("{error:#}"))?;
         Ok(Self { initdb, postgres, pg_restore })
     }

@@ -11,6 +11,7 @@ use super::cluster::{APPLICATION, Cluster, Ground, MAINTENANCE};
 use super::database::{create, ident};
 use super::dump::Dump;
 use super::left_out::{LeftOut, left_out};
+use super::owner::Owner;
 use super::roles;
 use super::verdict::{Unlike, Verdict, judge};
 use crate::proof::Proof;
@@ -52,13 +53,16 @@ pub(super) fn restore(
     left.reasons.iter().for_each(|reason| proof.leave(reason));
     let dumped = database.server_version_num / 10_000;
     let newer = Some((dumped, cluster.major)).filter(|_| dumped < cluster.major);
-    let unlike = Unlike { newer, locale, foreign: false };
+    let unlike = Unlike { newer, locale };
     let mark = cluster.log.mark();
     let settings = cluster.settings_of_programs(name);
     let mut command = ground.command(&ground.programs.pg_restore);
     command.envs(settings.child_env(APPLICATION)).arg("--dbname").arg(conninfo(name));
     command.current_dir(&cluster.socket.folder);
-    arguments(&mut command, ground, dump, &left)?;
+    if dump.indexed.is_err() {
+        command.args(["--no-owner", "--no-privileges"]);
+    }
+    options(&mut command, ground.jobs, ground.owner.as_ref(), (dump, &left))?;
     let ended = child::run(command, &ground.folder.join("pg_restore.log"), ground.cancel)?;
     if ended.status.success() {
         return Ok(Restored::Whole);
@@ -71,31 +75,26 @@ pub(super) fn conninfo(dbname: &str) -> String {
     format!("dbname='{}'", dbname.replace('\\', "\\\\").replace('\'', "\\'"))
 }
 
-/// How a dump is restored: stopping at the first error, and into no folder but ours.
-pub(super) fn arguments(
+/// How a dump is restored: with all jobs, stopping at the first error, and into no folder but the server's own.
+pub(super) fn options(
     command: &mut std::process::Command,
-    ground: &Ground<'_>,
-    dump: &Dump,
-    left: &LeftOut,
+    jobs: usize,
+    owner: Option<&Owner>,
+    (dump, left): (&Dump, &LeftOut),
 ) -> anyhow::Result<()> {
-    command.arg("--jobs").arg(ground.jobs.to_string());
+    command.arg("--jobs").arg(jobs.to_string());
     command.args(["--exit-on-error", "--no-password", "--no-tablespaces"]);
-    match &dump.indexed {
-        Ok(indexed) => {
-            if let Some(list) = left.list(&indexed.toc) {
-                let path = dump.file.with_extension("list");
-                let context = || format!("write {}", path.display());
-                let mut file = private_file(&path).with_context(context)?;
-                file.write_all(list.as_bytes()).with_context(context)?;
-                if let Some(owner) = &ground.owner {
-                    owner.give(&path).with_context(context)?;
-                }
-                command.arg("--use-list").arg(path);
-            }
+    if let Ok(indexed) = &dump.indexed
+        && let Some(list) = left.list(&indexed.toc)
+    {
+        let path = dump.file.with_extension("list");
+        let context = || format!("write {}", path.display());
+        let mut file = private_file(&path).with_context(context)?;
+        file.write_all(list.as_bytes()).with_context(context)?;
+        if let Some(owner) = owner {
+            owner.give(&path).with_context(context)?;
         }
-        Err(_) => {
-            command.args(["--no-owner", "--no-privileges"]);
-        }
+        command.arg("--use-list").arg(path);
     }
     command.arg("--").arg(&dump.file);
     Ok(())

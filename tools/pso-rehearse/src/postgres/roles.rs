@@ -26,6 +26,14 @@ pub(super) fn of_toc(toc: &Toc) -> BTreeSet<String> {
     roles
 }
 
+/// The roles that one statement names.
+pub(super) fn of_statement(sql: &str) -> BTreeSet<String> {
+    let mut roles = BTreeSet::new();
+    collect(sql, &mut roles);
+    roles.retain(|role| is_role(role));
+    roles
+}
+
 /// Names that begin so belong to PostgreSQL, which has them already.
 fn is_role(name: &str) -> bool {
     !name.is_empty() && !name.starts_with("pg_") && !NO_ROLES.contains(&name)
@@ -121,22 +129,20 @@ mod tests {
 
     #[test]
     fn roles_are_found_where_they_stand() {
-        let named = |sql: &str| {
-            let mut roles = BTreeSet::new();
-            collect(sql, &mut roles);
-            roles.retain(|role| is_role(role));
-            roles.into_iter().collect::<Vec<_>>()
-        };
+        let named = |sql: &str| of_statement(sql).into_iter().collect::<Vec<_>>();
         assert_eq!(named("GRANT SELECT(id),UPDATE(value) ON TABLE public.ruled TO alice;"), ["alice"]);
         assert_eq!(named("GRANT ALL ON SCHEMA public TO PUBLIC;\nGRANT USAGE ON SCHEMA x TO Bob;"), ["bob"]);
         assert_eq!(
-            named("ALTER DEFAULT PRIVILEGES FOR ROLE sync_user IN SCHEMA public GRANT SELECT ON TABLES TO \"Zoé \"\"B.\";"),
+            named(
+                "ALTER DEFAULT PRIVILEGES FOR ROLE sync_user IN SCHEMA public GRANT SELECT ON TABLES TO \"Zoé \"\"B.\";"
+            ),
             ["Zoé \"B.", "sync_user"]
         );
         assert_eq!(named("REVOKE ALL ON TABLE t FROM a; SET SESSION AUTHORIZATION 'b';"), ["a"]);
-        assert_eq!(named("CREATE POLICY own ON public.t FOR SELECT TO alice, \"b c\" USING ((x = 'to me'::text));"), [
-            "alice", "b c"
-        ]);
+        assert_eq!(
+            named("CREATE POLICY own ON public.t FOR SELECT TO alice, \"b c\" USING ((x = 'to me'::text));"),
+            ["alice", "b c"]
+        );
         assert_eq!(named("GRANT SELECT ON TABLE t TO pg_monitor;"), [""; 0]);
         assert_eq!(named("GRANT x ON y TO \"never ends"), ["never ends"]);
     }

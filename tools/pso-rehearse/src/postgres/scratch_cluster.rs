@@ -148,6 +148,23 @@ fn tell_version(wanted: u32, cluster: &Cluster, proof: &mut Proof) {
     }
 }
 
+/// Refutes a dump that can be seen not to be whole; there is nothing to restore then.
+pub(super) fn refuse_broken(dump: &Dump, database: &Database, proof: &mut Proof) -> bool {
+    let Ok(indexed) = &dump.indexed else { return false };
+    let without = indexed.without_data();
+    if let Some(broken) = &indexed.broken {
+        proof.refute(format!("the dump of {} breaks off: {broken}", database.name));
+    }
+    for table in &without {
+        proof.refute(format!("the dump has no rows of {table}, not even none"));
+    }
+    let is_broken = indexed.broken.is_some() || !without.is_empty();
+    if is_broken {
+        proof.leave(format!("{} was not restored, since its dump is not whole", database.name));
+    }
+    is_broken
+}
+
 /// The name of the database that a dump was restored into; `None` where it cannot be restored, which `proof` says.
 fn into_cluster(
     ground: &Ground<'_>,
@@ -155,23 +172,16 @@ fn into_cluster(
     (dump, database): (&Dump, &Database),
     proof: &mut Proof,
 ) -> anyhow::Result<Option<String>> {
-    if let Ok(indexed) = &dump.indexed {
-        if let Some(broken) = &indexed.broken {
-            proof.refute(format!("the dump of {} breaks off: {broken}", database.name));
-        }
-        for table in indexed.without_data() {
-            proof.refute(format!("the dump has no rows of {table}, not even none"));
-        }
-        if indexed.broken.is_some() || !indexed.without_data().is_empty() {
-            proof.leave(format!("{} was not restored, since its dump is not whole", database.name));
-            return Ok(None);
-        }
+    if refuse_broken(dump, database, proof) {
+        return Ok(None);
     }
     let name = match database.name.as_str() {
         name if TEMPLATES.contains(&name) => format!("rehearsed_{name}"),
         "postgres" => {
             let mut admin = cluster.connect(MAINTENANCE)?;
-            admin.batch_execute(&format!("DROP DATABASE {}", ident("postgres"))).context("make room for the database")?;
+            admin
+                .batch_execute(&format!("DROP DATABASE {}", ident("postgres")))
+                .context("make room for the database")?;
             "postgres".to_owned()
         }
         name => name.to_owned(),
@@ -186,12 +196,14 @@ fn into_cluster(
             proof.refute(format!("{} cannot be restored: {reason}", database.name));
             Ok(None)
         }
-        Restored::Failed(Verdict::Machine(reason)) => Err(anyhow!("{} could not be restored here: {reason}", database.name)),
+        Restored::Failed(Verdict::Machine(reason)) => {
+            Err(anyhow!("{} could not be restored here: {reason}", database.name))
+        }
     }
 }
 
 /// Says of each sentence which database it is of.
-fn named(proof: Proof, database: &str) -> Proof {
+pub(super) fn named(proof: Proof, database: &str) -> Proof {
     let mut told = Proof::default();
     let with = |text: &String| format!("{database}: {text}");
     proof.proven.iter().for_each(|text| told.prove(with(text)));

@@ -21,8 +21,6 @@ pub(super) struct Unlike {
     pub(super) newer: Option<(u32, u32)>,
     /// The locale that this machine does not have.
     pub(super) locale: Option<String>,
-    /// It is somebody's server, on which we may not do everything.
-    pub(super) foreign: bool,
 }
 
 /// Classes of SQLSTATE that say nothing of the dump: connection, resources, intervention, foreign servers, internal ones of
@@ -89,6 +87,28 @@ pub(super) fn judge(ended: &Ended, complaints: &[Complaint], is_running: bool, u
     Verdict::Machine(format!("pg_restore failed ({}): {own}", ended.status))
 }
 
+/// What says of an error on somebody's server that the data are at fault. There is no SQLSTATE of it, and such a server may
+/// refuse much for reasons of its own.
+const OF_DATA: [&str; 8] = [
+    "could not create unique index",
+    "duplicate key value",
+    "violates ",
+    "is violated by some row",
+    "invalid input syntax",
+    "invalid byte sequence",
+    "missing data for column",
+    "extra data after last",
+];
+
+/// Judges a `pg_restore` that has failed on somebody's server, by its own words only.
+pub(super) fn judge_elsewhere(ended: &Ended) -> Verdict {
+    let Some((_, error)) = ended.said.split_once("ERROR:  ") else {
+        return judge(ended, &[], true, &Unlike::default());
+    };
+    let said = format!("{}{}", object(&ended.said), shown(error.lines().next().unwrap_or_default()));
+    if OF_DATA.iter().any(|words| said.contains(words)) { Verdict::Archive(said) } else { Verdict::Machine(said) }
+}
+
 /// Whether a server says of itself or of a session that it died: by a signal, or because another did.
 fn is_fall(complaint: &Complaint) -> bool {
     match complaint.severity.as_str() {
@@ -116,9 +136,6 @@ fn excuse(error: &Complaint, unlike: &Unlike) -> Option<String> {
     if MACHINE_CLASSES.contains(&class) || MACHINE_STATES.contains(&state) {
         return Some("which says nothing of the dump".to_owned());
     }
-    if unlike.foreign && state == "42501" {
-        return Some("the role may not do that on this server".to_owned());
-    }
     if let Some((dumped, here)) = unlike.newer.filter(|_| matches!(class, "42" | "0A" | "22")) {
         return Some(format!("PostgreSQL {here} may refuse what {dumped} took; install {dumped} to tell"));
     }
@@ -126,20 +143,36 @@ fn excuse(error: &Complaint, unlike: &Unlike) -> Option<String> {
     Some(format!("the locale {locale} is not on this machine, and rules may hold in it only"))
 }
 
-/// The object that `pg_restore` was at: `from TOC entry 3269; 2606 16418 CONSTRAINT plans plans_pkey owner`.
+/// What `pg_restore` was at: `from TOC entry 3269; 2606 16418 CONSTRAINT plans plans_pkey owner`, which it says where it works
+/// alone; else the table, or the statement, of its first error.
 fn object(said: &str) -> String {
+    let mut lines = said.lines();
     let mut entry = None;
-    for line in said.lines() {
+    for line in lines.by_ref() {
         if let Some((_, rest)) = line.split_once("from TOC entry ") {
-            entry = rest.split_once("; ").map(|(_, rest)| rest);
+            // Three numbers stand before it.
+            entry = rest.split_once("; ").and_then(|(_, rest)| rest.splitn(3, ' ').nth(2));
         }
-        if line.contains("error:") {
+        if let Some((_, error)) = line.split_once("error: ") {
+            if let Some(table) = error.strip_prefix("COPY failed for table ") {
+                let table = table.split_once(": ").map_or(table, |(table, _)| table);
+                entry = entry.or(Some(table));
+            }
             break;
         }
     }
-    // Two numbers of the catalogue stand before it.
-    let named = entry.and_then(|entry| entry.splitn(3, ' ').nth(2));
-    named.map_or_else(String::new, |named| format!("{}: ", shown(named)))
+    if let Some(entry) = entry {
+        return format!("{}: ", shown(entry));
+    }
+    let own: Vec<&str> = lines.take_while(|line| !line.starts_with("pg_restore: ")).collect();
+    let Some(at) = own.iter().position(|line| line.starts_with("Command was: ")) else { return String::new() };
+    let command: Vec<&str> = own[at..].iter().map(|line| line.trim()).collect();
+    let command = command.join(" ");
+    let command = command.trim_start_matches("Command was: ");
+    // No values of rows, and no bodies of functions.
+    let ends = [" VALUES", " AS $", ";"].iter().filter_map(|end| command.find(end)).min().unwrap_or(command.len());
+    let command: String = command[..ends].chars().take(120).collect();
+    format!("{}: ", shown(&command))
 }
 
 /// The first error of the program's own.
@@ -183,8 +216,23 @@ mod tests {
     #[test]
     fn an_error_of_the_data_is_the_archives_with_its_object() {
         let verdict = of("23505", "could not create unique index \"plans_pkey\"", &Unlike::default());
-        let told = "CONSTRAINT plans plans_pkey sync_user: could not create unique index \"plans_pkey\" (SQLSTATE 23505)";
+        let told =
+            "CONSTRAINT plans plans_pkey sync_user: could not create unique index \"plans_pkey\" (SQLSTATE 23505)";
         assert_eq!(verdict, Verdict::Archive(told.to_owned()));
+    }
+
+    #[test]
+    fn jobs_name_the_table_or_the_statement() {
+        let copy = "pg_restore: error: COPY failed for table \"z\": ERROR:  not here\nCONTEXT:  PL/pgSQL function\n";
+        assert_eq!(object(copy), "\"z\": ");
+        let statement = "pg_restore: error: could not execute query: ERROR:  could not create unique index \"t_pkey\"\n\
+            DETAIL:  Key (id)=(2) is duplicated.\nCommand was: ALTER TABLE ONLY public.t\n    ADD CONSTRAINT t_pkey PRIMARY KEY \
+            (id);\n\n\npg_restore: error: a worker process died unexpectedly\n";
+        assert_eq!(object(statement), "ALTER TABLE ONLY public.t ADD CONSTRAINT t_pkey PRIMARY KEY (id): ");
+        let rows =
+            "pg_restore: error: could not execute query: ERROR:  x\nCommand was: INSERT INTO t VALUES ('secret');\n";
+        assert_eq!(object(rows), "INSERT INTO t: ");
+        assert_eq!(object("pg_restore: error: x\n"), "");
     }
 
     #[test]
@@ -212,7 +260,9 @@ mod tests {
         ] {
             assert!(is_archives(&of(state, message, &here)), "{message}");
         }
-        let Verdict::Machine(said) = of("0A000", "extension \"vector\" is not available", &here) else { panic!("machine") };
+        let Verdict::Machine(said) = of("0A000", "extension \"vector\" is not available", &here) else {
+            panic!("machine")
+        };
         assert!(said.contains("install the package that brings vector"), "{said}");
     }
 
@@ -224,8 +274,12 @@ mod tests {
         let locale = Unlike { locale: Some("fr_FR.UTF-8".to_owned()), ..Unlike::default() };
         assert!(!is_archives(&of("23514", "check constraint \"small\" is violated by some row", &locale)));
         assert!(is_archives(&of("42P01", "relation does not exist", &locale)));
-        let foreign = Unlike { foreign: true, ..Unlike::default() };
-        assert!(!is_archives(&of("42501", "permission denied to create extension", &foreign)));
+        let elsewhere = |said: &str| {
+            let said = format!("pg_restore: error: could not execute query: ERROR:  {said}\n");
+            judge_elsewhere(&Ended { status: ExitStatus::from_raw(256), said })
+        };
+        assert!(!is_archives(&elsewhere("permission denied to create extension \"x\"")));
+        assert!(is_archives(&elsewhere("could not create unique index \"t_pkey\"")));
     }
 
     #[test]

@@ -243,7 +243,7 @@ mod tests {
     fn unnamed_named_and_sparse_vectors_have_their_shapes() {
         let unnamed = parsed(json!({"vectors": {"size": 4, "distance": "Cosine"}, "shard_number": 3}));
         assert_eq!(unnamed.shards(), Some(3));
-        let unit = Shape::Dense(Dense { size: 4, unit: Some(7e-6) });
+        let unit = Shape::Dense(Dense { size: 4, unit: Some(5e-6 + 1e-6 * 2.0) });
         assert_eq!(unnamed.shapes(), BTreeMap::from([(String::new(), unit)]));
         let named = parsed(json!({
             "vectors": {

@@ -51,7 +51,9 @@ pub(super) fn prepare(client: &mut Client, proof: &mut Proof) -> anyhow::Result<
     let number = |at: usize| version.split('.').nth(at).and_then(|part| part.parse::<u32>().ok()).unwrap_or_default();
     let knows_heaps = (number(0), number(1)) >= (1, 3);
     if !knows_heaps {
-        proof.leave(format!("no heap was looked through: amcheck {version} knows B-trees only (PostgreSQL 14 knows both)"));
+        proof.leave(format!(
+            "no heap was looked through: amcheck {version} knows B-trees only (PostgreSQL 14 knows both)"
+        ));
     }
     let schema = super::super::database::ident(&schema);
     let rows = client.query(include_str!("../../../queries/amcheck.sql"), &[]).context("list heaps and B-trees")?;
@@ -97,9 +99,8 @@ pub(super) fn look(client: &mut Client, relation: Relation) -> anyhow::Result<Fi
 
 /// Says what was seen.
 pub(super) fn tell(findings: Vec<Finding>, proof: &mut Proof) {
-    let sound = |index: bool| {
-        findings.iter().filter(|finding| finding.is_index == index && finding.damage.is_none()).count()
-    };
+    let sound =
+        |index: bool| findings.iter().filter(|finding| finding.is_index == index && finding.damage.is_none()).count();
     let (heaps, trees) = (sound(false), sound(true));
     if heaps > 0 {
         proof.prove(format!("amcheck finds nothing wrong in {}", counted(heaps, "table", "tables")));

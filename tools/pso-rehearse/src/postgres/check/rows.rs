@@ -31,10 +31,8 @@ pub(super) fn compare(expected: &BTreeMap<String, u64>, found: &BTreeMap<String,
     let one = |rows: &BTreeMap<String, u64>, name: &String| {
         rows.get(name).map(|rows| (name.clone(), *rows)).into_iter().collect::<BTreeMap<_, _>>()
     };
-    let differences: Vec<String> = names
-        .into_iter()
-        .filter_map(|name| row_differences(&one(expected, name), &one(found, name), false))
-        .collect();
+    let differences: Vec<String> =
+        names.into_iter().filter_map(|name| row_differences(&one(expected, name), &one(found, name), false)).collect();
     if differences.is_empty() {
         let rows = found.values().sum::<u64>();
         proof.prove(format!(

@@ -51,10 +51,7 @@ pub(super) fn check(checked: &Checked<'_>, client: &mut Client, proof: &mut Proo
         }
     }
     if ahead > 0 {
-        proof.prove(format!(
-            "{} not behind",
-            counted(ahead, "column's sequence is", "columns' sequences are")
-        ));
+        proof.prove(format!("{} not behind", counted(ahead, "column's sequence is", "columns' sequences are")));
     }
     Ok(())
 }

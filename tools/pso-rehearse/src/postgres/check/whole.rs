@@ -76,8 +76,7 @@ fn is_made_unchecked(toc: &Toc, name: &str) -> bool {
 /// Every extension that the dump makes.
 fn extensions(checked: &Checked<'_>, client: &mut Client, proof: &mut Proof) -> anyhow::Result<()> {
     let Some(indexed) = checked.indexed else { return Ok(()) };
-    let rows =
-        client.query(include_str!("../../../queries/extensions.sql"), &[]).context("list the extensions")?;
+    let rows = client.query(include_str!("../../../queries/extensions.sql"), &[]).context("list the extensions")?;
     let there: BTreeMap<String, String> = rows.iter().map(|row| (row.get("name"), row.get("version"))).collect();
     let mut found = Vec::new();
     for entry in indexed.toc.entries.iter().filter(|entry| entry.desc == "EXTENSION") {
