@@ -20,7 +20,7 @@ build: ## Build the tools, optimised, into target/release
 	$(CARGO) build --release --locked -p pso-rehearse
 
 .PHONY: demo
-demo: ## Start a deployment, maintain it, break it, restore it, and show all of that
+demo: ## Start a deployment, maintain it, break it, restore it, rehearse its backup, and show all of that
 	@tests/prepare.sh demo
 	$(CARGO) build --locked --workspace --bins
 	@$(TARGET)/debug/pso-demo
@@ -56,6 +56,8 @@ lint: ## Formatting, clippy, rustdoc and shellcheck, all with warnings denied
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items
 	shellcheck scripts/*.sh tests/*.sh .ci/run
+	@! $(CARGO) tree --locked --edges normal,build $(addprefix -p ,$(filter-out pso-rehearse,$(TOOLS))) | grep qdrant-edge \
+		|| { echo 'only pso-rehearse may depend on qdrant-edge, which takes minutes to build' >&2; exit 1; }
 
 .PHONY: torture
 torture: ## Kill backup, restore and alert at random moments, over and over; PSO_TORTURE_SEED and PSO_TORTURE_ROUNDS

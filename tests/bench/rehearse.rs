@@ -131,7 +131,14 @@ fn baseline(cluster: &TempPg, dump: &Path) -> Result<f64> {
 fn run(archive: &Path, temporary: &Path, args: &[&str]) -> Result<Rehearsal> {
     let program = fs::canonicalize(tool("pso-rehearse")?).context("find pso-rehearse")?;
     let mut command = Command::new(program);
-    command.arg(archive).args(args).env("TMPDIR", temporary).current_dir(temporary).stdin(Stdio::null());
+    // As hard at work as what it is compared with; by default it lets others go first.
+    command
+        .arg(archive)
+        .args(args)
+        .args(["--nice", "0"])
+        .env("TMPDIR", temporary)
+        .current_dir(temporary)
+        .stdin(Stdio::null());
     let (records, errors) = (tempfile::NamedTempFile::new()?, tempfile::NamedTempFile::new()?);
     let began = Instant::now();
     let mut child = command.stdout(records.reopen()?).stderr(errors.reopen()?).spawn().context("run pso-rehearse")?;

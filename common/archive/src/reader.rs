@@ -160,6 +160,8 @@ impl Archive {
         let (size, sha256) = (expected.size, expected.sha256.clone());
         let source = self.blocks(name).with_context(|| format!("open the entry {name}"))?;
         let content = match source {
+            // A hundred thousand small files need no hundred thousand threads.
+            Some(source) if source.count() <= 1 => Unpacking::Block(RangeReader::new(&source, 0)?),
             Some(source) => Unpacking::Blocks(ParallelReader::new(&source)),
             None => {
                 let index = self.content(name)?.index;
@@ -235,6 +237,7 @@ pub struct EntryReader<'a> {
 }
 
 enum Unpacking<'a> {
+    Block(RangeReader),
     Blocks(ParallelReader),
     Stream(ZipFile<'a, Source>),
 }
@@ -256,6 +259,7 @@ impl EntryReader<'_> {
 impl Read for EntryReader<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = match &mut self.content {
+            Unpacking::Block(content) => content.read(buffer)?,
             Unpacking::Blocks(content) => content.read(buffer)?,
             Unpacking::Stream(content) => content.read(buffer)?,
         };

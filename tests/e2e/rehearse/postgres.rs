@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use pso_tests::pg::{Database, TempPg};
-use pso_tests::tool::{Outcome, Tool};
+use pso_tests::tool::{Outcome, Tool, built_binary};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -101,7 +101,7 @@ fn a_hard_database_is_restored_and_all_of_it_is_checked() {
         "3 large objects are there, as in the dump",
         "columns' sequences are not behind",
         "amcheck finds nothing wrong in 18 tables",
-        "amcheck finds every row in 14 B-tree indexes, and in order",
+        "amcheck finds 14 B-tree indexes in order, with every row in it",
     ] {
         assert_says(&outcome, "proven", words);
     }
@@ -127,12 +127,70 @@ fn a_small_database_says_what_is_proven() {
             "1 column's sequence is not behind",
             "1 table has the manifest's row counts, 1,500 rows",
             "amcheck finds nothing wrong in 1 table",
-            "amcheck finds every row in 1 B-tree index, and in order",
+            "amcheck finds 1 B-tree index in order, with every row in it",
         ],
         "{outcome}"
     );
-    assert_eq!(sentences(&outcome, "unproven"), [""; 0]);
+    let left = "postgres/globals.sql was not executed: the roles were made by their names only";
+    assert_eq!(sentences(&outcome, "unproven"), [left]);
     let result = outcome.records_of_kind("rehearse.result").remove(0);
     assert_eq!(result["rows"], serde_json::json!({"public.t": 1500}));
     assert_eq!((&result["rehearsed_at"], result["severity"].as_str()), (&Value::Null, Some("ok")), "not all of it");
+}
+
+#[test]
+fn an_index_by_a_function_that_is_none_is_found() {
+    let lying = "
+        CREATE FUNCTION lies(n int) RETURNS int IMMUTABLE LANGUAGE sql AS $$ SELECT (pg_catalog.random() * 1e9)::int $$;
+        CREATE TABLE t AS SELECT n FROM generate_series(1, 100) AS n; CREATE INDEX liar ON t (lies(n))";
+    let db = Db::of("rehearse_pg_liar", lying);
+    db.archive();
+    let outcome = db.rehearse(&[]);
+    outcome.assert_code(2);
+    assert_says(&outcome, "refuted", "public.liar is damaged: ");
+}
+
+#[test]
+fn an_ordinary_user_needs_no_other() {
+    let db = Db::of("rehearse_pg_user", "CREATE TABLE t AS SELECT 1 AS one");
+    let archive = db.archive();
+    let is_root = std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").expect("/proc")) == 0;
+    let mut program = built_binary("pso-rehearse").expect("built");
+    let mut args: Vec<std::ffi::OsString> = Vec::new();
+    if is_root {
+        // The tool may lie where only root may go.
+        let copy = db.folder.path().join("pso-rehearse");
+        std::fs::copy(&program, &copy).expect("copied");
+        program = copy;
+        let folder = [db.folder.path(), db.temp.path()].map(|path| path.to_str().expect("UTF-8").to_owned());
+        let given = std::process::Command::new("chown").arg("-R").arg("65534:65534").args(folder).status();
+        assert!(given.expect("chown").success());
+        args.extend(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--"].map(Into::into));
+    }
+    args.push(program.into());
+    let mut tool = Tool::program(&args[0]).args(&args[1..]).arg(&archive).args(["--only", "postgres"]);
+    tool = tool.folder("/").env("TMPDIR", db.temp.path()).env("PATH", "/usr/bin:/bin");
+    let mut outcome = tool.run().expect("it ends");
+    // Its own, and not that of what has started it.
+    outcome.name = "pso-rehearse".to_owned();
+    assert_empty(db.temp.path(), &outcome);
+    outcome.assert_code(0);
+    assert_says(&outcome, "proven", "1 table has the manifest's row counts, 1 row");
+}
+
+#[test]
+fn another_user_can_be_named_and_has_to_be_one() {
+    if std::os::unix::fs::MetadataExt::uid(&std::fs::metadata("/proc/self").expect("/proc")) != 0 {
+        return;
+    }
+    let db = Db::of("rehearse_pg_named", "CREATE TABLE t AS SELECT 1 AS one");
+    db.archive();
+    db.rehearse(&["--user", "nobody"]).assert_code(0);
+    for (user, said) in
+        [("nobody-of-this-name", "there is no user nobody-of-this-name"), ("root", "PostgreSQL does not run as root")]
+    {
+        let outcome = db.rehearse(&["--user", user]);
+        outcome.assert_code(3);
+        assert_says(&outcome, "unproven", said);
+    }
 }

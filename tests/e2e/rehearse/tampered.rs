@@ -305,6 +305,16 @@ fn a_flipped_byte_with_all_hashes_made_to_match_is_caught_by_restoring_or_named(
     let text = dump[table("tasks")..].windows(4).position(|text| text == b" de " || text == b" la ").expect("a word");
     named(&flipped(table("tasks") + text + 1, 2));
 
+    // The roles of the cluster are not made as it says, which is told.
+    let mut globals = content(original, "postgres/globals.sql");
+    let role = globals.windows(11).position(|text| text == b"CREATE ROLE").expect("a role");
+    globals[role + 12] ^= 1;
+    let altered = Altered::of(original).replace("postgres/globals.sql", globals).write(folder);
+    let outcome = rehearse(&rehearsed, &altered, &["--only", "postgres"]);
+    named(&outcome);
+    let unproven = sentences(&outcome, "unproven");
+    assert!(unproven.iter().any(|text| text.starts_with("postgres/globals.sql was not executed")), "{unproven:?}");
+
     // Plans and scripts restore byte by byte as they are; a configuration that is no YAML any more is told.
     let plan = Archive::open(original)
         .expect("readable")

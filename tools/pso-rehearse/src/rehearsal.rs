@@ -57,7 +57,7 @@ fn attempt(run: &mut Run<'_>, settings: &Settings, findings: &mut Findings) -> a
         findings.proof.warn(format!("{component} is not in it: that failed when the backup was made ({reason})"));
     }
     if let Some(history) = history {
-        history.compare(&findings.record, settings.max_shrink, &mut findings.proof);
+        history.compare((&findings.record, &findings.held), settings.max_shrink, &mut findings.proof);
     }
     IN_PRINCIPLE.iter().for_each(|what| findings.proof.leave(*what));
     if let Err(reason) = whole::is_still(&at_first, &archive, &findings.path) {

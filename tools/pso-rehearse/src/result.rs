@@ -20,6 +20,8 @@ pub(crate) struct Findings {
     pub(crate) proof: Proof,
     /// The rest of the record.
     pub(crate) record: RehearseResultRecord,
+    /// The components that hold: what was counted in them can be compared with other nights.
+    pub(crate) held: Vec<Component>,
     /// When the last component was restored; `None` once one was not.
     restored: Option<Instant>,
 }
@@ -29,7 +31,14 @@ impl Findings {
     pub(crate) fn of(path: &Path) -> Self {
         let began = Instant::now();
         let record = RehearseResultRecord { path: path.display().to_string(), ..RehearseResultRecord::default() };
-        Self { began, path: path.to_path_buf(), proof: Proof::default(), record, restored: Some(began) }
+        Self {
+            began,
+            path: path.to_path_buf(),
+            proof: Proof::default(),
+            record,
+            held: Vec::new(),
+            restored: Some(began),
+        }
     }
 
     /// What the manifest says.
@@ -56,6 +65,9 @@ impl Findings {
             Severity::Unknown => self.proof.cannot_tell(about),
             Severity::Warning => self.proof.warn(about),
             Severity::Ok | Severity::Info => {}
+        }
+        if outcome.proof.severity() <= Severity::Warning {
+            self.held.push(component);
         }
         self.record.rows.extend(outcome.rows);
         self.record.points.extend(outcome.points);

@@ -6,7 +6,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::Instant;
 
-use anyhow::{Context as _, anyhow};
+use anyhow::anyhow;
 use pso_archive::{Archive, legacy};
 use pso_common::io::elapsed_ms;
 use pso_common::record::{Component, RehearseComponentRecord};
@@ -104,7 +104,6 @@ fn one(task: &mut Task<'_>, component: Component) -> anyhow::Result<Outcome> {
         Component::Qdrant => qdrant::rehearse(task),
         Component::Config | Component::Scripts | Component::Plans => files::rehearse(task, component),
     }
-    .with_context(|| format!("rehearse {component}"))
 }
 
 /// The specification's own script wrote the database as plain SQL, which psql would run, with all that psql can do to a machine.

@@ -56,15 +56,21 @@ impl History {
         Ok(history)
     }
 
-    /// Says what has shrunk by more than `max_shrink` percent since the last rehearsal of an older archive of the same deployment.
-    pub(crate) fn compare(&self, now: &RehearseResultRecord, max_shrink: f64, proof: &mut Proof) {
+    /// Says what has shrunk by more than `max_shrink` percent since the last rehearsal of an older archive of the same
+    /// deployment, in the components that hold: of another nobody knows what is in it.
+    pub(crate) fn compare(
+        &self,
+        (now, held): (&RehearseResultRecord, &[Component]),
+        max_shrink: f64,
+        proof: &mut Proof,
+    ) {
         self.malformed.iter().for_each(|line| proof.warn(line));
         let same: Vec<&Record<RehearseResultRecord>> =
             self.results.iter().filter(|earlier| is_of_same(&earlier.body, now)).collect();
         self.is_that_file(&same, now, proof);
         let mut compared = None;
         for (component, unit) in [(Component::Postgres, "rows"), (Component::Qdrant, "points")] {
-            if !now.components.contains(&component) {
+            if !held.contains(&component) {
                 continue;
             }
             let Some(earlier) = last(&same, now, component) else {

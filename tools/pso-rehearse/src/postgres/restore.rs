@@ -2,19 +2,25 @@
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
+use std::path::Path;
+use std::process::Command;
 
 use anyhow::Context as _;
 use pso_archive::{Database, private_file};
+use pso_common::io::Cancel;
 
 use super::child;
-use super::cluster::{APPLICATION, Cluster, Ground, MAINTENANCE};
+use super::cluster::{APPLICATION, CLUSTER, Cluster, Ground, MAINTENANCE};
 use super::database::{create, ident};
 use super::dump::Dump;
-use super::left_out::{LeftOut, left_out};
+use super::left_out::{LeftOut, left_out, left_out_of_list};
 use super::owner::Owner;
 use super::roles;
 use super::verdict::{Unlike, Verdict, judge};
 use crate::proof::Proof;
+
+/// A list of contents that is longer than this is not one (bytes): some 300,000 objects.
+const LIST: u64 = 32 << 20;
 
 /// What became of a dump.
 #[derive(Debug)]
@@ -47,7 +53,8 @@ pub(super) fn restore(
         }
         Err(reason) => {
             proof.leave(format!("owners and privileges were not restored: {reason}"));
-            LeftOut::default()
+            let list = ground.folder.join(CLUSTER).join("list");
+            left_by_list(ground.command(&ground.programs.pg_restore), dump, &list, ground.cancel)?
         }
     };
     left.reasons.iter().for_each(|reason| proof.leave(reason));
@@ -70,6 +77,14 @@ pub(super) fn restore(
     Ok(Restored::Failed(judge(&ended, &cluster.log.since(mark), cluster.is_running(), &unlike)))
 }
 
+/// What is left out of a dump whose form is not known here: `command` is a `pg_restore` that writes into the file `list`.
+pub(super) fn left_by_list(mut command: Command, dump: &Dump, list: &Path, cancel: &Cancel) -> anyhow::Result<LeftOut> {
+    command.arg("--list").arg("--file").arg(list).arg("--").arg(&dump.file);
+    let listed = child::run(command, &dump.file.with_extension("log"), cancel)?;
+    // Where it cannot be listed, restoring it says why.
+    Ok(if listed.status.success() { left_out_of_list(&child::beginning(list, LIST)?) } else { LeftOut::default() })
+}
+
 /// A name of a database may look like a connection string.
 pub(super) fn conninfo(dbname: &str) -> String {
     format!("dbname='{}'", dbname.replace('\\', "\\\\").replace('\'', "\\'"))
@@ -77,16 +92,14 @@ pub(super) fn conninfo(dbname: &str) -> String {
 
 /// How a dump is restored: with all jobs, stopping at the first error, and into no folder but the server's own.
 pub(super) fn options(
-    command: &mut std::process::Command,
+    command: &mut Command,
     jobs: usize,
     owner: Option<&Owner>,
     (dump, left): (&Dump, &LeftOut),
 ) -> anyhow::Result<()> {
     command.arg("--jobs").arg(jobs.to_string());
     command.args(["--exit-on-error", "--no-password", "--no-tablespaces"]);
-    if let Ok(indexed) = &dump.indexed
-        && let Some(list) = left.list(&indexed.toc)
-    {
+    if let Some(list) = left.list(dump.indexed.as_ref().ok().map(|indexed| &indexed.toc)) {
         let path = dump.file.with_extension("list");
         let context = || format!("write {}", path.display());
         let mut file = private_file(&path).with_context(context)?;

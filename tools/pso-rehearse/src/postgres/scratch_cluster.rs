@@ -66,6 +66,10 @@ pub(super) fn rehearse(task: &mut Task<'_>, outcome: &mut Outcome) -> anyhow::Re
     let mut cluster = cluster?;
     let mut first = first?;
     tell_version(major, &cluster, &mut outcome.proof);
+    if let Some(globals) = &task.archive.manifest().globals {
+        // It would create tablespaces, outside of our folder.
+        outcome.proof.leave(format!("{globals} was not executed: the roles were made by their names only"));
+    }
     let mut restored = Vec::new();
     let mut all = true;
     for (number, database) in databases.iter().enumerate() {

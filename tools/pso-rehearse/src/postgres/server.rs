@@ -6,7 +6,7 @@ use anyhow::{Context as _, anyhow, ensure};
 use pso_archive::custom::Toc;
 use pso_archive::{Database, command};
 use pso_common::io::host_name;
-use pso_common::postgres::{Client, PgSettings, Purpose, connect, find_program};
+use pso_common::postgres::{Client, PgSettings, Program, Purpose, connect, find_program};
 
 use super::check::{Checked, check};
 use super::child;
@@ -15,7 +15,7 @@ use super::database::{create, literal};
 use super::dump::{Dump, extract};
 use super::left_out::{LeftOut, left_out};
 use super::programs::wanted_major;
-use super::restore::{conninfo, options};
+use super::restore::{conninfo, left_by_list, options};
 use super::roles;
 use super::scratch_cluster::{named, refuse_broken};
 use super::scratch_database::ScratchDatabase;
@@ -71,7 +71,7 @@ pub(super) fn rehearse(task: &mut Task<'_>, dsn: &str, outcome: &mut Outcome) ->
             proof.leave(format!("the server does not have the locale {locale}: text was sorted by its bytes"));
         }
         task.progress(format!("restoring {} into {name}", database.name));
-        let left = server.left(&dump, &mut proof)?;
+        let left = server.left(task, (&dump, &pg_restore), &mut proof)?;
         let mut program = command(&pg_restore, None, task.env);
         program.envs(server.settings.child_env(APPLICATION)).env("LC_ALL", "C");
         program.arg("--dbname").arg(conninfo(&name));
@@ -165,8 +165,18 @@ impl Server {
     }
 
     /// What is not restored there: what follows or reaches other servers, and policies of roles that the server does not have.
-    fn left(&mut self, dump: &Dump, proof: &mut Proof) -> anyhow::Result<LeftOut> {
-        let Ok(indexed) = &dump.indexed else { return Ok(LeftOut::default()) };
+    fn left(
+        &mut self,
+        task: &Task<'_>,
+        (dump, pg_restore): (&Dump, &Program),
+        proof: &mut Proof,
+    ) -> anyhow::Result<LeftOut> {
+        let Ok(indexed) = &dump.indexed else {
+            let list = dump.file.with_extension("contents");
+            let left = left_by_list(command(pg_restore, None, task.env), dump, &list, task.cancel)?;
+            left.reasons.iter().for_each(|reason| proof.leave(reason));
+            return Ok(left);
+        };
         let toc: &Toc = &indexed.toc;
         let mut left = left_out(toc);
         left.leave(toc, "SUBSCRIPTION", |_| true, "was not restored, so that nothing is followed");

@@ -14,7 +14,6 @@ use pso_common::{Io, Severity};
 use super::limits;
 use super::message::{Said, Work};
 use super::snapshot::{Fault, Snapshot};
-use super::unpack::MOST_HOLES;
 
 /// Opens the snapshot that is named on stdin in `folder`, and writes what was found to stdout.
 ///
@@ -27,13 +26,11 @@ pub(crate) fn serve(folder: &Path, io: &mut Io) -> anyhow::Result<Severity> {
     let work: Work = serde_json::from_str(&line).context("read the work")?;
     std::thread::spawn(move || end_with(stdin));
     limits::limit_memory(work.memory).context("limit the memory")?;
-    let size = std::fs::metadata(folder.join(&work.snapshot)).context("look at the snapshot")?.len();
-    limits::limit_files(size.saturating_add(MOST_HOLES)).context("limit the files")?;
     // What a panic says is part of what is found; nobody reads it here.
     panic::set_hook(Box::new(|_| {}));
     let cancel = io.cancel.clone();
     let stdout = &mut io.stdout;
-    examine(&work, folder, &mut |said| {
+    examine(&work, folder, true, &mut |said| {
         cancel.check()?;
         let mut line = serde_json::to_string(&said)?;
         line.push('\n');
@@ -51,17 +48,19 @@ fn end_with(mut stdin: impl Read) {
     std::process::exit(3);
 }
 
-/// Does the work; a panic of the engine is what it says of the snapshot.
+/// Does the work; a panic of the engine is what it says of the snapshot. With `is_alone` this process does nothing else,
+/// and may be limited.
 ///
 /// # Errors
 /// When nobody listens.
 pub(super) fn examine(
     work: &Work,
     folder: &Path,
+    is_alone: bool,
     say: &mut dyn FnMut(Said) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
     let folder = folder.canonicalize().context("look at the folder")?;
-    let mut snapshot = Snapshot { work, folder: &folder, say };
+    let mut snapshot = Snapshot { work, folder: &folder, is_alone, say };
     let result = panic::catch_unwind(AssertUnwindSafe(|| snapshot.examine()));
     // Names of folders on this machine are nobody's business.
     let told = |text: String| {

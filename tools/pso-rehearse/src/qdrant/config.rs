@@ -163,9 +163,18 @@ impl CollectionConfig {
         self.optimizer_config.and_then(|config| config.prevent_unoptimized).unwrap_or_default()
     }
 
+    fn log_megabytes(&self) -> usize {
+        let capacity = self.wal_config.and_then(|config| config.wal_capacity_mb).unwrap_or(USUAL_LOG_MB);
+        capacity.clamp(1, MOST_LOG_MB)
+    }
+
+    /// How long a file of its log is, in bytes.
+    pub(super) fn log_capacity(&self) -> u64 {
+        (self.log_megabytes() as u64) << 20
+    }
+
     /// What the engine is told to expect.
     pub(super) fn to_engine(&self) -> EdgeConfig {
-        let capacity = self.wal_config.and_then(|config| config.wal_capacity_mb).unwrap_or(USUAL_LOG_MB);
         EdgeConfig {
             on_disk_payload: self.params.on_disk_payload.unwrap_or(true),
             vectors: self.dense().into_iter().map(|(name, params)| (name.to_owned(), params.to_engine())).collect(),
@@ -176,7 +185,7 @@ impl CollectionConfig {
                 })
                 .collect(),
             wal_options: Some(WalOptions {
-                segment_capacity: capacity.clamp(1, MOST_LOG_MB) << 20,
+                segment_capacity: self.log_megabytes() << 20,
                 segment_queue_len: 0,
                 retain_closed: NonZeroUsize::MIN,
             }),

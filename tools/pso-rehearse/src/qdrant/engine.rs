@@ -137,6 +137,11 @@ fn meaning(ended: &Ended, about: &About<'_>) -> End {
             )),
         };
     }
+    if by == "SIGXFSZ" {
+        return End::OfSnapshot(format!(
+            "it makes Qdrant's engine begin a file far longer than any of its own while {does}"
+        ));
+    }
     End::OfSnapshot(format!("Qdrant's engine dies on it ({by}) while {does}{said}"))
 }
 
@@ -217,6 +222,12 @@ mod tests {
                 "it makes Qdrant's engine ask for more than 1.0 GiB of memory while opening shard 0, which nothing of its \
                  size takes"
                     .to_owned()
+            )
+        );
+        assert_eq!(
+            meant(25, "", plenty, plenty),
+            End::OfSnapshot(
+                "it makes Qdrant's engine begin a file far longer than any of its own while opening shard 0".to_owned()
             )
         );
         assert!(matches!(meant(6, greedy, plenty, 1 << 20), End::Unclear(_)), "a machine without memory");

@@ -12,15 +12,18 @@ use serde_json::Value;
 
 use super::config::CollectionConfig;
 use super::ids::Ids;
+use super::limits;
 use super::message::{Said, Work};
 use super::points::{Seen, read_all};
 use super::shard::Shard;
-use super::unpack::{taken, unpack};
+use super::unpack::{longest, taken, unpack};
 
 /// What a snapshot is turned into, step by step; each step may find that it cannot be.
 pub(super) struct Snapshot<'a> {
     pub(super) work: &'a Work,
     pub(super) folder: &'a Path,
+    /// Whether this process does nothing else, and may be limited.
+    pub(super) is_alone: bool,
     /// Tells the parent; an error means that nobody is there any more, or that we are to stop.
     pub(super) say: &'a mut dyn FnMut(Said) -> anyhow::Result<()>,
 }
@@ -36,6 +39,10 @@ pub(super) enum Fault {
     Other(anyhow::Error),
 }
 
+/// A file of the engine's may have this length whatever there is in the snapshot (bytes): it makes files of 32 MiB, and of
+/// the log's capacity. One flipped bit made it work for minutes at one of many GiB.
+const USUAL_FILE: u64 = 256 << 20;
+
 type Found<T> = Result<T, Fault>;
 
 impl Snapshot<'_> {
@@ -44,6 +51,10 @@ impl Snapshot<'_> {
         let began = Instant::now();
         let unpacked = self.unpack()?;
         let config = self.config(&unpacked)?;
+        if self.is_alone {
+            let most = longest(&unpacked).max(config.log_capacity()).saturating_mul(2).max(USUAL_FILE);
+            limits::limit_files(most).context("limit the files").map_err(Fault::Other)?;
+        }
         let mut shards = self.open(&unpacked, &config)?;
         self.say(Said::Restored { ms: elapsed_ms(began), bytes: taken(&unpacked) })?;
         let seen = self.read(&shards, &config)?;
@@ -253,6 +264,13 @@ impl Snapshot<'_> {
         }
         if seen.faulty == 0 {
             self.tell_vectors(config, seen)?;
+        }
+        let indexed: usize = shards.iter().map(|shard| shard.engine.info().indexed_vectors_count).sum();
+        if indexed > 0 {
+            self.say(Said::Left(format!(
+                "the search index of {} opens, and nothing was searched in it: a server can build it again",
+                counted(indexed as u64, "vector")
+            )))?;
         }
         self.tell_indexes(shards)
     }

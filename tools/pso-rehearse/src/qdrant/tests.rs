@@ -90,6 +90,19 @@ fn vectors_of_every_kind_are_read() {
 }
 
 #[test]
+fn what_the_optimiser_has_built_is_opened_and_its_search_index_named_as_not_tried() {
+    let mut config = config();
+    config["params"]["vectors"] = json!({"size": 4, "distance": "Cosine", "hnsw_config": {"m": 8}});
+    config["quantization_config"] = json!({"scalar": {"type": "int8", "always_ram": true}});
+    let made = Made::new(config.clone()).shard(0, points(1..=1200)).optimised(0);
+    let said = examine(&made.tar(), &config, Some(1200));
+    assert_eq!((wrong(&said).len(), count(&said)), (0, Some(1200)), "{said:?}");
+    let sentence =
+        "the search index of 1200 vectors opens, and nothing was searched in it: a server can build it again";
+    assert!(left(&said).contains(&sentence), "{said:?}");
+}
+
+#[test]
 fn an_empty_collection_is_one() {
     let said = examine(&Made::new(config()).shard(0, vec![]).tar(), &config(), Some(0));
     assert_eq!((wrong(&said).len(), count(&said)), (0, Some(0)), "{said:?}");
@@ -191,6 +204,18 @@ fn a_vector_that_was_changed_is_found_where_it_is_no_valid_one_any_more() {
         let said = examine(&altered, &config(), Some(1));
         assert_eq!(wrong(&said), [format!("the vector of point 1 {words}")], "{said:?}");
     }
+}
+
+#[test]
+fn a_panic_of_the_engine_is_what_it_says_of_the_snapshot() {
+    let mut tar = Made::new(config()).shard(0, points(1..=9)).without_log().tar();
+    let field = br#""title":"#;
+    let at = tar.windows(field.len()).position(|window| window == field).expect("a payload is in the tar");
+    tar[at + field.len() - 1] = b'x';
+    let said = examine(&tar, &config(), Some(9));
+    let words = ["Qdrant's engine panics on it: ", "expected `:`"];
+    assert!(matches!(wrong(&said)[..], [what] if words.iter().all(|word| what.contains(word))), "{said:?}");
+    assert_eq!(said.last(), Some(&Said::Done));
 }
 
 #[test]

@@ -13,7 +13,7 @@ const BLOCK: u64 = 512;
 /// More files are no snapshot.
 const MOST_ENTRIES: usize = 1 << 20;
 /// The holes of a file may be this large: the engine makes files of 32 MiB, and fills them as it goes (bytes).
-pub(super) const MOST_HOLES: u64 = 64 << 30;
+const MOST_HOLES: u64 = 64 << 30;
 
 /// Unpacks a snapshot into a folder.
 ///
@@ -100,6 +100,16 @@ pub(super) fn taken(folder: &Path) -> u64 {
         sum += if metadata.is_dir() { taken(&entry.path()) } else { allocated(&metadata) };
     }
     sum
+}
+
+/// The length of the longest file below a folder.
+pub(super) fn longest(folder: &Path) -> u64 {
+    let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    let lengths = entries.filter_map(|entry| {
+        let metadata = entry.metadata().ok()?;
+        Some(if metadata.is_dir() { longest(&entry.path()) } else { metadata.len() })
+    });
+    lengths.max().unwrap_or_default()
 }
 
 #[cfg(unix)]

@@ -19,7 +19,11 @@ fn result(taken: &str, rows: &[(&str, u64)], points: &[(&str, u64)]) -> Rehearse
     }
 }
 
-fn compared(earlier: &[(Severity, RehearseResultRecord)], now: &RehearseResultRecord, max_shrink: f64) -> Proof {
+fn compared_of(
+    earlier: &[(Severity, RehearseResultRecord)],
+    (now, held): (&RehearseResultRecord, &[Component]),
+    max_shrink: f64,
+) -> Proof {
     let record = |(at, (severity, body)): (usize, &(Severity, RehearseResultRecord))| {
         let line = serde_json::json!({"schema": 1, "kind": "rehearse.result", "at": format!("2026-11-22T0{at}:00:00Z"),
             "tool": "pso-rehearse", "host": "h", "severity": severity, "name": "n", "message": ""});
@@ -32,8 +36,20 @@ fn compared(earlier: &[(Severity, RehearseResultRecord)], now: &RehearseResultRe
     let results = earlier.iter().enumerate().map(record).collect();
     let history = History { file: "past.jsonl".into(), results, malformed: Vec::new() };
     let mut proof = Proof::default();
-    history.compare(now, max_shrink, &mut proof);
+    history.compare((now, held), max_shrink, &mut proof);
     proof
+}
+
+fn compared(earlier: &[(Severity, RehearseResultRecord)], now: &RehearseResultRecord, max_shrink: f64) -> Proof {
+    compared_of(earlier, (now, &Component::ALL), max_shrink)
+}
+
+#[test]
+fn what_was_not_restored_has_not_shrunk() {
+    let then = result(DAY1, &[("public.a", 4)], &[("plans", 2)]);
+    let now = result(DAY2, &[], &[]);
+    let proof = compared_of(&[(Severity::Ok, then)], (&now, &[Component::Qdrant]), 50.0);
+    assert_eq!(proof.warnings, ["plans had 2 points in 20261121_030000.zip, and is not there any more"]);
 }
 
 const DAY1: &str = "2026-11-21T03:00:00Z";

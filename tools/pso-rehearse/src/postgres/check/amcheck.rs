@@ -10,6 +10,10 @@ use crate::proof::Proof;
 
 /// The schema that the extension is put into where the dump has none: nothing of the dump is called so.
 const SCHEMA: &str = "pso_rehearse_amcheck";
+/// For how many bytes of tables, the smallest first, each row is looked for in each B-tree: with 1.5 million rows that took 1.2
+/// seconds an index, 60 times as long as looking whether the index is in order. PostgreSQL has just built these indexes from
+/// these rows, so it can only show that a function in an index is none (it gives another value the second time).
+const ROWS_LOOKED_FOR: i64 = 128 << 20;
 /// How many findings are told one by one.
 const TOLD: usize = 10;
 
@@ -18,6 +22,8 @@ const TOLD: usize = 10;
 pub(super) struct Relation {
     name: String,
     is_index: bool,
+    /// Whether each row is looked for.
+    with_rows: bool,
     statement: String,
 }
 
@@ -25,6 +31,7 @@ pub(super) struct Relation {
 #[derive(Debug)]
 pub(super) struct Finding {
     is_index: bool,
+    with_rows: bool,
     /// What is wrong; `None` where nothing is.
     damage: Option<String>,
 }
@@ -57,25 +64,33 @@ pub(super) fn prepare(client: &mut Client, proof: &mut Proof) -> anyhow::Result<
     }
     let schema = super::super::database::ident(&schema);
     let rows = client.query(include_str!("../../../queries/amcheck.sql"), &[]).context("list heaps and B-trees")?;
-    let relations = rows.iter().map(|row| {
+    let mut left = ROWS_LOOKED_FOR;
+    // The smallest first, for what is left of the budget; then the largest first, for what takes long.
+    let relations = rows.iter().rev().map(|row| {
         let (oid, name, kind): (u32, String, String) = (row.get("oid"), row.get("name"), row.get("kind"));
         let is_index = kind == "i";
+        let size: i64 = row.get("scanned_bytes");
+        let with_rows = is_index && size <= left;
+        if with_rows {
+            left -= size;
+        }
         let statement = if is_index {
-            format!("SELECT {schema}.bt_index_check({oid}::pg_catalog.regclass, true)")
+            format!("SELECT {schema}.bt_index_check({oid}::pg_catalog.regclass, {with_rows})")
         } else {
             format!(
                 "SELECT blkno, offnum, msg FROM {schema}.verify_heapam({oid}::pg_catalog.regclass, \
                  on_error_stop => true, check_toast => true) LIMIT 1"
             )
         };
-        Relation { name, is_index, statement }
+        Relation { name, is_index, with_rows, statement }
     });
-    Ok(relations.filter(|relation| relation.is_index || knows_heaps).collect())
+    let relations: Vec<Relation> = relations.collect();
+    Ok(relations.into_iter().rev().filter(|relation| relation.is_index || knows_heaps).collect())
 }
 
 /// Looks at one.
 pub(super) fn look(client: &mut Client, relation: Relation) -> anyhow::Result<Finding> {
-    let Relation { name, is_index, statement } = relation;
+    let Relation { name, is_index, with_rows, statement } = relation;
     let damage = match client.query(&statement, &[]) {
         Ok(rows) if is_index => {
             drop(rows);
@@ -94,7 +109,7 @@ pub(super) fn look(client: &mut Client, relation: Relation) -> anyhow::Result<Fi
             _ => return Err(error).with_context(|| format!("look through {name}")),
         },
     };
-    Ok(Finding { is_index, damage })
+    Ok(Finding { is_index, with_rows, damage })
 }
 
 /// Says what was seen.
@@ -106,10 +121,13 @@ pub(super) fn tell(findings: Vec<Finding>, proof: &mut Proof) {
         proof.prove(format!("amcheck finds nothing wrong in {}", counted(heaps, "table", "tables")));
     }
     if trees > 0 {
-        proof.prove(format!(
-            "amcheck finds every row in {}, and in order",
-            counted(trees, "B-tree index", "B-tree indexes")
-        ));
+        let with_rows = findings.iter().filter(|finding| finding.with_rows && finding.damage.is_none()).count();
+        let rows = match with_rows {
+            0 => String::new(),
+            all if all == trees => ", with every row in it".to_owned(),
+            some => format!(", with every row in the {some} of the smallest tables"),
+        };
+        proof.prove(format!("amcheck finds {} in order{rows}", counted(trees, "B-tree index", "B-tree indexes")));
     }
     let damages: Vec<String> = findings.into_iter().filter_map(|finding| finding.damage).collect();
     let rest = damages.len().saturating_sub(TOLD);

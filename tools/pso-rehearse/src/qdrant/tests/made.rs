@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
 
 use qdrant_edge::{
-    CreateIndex, EdgeShard, FieldIndexOperations, PayloadFieldSchema, PayloadSchemaType, PointInsertOperations,
-    PointOperations, PointStructPersisted, UpdateOperation,
+    CreateIndex, EdgeOptimizersConfig, EdgeShard, FieldIndexOperations, PayloadFieldSchema, PayloadSchemaType,
+    PointInsertOperations, PointOperations, PointStructPersisted, UpdateOperation,
 };
 use serde_json::{Value, json};
 use tar::{Builder, EntryType, Header};
@@ -105,6 +105,16 @@ impl Made {
         self.file("payload_index.json", &schema)
     }
 
+    /// As the optimiser leaves a shard that is large enough for a search index.
+    pub(super) fn optimised(self, number: u32) -> Self {
+        let shard = EdgeShard::load(&self.path(number), None).expect("a shard");
+        let optimizers = EdgeOptimizersConfig { indexing_threshold: Some(1), ..EdgeOptimizersConfig::default() };
+        shard.set_optimizers_config(optimizers).expect("set");
+        assert!(shard.optimize().expect("optimised"));
+        drop(shard);
+        self
+    }
+
     /// A file in the snapshot.
     pub(super) fn file(mut self, name: &str, text: &str) -> Self {
         self.files.insert(name.to_owned(), text.to_owned());
@@ -200,7 +210,7 @@ pub(super) fn examine(tar: &[u8], config: &Value, points: Option<u64>) -> Vec<Sa
         memory: memory_for(tar.len() as u64),
     };
     let mut said = Vec::new();
-    child::examine(&work, folder.path(), &mut |one| {
+    child::examine(&work, folder.path(), false, &mut |one| {
         if !matches!(one, Said::Does(_) | Said::Read(_)) {
             said.push(one);
         }
