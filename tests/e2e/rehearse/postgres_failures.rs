@@ -168,10 +168,11 @@ fn who_kills_the_server_or_pg_restore_leaves_nobody_the_wiser() {
 
 #[test]
 fn a_signal_ends_all_of_it_in_every_phase() {
+    type Reached = fn(&Db) -> bool;
     let db = Db::of("rehearse_pg_signal", SLOW);
     db.archive();
     // While the cluster is made, while it starts, and while the dump is restored.
-    let phases: [(&str, fn(&Db) -> bool); 3] = [
+    let phases: [(&str, Reached); 3] = [
         ("initdb", |db| data(db).is_some_and(|data| data.exists())),
         ("the start", |db| data(db).is_some_and(|data| data.join("postmaster.pid").exists())),
         ("pg_restore", |db| !processes(db, "pg_restore").is_empty()),

@@ -120,7 +120,7 @@ fn flipped_bits_in_a_snapshot_are_caught_or_harmless_and_never_end_more_than_the
     // 45 to 47 of 120 when this was written: what is where in a segment is different each time.
     assert!(refuted.len() > FLIPS / 5, "{} of {FLIPS} are caught\n{outcome}", refuted.len());
     let by_length = |name: &&String| sentences(&record, "refuted", name)[0].contains("has the length");
-    assert!(refuted.iter().any(|name| by_length(&name)), "{outcome}");
+    assert!(refuted.iter().any(by_length), "{outcome}");
 }
 
 #[test]
