@@ -44,15 +44,29 @@ impl Digest {
 /// When one of them fails, or the run is to stop.
 pub fn copy_hashed(from: &mut dyn Read, to: &mut dyn Write, cancel: &Cancel) -> io::Result<(u64, String)> {
     let mut digest = Digest::default();
+    pass(from, cancel, |piece| {
+        digest.update(piece);
+        to.write_all(piece)
+    })?;
+    Ok(digest.finish())
+}
+
+/// Copies all of `from` to `to`.
+///
+/// # Errors
+/// When one of them fails, or the run is to stop.
+pub(crate) fn copy(from: &mut dyn Read, to: &mut dyn Write, cancel: &Cancel) -> io::Result<()> {
+    pass(from, cancel, |piece| to.write_all(piece))
+}
+
+/// Hands all of `from` over, piece by piece.
+fn pass(from: &mut dyn Read, cancel: &Cancel, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
     let mut chunk = vec![0; CHUNK];
     loop {
         cancel.check().map_err(io::Error::other)?;
         match from.read(&mut chunk) {
-            Ok(0) => return Ok(digest.finish()),
-            Ok(read) => {
-                digest.update(&chunk[..read]);
-                to.write_all(&chunk[..read])?;
-            }
+            Ok(0) => return Ok(()),
+            Ok(read) => take(&chunk[..read])?,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             Err(error) => return Err(error),
         }

@@ -13,7 +13,7 @@ use zip::result::ZipError;
 use crate::blocks::{BlockSource, ParallelReader, RangeReader};
 use crate::container::{Container, Handle};
 use crate::encryption::Identities;
-use crate::hash::{CHUNK, Digest, copy_hashed};
+use crate::hash::{CHUNK, Digest, copy};
 use crate::manifest::{Entry, MANIFEST_NAME, MAX_MANIFEST_BYTES, Manifest};
 use crate::names::check_entry_name;
 use crate::obstacle::{Blocked, Obstacle, is_of_the_system};
@@ -222,7 +222,7 @@ impl Archive {
     /// When it differs (`to` has it all the same), one of them fails, or the run is to stop.
     pub fn copy(&mut self, entry: &Entry, to: &mut dyn io::Write, cancel: &Cancel) -> anyhow::Result<()> {
         let mut reader = self.entry(&entry.name)?;
-        copy_hashed(&mut reader, to, cancel).with_context(|| format!("copy the entry {}", entry.name))?;
+        copy(&mut reader, to, cancel).with_context(|| format!("copy the entry {}", entry.name))?;
         reader.finish(cancel)
     }
 }
@@ -248,7 +248,7 @@ impl EntryReader<'_> {
     /// # Errors
     /// When it differs, cannot be read, or the run is to stop.
     pub fn finish(mut self, cancel: &Cancel) -> anyhow::Result<()> {
-        copy_hashed(&mut self, &mut io::sink(), cancel)?;
+        copy(&mut self, &mut io::sink(), cancel)?;
         let (size, sha256) = self.digest.finish();
         ensure!(size == self.size, "{} has {size} bytes and should have {}", self.name, self.size);
         ensure!(sha256 == self.sha256, "the SHA-256 of {} is {sha256} and should be {}", self.name, self.sha256);

@@ -246,10 +246,19 @@ fn listing_damages(archive: &Archive) -> Vec<Damage> {
         damage(name, "the manifest does not list it".to_owned());
     }
     let known = manifest.databases.iter().map(|database| &database.entry).chain(&manifest.globals);
+    let mut described = BTreeSet::new();
     for name in known.chain(manifest.collections.iter().map(|collection| &collection.entry)) {
         if !listed.contains(name.as_str()) {
             damage(name, "it is described, but not listed".to_owned());
         }
+        if !described.insert(name.as_str()) {
+            damage(name, "it is described twice".to_owned());
+        }
+    }
+    // What is not described is not restored, and nobody would miss it.
+    let of_store = |entry: &&Entry| matches!(entry.component, Component::Postgres | Component::Qdrant);
+    for entry in manifest.entries.iter().filter(of_store).filter(|entry| !described.contains(entry.name.as_str())) {
+        damage(&entry.name, "it is listed, but the manifest does not say what it is of".to_owned());
     }
     // A cluster has databases; what a store has no collections of is another matter.
     if manifest.components.contains(&Component::Postgres) && manifest.databases.is_empty() {

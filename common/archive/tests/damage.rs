@@ -341,6 +341,28 @@ fn what_is_described_must_be_there() {
     assert_eq!(told, "postgres/globals.sql: it is described, but not listed");
     let told = damage_of(|manifest| manifest.components.push(Component::Postgres));
     assert_eq!(told, "postgres: it is said to be in the archive, but no database is");
+    let of_two = damage_of(|described| {
+        let collection = manifest().collections.remove(0);
+        described.collections = vec![collection.clone(), Collection { name: "others".to_owned(), ..collection }];
+    });
+    assert!(of_two.contains("qdrant/plans.snapshot: it is described twice"), "{of_two}");
+    // A collection that was taken out of the description, and is not missed.
+    let nobodys = pso_archive::Entry {
+        name: "qdrant/plans.snapshot".to_owned(),
+        component: Component::Qdrant,
+        size: 0,
+        sha256: "0".repeat(64),
+        packed: None,
+        source: String::new(),
+        captured_at: at(),
+        modified_at: None,
+        mode: None,
+    };
+    let told = damage(&forge_with(&manifest_of(&[nobodys]), |_| (), |_| ()).path);
+    assert!(
+        told.contains("qdrant/plans.snapshot: it is listed, but the manifest does not say what it is of"),
+        "{told}"
+    );
 }
 
 #[test]

@@ -152,6 +152,9 @@ impl Cancel {
         let mut signals = vec![SIGINT, SIGTERM];
         #[cfg(unix)]
         signals.push(signal_hook::consts::SIGHUP);
+        // A file that grows beyond the limit of the process (`ulimit -f`) is an error of that write, not our end.
+        #[cfg(unix)]
+        signal_hook::flag::register(signal_hook::consts::SIGXFSZ, Arc::default())?;
         for signal in signals {
             let armed = Arc::new(std::sync::atomic::AtomicBool::new(false));
             // Registered first, so it sees the flag as the previous signal left it: the first one passes it by.

@@ -56,6 +56,26 @@ fn it_is_listed_until_it_is_found_to_be_damaged() {
 }
 
 #[test]
+fn what_was_noted_of_the_archive_outlives_its_damage() {
+    let rehearsed = of_files("rehearse_damaged_note");
+    rehearsed.rehearse(&["latest"]).assert_code(0);
+    let noted = Status::read(&rehearsed.archive).expect("a status");
+    let size = fs::metadata(&rehearsed.archive).expect("there").len();
+    flip(&rehearsed.archive, size / 2);
+    for _night in 0..2 {
+        rehearsed.rehearse(&["latest"]).assert_code(2);
+        let now = Status::read(&rehearsed.archive).expect("a status");
+        assert_eq!(now, Status { verified_at: None, rehearsed_at: None, ..noted.clone() });
+        let list = rehearsed.parts.backup(&["list"]);
+        assert_eq!(list.records_of_kind("backup.archive")[0]["severity"], "high", "{list}");
+    }
+    // A good copy is put in its place.
+    flip(&rehearsed.archive, size / 2);
+    rehearsed.rehearse(&["latest"]).assert_code(0);
+    assert!(listed(&rehearsed)[0].is_string());
+}
+
+#[test]
 fn one_that_is_not_noted_anywhere_is_rehearsed_all_the_same() {
     let rehearsed = of_files("rehearse_unnoted");
     fs::remove_file(status_path(&rehearsed.archive)).expect("removed");

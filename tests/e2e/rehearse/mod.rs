@@ -3,6 +3,7 @@
 mod altered;
 mod bad_input;
 mod dumps;
+mod leftovers;
 mod listing;
 mod postgres;
 mod postgres_failures;

@@ -277,3 +277,41 @@ fn a_sequence_that_is_behind_is_a_warning() {
     assert_told(&outcome, 1, "the sequence public.t_id_seq gives 1 next, and public.t.id has 7 already");
     assert_says(&outcome, "proven", "2 columns' sequences are not behind");
 }
+
+#[test]
+fn doubled_rows_are_found_by_those_who_build_an_index_together() {
+    let rows = "
+        CREATE TABLE t (id int, text text);
+        INSERT INTO t SELECT n, repeat('x', 80) FROM generate_series(1, 200000) AS n;
+        ALTER TABLE t SET (parallel_workers = 2);
+        CREATE UNIQUE INDEX once ON t (id)";
+    let db = Db::of("rehearse_pg_together", rows);
+    let archive = db.archive();
+    let dump = content(&archive, &dump_of(&archive));
+    let doubled = super::dumps::with_rows(&dump, "t", |rows| Some([b"2\tdouble\n", &rows[..]].concat()));
+    let altered =
+        Altered::of(&archive).replace(&dump_of(&archive), doubled).beside(Beside::All).write(db.folder.path());
+    let outcome = rehearse(&db, &altered);
+    assert_told(&outcome, 2, "could not create unique index \"once\"");
+}
+
+#[test]
+fn who_kills_one_session_leaves_nobody_the_wiser() {
+    let db = Db::of("rehearse_pg_session", SLOW);
+    db.archive();
+    let running = started(&db);
+    hangs(&db);
+    let session = wait::until("the session that restores", LIMIT, || {
+        let server = postmaster(&db)?;
+        let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children")).ok()?;
+        let is_it = |id: &&str| {
+            let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains("REFRESH")
+        };
+        children.split_whitespace().find(is_it).map(str::to_owned)
+    });
+    kill("KILL", &session.expect("it restores"));
+    let outcome = running.finish().expect("it ends");
+    assert_told(&outcome, 3, "the scratch server fell over: ");
+    assert_gone(&db, &outcome);
+}

@@ -112,3 +112,40 @@ fn a_signal_and_the_next_run_drop_what_is_left_and_nothing_else() {
     let outcome = running.finish().expect("it ends");
     outcome.assert_code(3);
 }
+
+#[test]
+fn only_what_is_surely_left_is_dropped() {
+    let pg = TempPg::start_new().expect("PostgreSQL");
+    let db = Db::on(&pg, "rehearse_server_others", SQL);
+    db.archive();
+    let mut admin = pg.admin("postgres").expect("connected");
+    let comment = "pso-rehearse: scratch database of process 1 on another-host; it is dropped when that ends, or by the next rehearsal";
+    for name in ["pso_rehearse_1_1_0", "pso_rehearse_2_1_0"] {
+        admin.batch_execute(&format!("CREATE DATABASE {name}")).expect("made");
+        admin.batch_execute(&format!("COMMENT ON DATABASE {name} IS '{comment}'")).expect("said");
+    }
+    // Behind a pool a session is not called as it was told.
+    let mut worker = pg.admin("pso_rehearse_2_1_0").expect("connected");
+    let outcome = checked(tool(&db, "postgres", pg.admin_password()));
+    outcome.assert_code(0);
+    let now = databases(&pg);
+    assert!(!now.contains(&"pso_rehearse_1_1_0".to_owned()), "{now:?}");
+    assert!(now.contains(&"pso_rehearse_2_1_0".to_owned()), "{now:?}");
+    worker.batch_execute("SELECT 1").expect("it lives");
+}
+
+#[test]
+fn row_security_that_binds_the_owner_hides_nothing_there() {
+    let hidden = "
+        CREATE TABLE hidden (id serial, n int); INSERT INTO hidden (n) VALUES (1), (2);
+        ALTER TABLE hidden ENABLE ROW LEVEL SECURITY; ALTER TABLE hidden FORCE ROW LEVEL SECURITY;
+        CREATE POLICY none ON hidden USING (false)";
+    let pg = TempPg::start_new().expect("PostgreSQL");
+    let db = Db::on(&pg, "rehearse_server_hidden", hidden);
+    db.archive();
+    pg.admin("postgres").expect("connected").batch_execute("ALTER ROLE sync_user CREATEDB").expect("granted");
+    let outcome = checked(tool(&db, "sync_user", db.database.password()));
+    outcome.assert_code(0);
+    assert_says(&outcome, "proven", "1 table has the manifest's row counts, 2 rows");
+    assert_says(&outcome, "proven", "1 column's sequence is not behind");
+}

@@ -104,6 +104,43 @@ fn the_engine_ends_with_its_parent_however_that_ended() {
 }
 
 #[test]
+fn an_upgrade_in_the_middle_takes_nothing_from_it() {
+    let rehearsed = Rehearsed::start("rehearse_qdrant_upgrade");
+    let path = many(&rehearsed);
+    let program = rehearsed.parts.path("pso-rehearse");
+    fs::copy(built_binary("pso-rehearse").expect("built"), &program).expect("copied");
+    let mut command = Command::new(&program);
+    command.args([path.to_str().expect("UTF-8"), "--only", "qdrant", "--format", "jsonl"]);
+    command.current_dir(rehearsed.parts.folder.path()).env("TMPDIR", rehearsed.temp.path());
+    let child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("started");
+    wait::until("the engine", LIMIT, || engine_of(child.id())).expect("it is started");
+    // `install` removes what is there and writes another.
+    fs::remove_file(&program).expect("removed");
+    fs::write(&program, "another version").expect("written");
+    let output = child.wait_with_output().expect("ends");
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{text}");
+}
+
+#[test]
+fn a_machine_that_allows_too_little_is_told_as_such_and_the_next_run_clears_up() {
+    let rehearsed = Rehearsed::start("rehearse_qdrant_ulimit");
+    let program = built_binary("pso-rehearse").expect("built");
+    // Open files; the length of a file, in blocks of 512 bytes or a KiB.
+    for limit in ["ulimit -n 12", "ulimit -f 20000"] {
+        let script = format!("{limit}; exec \"$0\" latest --only qdrant --format jsonl");
+        let mut command = Command::new("sh");
+        command.args(["-c", &script]).arg(&program);
+        command.current_dir(rehearsed.parts.folder.path()).env("TMPDIR", rehearsed.temp.path());
+        let output = command.stdin(Stdio::null()).output().expect("ends");
+        let text = String::from_utf8_lossy(&output.stdout);
+        assert_eq!(output.status.code(), Some(3), "{limit}\n{text}");
+        assert!(text.contains("rehearse.result") && !text.contains("\"refuted\""), "{limit}\n{text}");
+        rehearsed.rehearse(&["latest", "--only", "plans"]).assert_code(0);
+    }
+}
+
+#[test]
 fn in_the_middle_of_its_work_the_end_of_its_stdin_is_its_own() {
     let folder = tempfile::tempdir().expect("a folder");
     // Who opens it waits for a writer, and there is none.

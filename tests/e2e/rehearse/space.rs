@@ -81,3 +81,26 @@ fn a_folder_that_is_not_there_is_named() {
     let message = result["message"].as_str().unwrap_or_default();
     assert!(message.contains("/no/such/folder") && message.contains("--temp-dir"), "{message}");
 }
+
+#[test]
+fn a_limit_of_the_size_of_files_is_told_and_nothing_is_left() {
+    let rehearsed = super::Rehearsed::start("rehearse_space_limit");
+    let program = pso_tests::tool::built_binary("pso-rehearse").expect("built");
+    // Blocks of 512 bytes in sh: less than a segment of the log of PostgreSQL, and less than its own files.
+    for blocks in ["16", "20000"] {
+        let tool = pso_tests::tool::Tool::program("/bin/sh")
+            .args(["-c", &format!("ulimit -f {blocks}; exec \"$0\" \"$@\"")])
+            .arg(&program)
+            .arg(&rehearsed.archive)
+            .folder(rehearsed.parts.folder.path())
+            .env("TMPDIR", rehearsed.temp.path())
+            .env("PATH", "/usr/bin:/bin");
+        let mut outcome = tool.run().expect("it ends");
+        // Its own, and not that of what has started it.
+        outcome.name = "pso-rehearse".to_owned();
+        super::assert_empty(rehearsed.temp.path(), &outcome);
+        outcome.assert_code(3);
+        let result = outcome.records_of_kind("rehearse.result").remove(0);
+        assert_eq!(result["refuted"].as_array().map_or(0, Vec::len), 0, "{outcome}");
+    }
+}

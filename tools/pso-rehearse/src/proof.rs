@@ -52,6 +52,19 @@ impl Proof {
         self.unknown = self.unknown.take().or_else(|| other.unknown.clone());
     }
 
+    /// The same, with each sentence saying what it is of. What nobody could tell stays untold.
+    pub(crate) fn named(self, name: &str) -> Self {
+        let with = |text: String| format!("{name}: {text}");
+        let all = |texts: Vec<String>| texts.into_iter().map(with).collect();
+        Self {
+            proven: all(self.proven),
+            unproven: all(self.unproven),
+            refuted: all(self.refuted),
+            warnings: all(self.warnings),
+            unknown: self.unknown.map(with),
+        }
+    }
+
     /// Whether something does not hold.
     pub(crate) fn is_refuted(&self) -> bool {
         !self.refuted.is_empty()
@@ -85,6 +98,24 @@ impl Proof {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_name_takes_nothing_away() {
+        let mut proof = Proof::default();
+        proof.prove("a");
+        proof.leave("b");
+        proof.warn("w");
+        assert_eq!(proof.clone().named("db").severity(), Severity::Warning);
+        proof.cannot_tell("c");
+        let named = proof.clone().named("db");
+        assert_eq!((named.severity(), named.message()), (Severity::Unknown, "db: c".to_owned()));
+        assert_eq!(
+            (named.proven, named.unproven),
+            (vec!["db: a".to_owned()], vec!["db: b".to_owned(), "db: c".to_owned()])
+        );
+        proof.refute("d");
+        assert_eq!(proof.named("db").severity(), Severity::Critical);
+    }
 
     #[test]
     fn what_is_refuted_outweighs_what_nobody_could_tell() {

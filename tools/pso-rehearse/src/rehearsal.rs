@@ -123,7 +123,15 @@ fn components(manifest: &Manifest, only: &[Component]) -> anyhow::Result<Vec<Com
 fn note(run: &mut Run<'_>, settings: &Settings, archive: &Archive, whole: Whole, findings: &mut Findings) {
     let now = run.now();
     let is_whole = !whole.proof.is_refuted();
-    let known = whole.status.unwrap_or_else(|| Status::new(archive.manifest(), whole.size_bytes, &whole.sha256));
+    let known = match whole.status {
+        Some(known) => known,
+        None if is_whole => Status::new(archive.manifest(), whole.size_bytes, &whole.sha256),
+        // What was noted of the file that was made stays: it is what tells this one from that, tomorrow too.
+        None => match Status::read(&findings.path) {
+            Some(of_that) => of_that,
+            None => return,
+        },
+    };
     let status = if findings.hold() && settings.only.is_empty() {
         rehearsed(known, now)
     } else if findings.proof.is_refuted() && (known.rehearsed_at.is_some() || !is_whole) {

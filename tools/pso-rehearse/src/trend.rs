@@ -14,9 +14,14 @@ use crate::proof::Proof;
 pub(crate) struct History {
     file: PathBuf,
     results: Vec<Record<RehearseResultRecord>>,
-    /// Lines that are no records, a sentence each.
+    /// The first lines that are no records, a sentence each.
     malformed: Vec<String>,
+    /// How many more there are: any file can be given.
+    more_malformed: u64,
 }
+
+/// So many lines that are no records are told one by one.
+const NAMED: usize = 3;
 
 impl History {
     /// Reads it. One that is not there is the first night's. Records of other kinds may be in it.
@@ -24,7 +29,8 @@ impl History {
     /// # Errors
     /// When the file cannot be read.
     pub(crate) fn read(run: &mut Run<'_>, path: &Path) -> anyhow::Result<Self> {
-        let mut history = Self { file: path.to_path_buf(), results: Vec::new(), malformed: Vec::new() };
+        let mut history =
+            Self { file: path.to_path_buf(), results: Vec::new(), malformed: Vec::new(), more_malformed: 0 };
         let context = || format!("read earlier results in {}", path.display());
         match std::fs::metadata(path) {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(history),
@@ -35,22 +41,22 @@ impl History {
         let mut reader = RecordReader::new(std::fs::File::open(path).with_context(context)?);
         while let Some(line) = reader.next_line().with_context(context)? {
             run.cancel().check()?;
-            match line {
+            let (is, reason) = match line {
                 Line::Record(record) => match record.as_kind::<RehearseResultRecord>() {
-                    None => {}
-                    Some(Ok(result)) => history.results.push(result),
-                    Some(Err(error)) => history.malformed.push(format!(
-                        "line {} of {} is not whole and was left out: {error}",
-                        reader.line(),
-                        path.display()
-                    )),
+                    None => continue,
+                    Some(Ok(result)) => {
+                        history.results.push(result);
+                        continue;
+                    }
+                    Some(Err(error)) => ("not whole", error.to_string()),
                 },
-                Line::Malformed(line) => history.malformed.push(format!(
-                    "line {} of {} is not a record and was left out: {}",
-                    line.line,
-                    path.display(),
-                    line.reason
-                )),
+                Line::Malformed(line) => ("not a record", line.reason.clone()),
+            };
+            if history.malformed.len() < NAMED {
+                let (line, file) = (reader.line(), path.display());
+                history.malformed.push(format!("line {line} of {file} is {is} and was left out: {reason}"));
+            } else {
+                history.more_malformed += 1;
             }
         }
         Ok(history)
@@ -65,6 +71,9 @@ impl History {
         proof: &mut Proof,
     ) {
         self.malformed.iter().for_each(|line| proof.warn(line));
+        if self.more_malformed > 0 {
+            proof.warn(format!("{} more lines of {} were left out", self.more_malformed, self.file.display()));
+        }
         let same: Vec<&Record<RehearseResultRecord>> =
             self.results.iter().filter(|earlier| is_of_same(&earlier.body, now)).collect();
         self.is_that_file(&same, now, proof);
@@ -97,6 +106,8 @@ impl History {
             earlier.body.taken_at == now.taken_at
                 && place(&earlier.body.path) == place(&now.path)
                 && earlier.body.sha256.is_some()
+                // A copy that was bad then may have been replaced by a good one.
+                && earlier.body.refuted.is_empty()
         });
         match known {
             Some(known) if known.body.sha256 != now.sha256 => proof.refute(format!(

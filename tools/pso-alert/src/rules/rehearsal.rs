@@ -14,9 +14,14 @@ pub(super) fn judge(header: &Header, record: &RehearseResultRecord, min_severity
     if header.severity < min_severity {
         return Some(Verdict::silent(header.severity));
     }
+    let what = match header.severity {
+        Severity::Critical | Severity::High => "cannot be restored, as its rehearsal shows",
+        Severity::Warning | Severity::Info | Severity::Ok => "can be restored, and its rehearsal found something",
+        Severity::Unknown => "was not proven by its rehearsal",
+    };
     let message = match header.message.trim() {
-        "" => format!("The backup {} was not proven by its rehearsal", header.name),
-        message => format!("The backup {} was not proven by its rehearsal: {message}", header.name),
+        "" => format!("The backup {} {what}", header.name),
+        message => format!("The backup {} {what}: {message}", header.name),
     };
     let subject = subject(header, record);
     Some(Verdict::tell(Finding::about(subject, "rehearsal", header.severity, &message, header.at)))

@@ -395,9 +395,11 @@ fn a_rehearsal_speaks_of_a_folder_and_not_of_an_archive() {
     // Its parts are silent: the result says it of the whole.
     let (severity, told) = judge(&mut rules, &record("rehearse.component", "postgres", "critical", component));
     assert_eq!((severity, told), (Severity::Critical, None));
-    let message = "The backup 1.zip was not proven by its rehearsal: it says so".to_owned();
-    for (word, severity) in [("critical", Severity::Critical), ("unknown", Severity::Unknown)] {
-        let expected = Some(("rehearsal".to_owned(), severity, message.clone()));
+    for (word, severity, what) in [
+        ("critical", Severity::Critical, "cannot be restored, as its rehearsal shows"),
+        ("unknown", Severity::Unknown, "was not proven by its rehearsal"),
+    ] {
+        let expected = Some(("rehearsal".to_owned(), severity, format!("The backup 1.zip {what}: it says so")));
         assert_eq!(judge(&mut rules, &result("1.zip", word)), (severity, expected));
     }
     assert_eq!(judge(&mut rules, &result("1.zip", "warning")), (Severity::Warning, None));

@@ -47,11 +47,21 @@ pub(super) fn run(mut command: Command, log: &Path, cancel: &Cancel) -> anyhow::
     Ok(Ended { status, said: beginning(log, SAID)? })
 }
 
-/// The beginning of a file as text.
+/// The beginning of a file as text. It may lie where another user can put what he likes: a link is not followed, and a pipe not
+/// waited for.
 pub(super) fn beginning(path: &Path, most: u64) -> anyhow::Result<String> {
     use std::io::Read as _;
     let mut bytes = Vec::new();
-    let file = File::open(path).with_context(|| format!("read {}", path.display()))?;
+    let mut options = File::options();
+    options.read(true);
+    #[cfg(unix)]
+    {
+        let flags = rustix::fs::OFlags::NOFOLLOW | rustix::fs::OFlags::NONBLOCK;
+        let flags = i32::try_from(flags.bits()).unwrap_or_default();
+        std::os::unix::fs::OpenOptionsExt::custom_flags(&mut options, flags);
+    }
+    let file = options.open(path).with_context(|| format!("read {}", path.display()))?;
+    anyhow::ensure!(file.metadata().is_ok_and(|is| is.is_file()), "{} is no file", path.display());
     file.take(most).read_to_end(&mut bytes).with_context(|| format!("read {}", path.display()))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }

@@ -83,11 +83,15 @@ impl Cluster {
     /// When it cannot be made or does not start, with the last words of the program; or the run is to stop.
     pub(super) fn start(ground: &Ground<'_>) -> anyhow::Result<Self> {
         ensure!(cfg!(unix), "there is no scratch cluster on this system yet; name a server with --server");
-        let home = own_folder(ground, &ground.folder.join(CLUSTER))?;
+        let home = ground.folder.join(CLUSTER);
         let data = home.join(DATA);
-        initialise(ground, &data)?;
-        let folder = own_folder(ground, &home.join("socket"))?;
+        // All that is made in it is made while it is ours: later its user could put a link in the place of it.
+        let folder = home.join("socket");
+        private_folder(&folder).with_context(|| format!("make {}", folder.display()))?;
         let socket = Socket::new(&folder)?;
+        give(ground, &folder)?;
+        give(ground, &home)?;
+        initialise(ground, &data)?;
         let log = ServerLog::new(ground.folder.join("server.log"));
         let mut command = Command::new(&ground.programs.postgres);
         command.env_clear().current_dir(&home);
@@ -114,7 +118,7 @@ impl Cluster {
         let watcher = thread::spawn(move || {
             while !its_over.load(Ordering::Relaxed) {
                 if its_cancel.is_cancelled() {
-                    ending::quit(&locked(&its_child));
+                    ending::quit(&mut locked(&its_child));
                     return;
                 }
                 thread::sleep(STEP);
@@ -189,13 +193,10 @@ fn locked(child: &Mutex<Child>) -> MutexGuard<'_, Child> {
     child.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A folder that belongs to the cluster's user, and that nobody else can enter.
-fn own_folder(ground: &Ground<'_>, path: &Path) -> anyhow::Result<PathBuf> {
-    private_folder(path).with_context(|| format!("make {}", path.display()))?;
-    if let Some(owner) = &ground.owner {
-        owner.give(path).with_context(|| format!("give {} to {}", path.display(), owner.name))?;
-    }
-    Ok(path.to_owned())
+/// Lets it belong to the cluster's user. Nobody else can enter it.
+fn give(ground: &Ground<'_>, path: &Path) -> anyhow::Result<()> {
+    let Some(owner) = &ground.owner else { return Ok(()) };
+    owner.give(path).with_context(|| format!("give {} to {}", path.display(), owner.name))
 }
 
 fn initialise(ground: &Ground<'_>, data: &Path) -> anyhow::Result<()> {
@@ -262,12 +263,14 @@ fn settings(ground: &Ground<'_>, socket: &Socket) -> Vec<(&'static str, String)>
         // With these a COPY into a new table, and a new index, write no log.
         ("wal_level", text("minimal")),
         ("max_wal_senders", text("0")),
-        ("max_wal_size", text("1GB")),
+        ("max_wal_size", text("4GB")),
         ("checkpoint_timeout", text("1h")),
         ("autovacuum", text("off")),
         ("shared_buffers", megabytes((memory / 8).clamp(16, 256))),
         ("maintenance_work_mem", megabytes((memory / 8 / jobs).clamp(16, 512))),
         ("work_mem", megabytes((memory / 64 / jobs).clamp(4, 64))),
+        // The jobs keep the cores busy; workers beside them only get in each other's way.
+        ("max_parallel_maintenance_workers", text("0")),
         // A dump with many partitions locks all of them at once.
         ("max_locks_per_transaction", text("256")),
         // Files of ours: what lies in /dev/shm would be left behind by a kill, and is small in containers.

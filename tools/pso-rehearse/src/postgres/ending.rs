@@ -1,11 +1,14 @@
 //! Ending a postmaster with all that belongs to it: ours, or one that a killed rehearsal has left.
+//!
+//! We may be root, and the folder of the cluster belongs to a user whom a dump's SQL can start programs as: nothing that
+//! lies in it decides whom we end. That is decided by where a process works and as whom, and both the system says.
 
-use std::io::Read as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::child::beginning;
 use super::cluster::{CLUSTER, DATA};
 use super::owner::Owner;
 
@@ -17,9 +20,12 @@ const VANISH: Duration = Duration::from_secs(5);
 const STEP: Duration = Duration::from_millis(10);
 
 /// Tells it to end at once (`immediate`): no session is waited for, and nothing is written down.
-pub(super) fn quit(child: &Child) {
+pub(super) fn quit(child: &mut Child) {
+    // Of one that has ended already the number may be another's by now.
     #[cfg(unix)]
-    signal(child.id(), rustix::process::Signal::QUIT);
+    if matches!(child.try_wait(), Ok(None)) {
+        signal(child.id(), rustix::process::Signal::QUIT);
+    }
     #[cfg(not(unix))]
     let _ = child;
 }
@@ -35,85 +41,121 @@ pub(super) fn end(child: &mut Child, data: &Path, owner: Option<&Owner>) {
         let _ = child.kill();
     }
     let _ = child.wait();
-    clean(data, owner);
+    if let Some(home) = data.parent().and_then(Home::of) {
+        home.clean(owner);
+    }
 }
 
-/// Ends what a server whose postmaster is gone has left: sessions that have not noticed yet, and its shared memory.
-fn clean(data: &Path, owner: Option<&Owner>) {
-    let deadline = Instant::now() + VANISH;
-    loop {
-        let left = living_in(data);
-        if left.is_empty() || Instant::now() > deadline {
-            break;
-        }
-        #[cfg(unix)]
-        left.into_iter().for_each(|id| signal(id, rustix::process::Signal::KILL));
-        thread::sleep(STEP);
+/// The folder of a cluster, in which everything of its server works, and the user that it runs as.
+struct Home {
+    /// Without links: its parents are ours, and it is no link itself.
+    path: PathBuf,
+    user: Owner,
+}
+
+impl Home {
+    #[cfg(unix)]
+    fn of(cluster: &Path) -> Option<Self> {
+        let path = cluster.parent()?.canonicalize().ok()?.join(cluster.file_name()?);
+        let is_folder = std::fs::symlink_metadata(&path).is_ok_and(|is| is.is_dir());
+        let user = Owner::of(&path).ok()?;
+        // Where it is root's it was not given away yet, and nothing has run there.
+        (is_folder && user.uid() != 0).then_some(Self { path, user })
     }
-    remove_shared_memory(data, owner);
+
+    #[cfg(not(unix))]
+    fn of(_cluster: &Path) -> Option<Self> {
+        None
+    }
+
+    fn data(&self) -> PathBuf {
+        self.path.join(DATA)
+    }
+
+    /// Ends what a server whose postmaster is gone has left: sessions that have not noticed yet, and its shared memory.
+    fn clean(&self, owner: Option<&Owner>) {
+        let deadline = Instant::now() + VANISH;
+        loop {
+            let left = self.processes();
+            if left.is_empty() || Instant::now() > deadline {
+                break;
+            }
+            #[cfg(unix)]
+            left.into_iter().for_each(|id| signal(id, rustix::process::Signal::KILL));
+            thread::sleep(STEP);
+        }
+        remove_shared_memory(&self.data(), owner);
+    }
+
+    /// The process that the first line of `postmaster.pid` names, if it is of this server: whoever the cluster runs as can
+    /// write there what he likes.
+    #[cfg(unix)]
+    fn postmaster(&self) -> Option<u32> {
+        let text = pid_file(&self.data())?;
+        let id = text.lines().next()?.trim().parse().ok()?;
+        self.is_of(id).then_some(id)
+    }
+
+    /// Whether a process works in this folder, as all of a server do, and is its user's. A shell in which somebody looks
+    /// around there is not, where we are root.
+    #[cfg(target_os = "linux")]
+    fn is_of(&self, id: u32) -> bool {
+        let process = Path::new("/proc").join(id.to_string());
+        let is_here = std::fs::read_link(process.join("cwd")).is_ok_and(|folder| folder.starts_with(&self.path));
+        // `Uid:` real, effective, saved, file system.
+        let user = || {
+            let status = std::fs::read_to_string(process.join("status")).ok()?;
+            status.lines().find_map(|line| line.strip_prefix("Uid:"))?.split_whitespace().next()?.parse::<u32>().ok()
+        };
+        is_here && id != std::process::id() && user() == Some(self.user.uid())
+    }
+
+    /// Elsewhere its command line says so.
+    #[cfg(all(unix, not(target_os = "linux")))]
+    fn is_of(&self, id: u32) -> bool {
+        let output = std::process::Command::new("ps").args(["-o", "uid=,command=", "-p", &id.to_string()]).output();
+        let text = output.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+        let Some((user, command)) = text.trim().split_once(char::is_whitespace) else { return false };
+        user.parse() == Ok(self.user.uid()) && command.contains(&*self.data().to_string_lossy())
+    }
+
+    /// The processes of this server.
+    #[cfg(target_os = "linux")]
+    fn processes(&self) -> Vec<u32> {
+        let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
+        let ids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+        ids.filter(|id| self.is_of(*id)).collect()
+    }
+
+    #[cfg(not(target_os = "linux"))]
+    fn processes(&self) -> Vec<u32> {
+        Vec::new()
+    }
 }
 
 /// Ends the server that still runs in the folder of a rehearsal that was killed, if there is one.
 #[cfg(unix)]
 pub(crate) fn end_leftover(folder: &Path) {
-    let data = folder.join("postgres").join(CLUSTER).join(DATA);
-    let Ok(owner) = Owner::of(&data) else { return };
-    if let Some(postmaster) = postmaster_of(&data) {
+    let Some(home) = Home::of(&folder.join("postgres").join(CLUSTER)) else { return };
+    if let Some(postmaster) = home.postmaster() {
         signal(postmaster, rustix::process::Signal::QUIT);
         let deadline = Instant::now() + QUIT;
-        while postmaster_of(&data) == Some(postmaster) && Instant::now() < deadline {
+        while home.is_of(postmaster) && Instant::now() < deadline {
             thread::sleep(STEP);
         }
-        if postmaster_of(&data) == Some(postmaster) {
+        if home.is_of(postmaster) {
             signal(postmaster, rustix::process::Signal::KILL);
         }
     }
-    clean(&data, Some(&owner));
+    home.clean(Some(&home.user));
 }
 
 #[cfg(not(unix))]
 pub(crate) fn end_leftover(_folder: &Path) {}
 
-/// The first line of `postmaster.pid`, if that process runs there: the number may be another's by now.
-#[cfg(unix)]
-fn postmaster_of(data: &Path) -> Option<u32> {
-    let text = pid_file(data)?;
-    let id = text.lines().next()?.trim().parse().ok()?;
-    runs_in(id, data).then_some(id)
-}
-
-/// What the server has written about itself. The folder is another user's, so it is not read without end.
+/// What the server has written about itself.
 fn pid_file(data: &Path) -> Option<String> {
-    let mut text = String::new();
-    let file = std::fs::File::open(data.join("postmaster.pid")).ok()?;
-    file.take(4096).read_to_string(&mut text).ok()?;
-    Some(text)
-}
-
-/// Whether a process runs in this folder, as every process of a server does in its data folder.
-#[cfg(target_os = "linux")]
-fn runs_in(id: u32, data: &Path) -> bool {
-    std::fs::read_link(format!("/proc/{id}/cwd")).is_ok_and(|folder| folder == data.canonicalize().unwrap_or_default())
-}
-
-/// Elsewhere its command line says so.
-#[cfg(all(unix, not(target_os = "linux")))]
-fn runs_in(id: u32, data: &Path) -> bool {
-    let output = std::process::Command::new("ps").args(["-o", "command=", "-p", &id.to_string()]).output();
-    output.is_ok_and(|output| String::from_utf8_lossy(&output.stdout).contains(&*data.to_string_lossy()))
-}
-
-/// The processes of the server of this data folder.
-#[cfg(target_os = "linux")]
-fn living_in(data: &Path) -> Vec<u32> {
-    let Ok(processes) = std::fs::read_dir("/proc") else { return Vec::new() };
-    let ids = processes.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    ids.filter(|id| runs_in(*id, data)).collect()
-}
-
-#[cfg(not(target_os = "linux"))]
-fn living_in(_data: &Path) -> Vec<u32> {
-    Vec::new()
+    beginning(&data.join("postmaster.pid"), 4096).ok()
 }
 
 /// Removes the segment with which servers notice one another: one that was killed leaves it to the system for good.

@@ -67,13 +67,18 @@ impl Owner {
         Ok(Self { name: data.uid().to_string(), uid: data.uid(), gid: data.gid() })
     }
 
-    /// Gives a file or folder to this user.
+    #[cfg(unix)]
+    pub(super) const fn uid(&self) -> u32 {
+        self.uid
+    }
+
+    /// Gives a file or folder to this user. A link is given itself: what it leads to may be anybody's.
     ///
     /// # Errors
     /// When that is not permitted.
     #[cfg(unix)]
     pub(super) fn give(&self, path: &Path) -> std::io::Result<()> {
-        std::os::unix::fs::chown(path, Some(self.uid), Some(self.gid))
+        std::os::unix::fs::lchown(path, Some(self.uid), Some(self.gid))
     }
 
     #[cfg(not(unix))]

@@ -99,9 +99,11 @@ pub(super) fn rehearse(task: &mut Task<'_>, outcome: &mut Outcome) -> anyhow::Re
         let rows = check(&checked, &mut proof).map_err(|error| match cluster.is_running() {
             true => error,
             false => error.context(format!("the scratch server has ended: {}", cluster.log.last_words())),
-        })?;
+        });
         let several = databases.len() > 1;
-        outcome.proof.take(&if several { named(proof, &database.name) } else { proof });
+        // What was found before it failed stays found.
+        outcome.proof.take(&if several { proof.named(&database.name) } else { proof });
+        let rows = rows?;
         let rows = rows.into_iter().map(|(table, rows)| match several {
             true => (format!("{}:{table}", database.name), rows),
             false => (table, rows),
@@ -204,17 +206,6 @@ fn into_cluster(
             Err(anyhow!("{} could not be restored here: {reason}", database.name))
         }
     }
-}
-
-/// Says of each sentence which database it is of.
-pub(super) fn named(proof: Proof, database: &str) -> Proof {
-    let mut told = Proof::default();
-    let with = |text: &String| format!("{database}: {text}");
-    proof.proven.iter().for_each(|text| told.prove(with(text)));
-    proof.unproven.iter().for_each(|text| told.leave(with(text)));
-    proof.refuted.iter().for_each(|text| told.refute(with(text)));
-    proof.warnings.iter().for_each(|text| told.warn(with(text)));
-    told
 }
 
 fn size(cluster: &Cluster, name: &str) -> anyhow::Result<u64> {

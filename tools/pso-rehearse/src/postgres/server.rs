@@ -1,5 +1,6 @@
 //! `--server`: a rehearsal in scratch databases on somebody's server, which touches nothing else there.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use anyhow::{Context as _, anyhow, ensure};
@@ -17,7 +18,7 @@ use super::left_out::{LeftOut, left_out};
 use super::programs::wanted_major;
 use super::restore::{conninfo, left_by_list, options};
 use super::roles;
-use super::scratch_cluster::{named, refuse_broken};
+use super::scratch_cluster::refuse_broken;
 use super::scratch_database::ScratchDatabase;
 use super::verdict::{Verdict, judge_elsewhere};
 use crate::proof::Proof;
@@ -42,7 +43,7 @@ pub(super) fn rehearse(task: &mut Task<'_>, dsn: &str, outcome: &mut Outcome) ->
     let databases = task.archive.manifest().databases.clone();
     let began = Instant::now();
     let mut server = Server::open(task, dsn)?;
-    server.drop_leftovers(task)?;
+    server.drop_leftovers(task, &mut outcome.proof)?;
     let of_dump = databases.iter().map(|database| database.server_version_num / 10_000).max().unwrap_or_default();
     ensure!(
         server.major >= of_dump,
@@ -78,7 +79,7 @@ pub(super) fn rehearse(task: &mut Task<'_>, dsn: &str, outcome: &mut Outcome) ->
         program.args(["--no-owner", "--no-privileges"]);
         options(&mut program, task.settings.jobs, None, (&dump, &left))?;
         let restored = child::run(program, &task.folder.join("pg_restore.log"), task.cancel)?;
-        if restored.status.success() {
+        let checked = if restored.status.success() {
             ended = Instant::now();
             let shown = format!("{} was restored on {} without an error", database.name, server.settings.host);
             proof.prove(shown);
@@ -90,9 +91,7 @@ pub(super) fn rehearse(task: &mut Task<'_>, dsn: &str, outcome: &mut Outcome) ->
                 cancel: task.cancel,
             };
             bytes += size_of(&checked.settings)?;
-            let rows = check(&checked, &mut proof)?;
-            let of = |table: String| if several { format!("{}:{table}", database.name) } else { table };
-            outcome.rows.extend(rows.into_iter().map(|(table, rows)| (of(table), rows)));
+            check(&checked, &mut proof)
         } else {
             all = false;
             match judge_elsewhere(&restored) {
@@ -101,8 +100,12 @@ pub(super) fn rehearse(task: &mut Task<'_>, dsn: &str, outcome: &mut Outcome) ->
                     proof.cannot_tell(format!("{} could not be restored there: {reason}", database.name));
                 }
             }
-        }
-        outcome.proof.take(&if several { named(proof, &database.name) } else { proof });
+            Ok(BTreeMap::new())
+        };
+        // What was found before it failed stays found.
+        outcome.proof.take(&if several { proof.named(&database.name) } else { proof });
+        let of = |table: String| if several { format!("{}:{table}", database.name) } else { table };
+        outcome.rows.extend(checked?.into_iter().map(|(table, rows)| (of(table), rows)));
         std::fs::remove_file(&dump.file).with_context(|| format!("remove {}", dump.file.display()))?;
         scratch.drop_now()?;
     }
@@ -131,13 +134,18 @@ impl Server {
     }
 
     /// Drops what killed rehearsals have left on this server.
-    fn drop_leftovers(&mut self, task: &Task<'_>) -> anyhow::Result<()> {
+    fn drop_leftovers(&mut self, task: &Task<'_>, proof: &mut Proof) -> anyhow::Result<()> {
         let rows = self.admin.query(include_str!("../../queries/leftovers.sql"), &[]).context("look for leftovers")?;
         for row in rows {
-            let name: String = row.get(0);
+            let (name, comment, in_use): (String, String, bool) =
+                (row.get("name"), row.get("comment"), row.get("in_use"));
+            // Behind a pool sessions do not keep their names: one in which somebody works may be another's that lives.
+            if in_use && !is_of_the_dead(&comment) {
+                continue;
+            }
             match ScratchDatabase::drop_of(&mut self.admin, &name) {
                 Ok(()) => task.progress(format!("dropped {name}, which a killed rehearsal had left")),
-                Err(error) => task.progress(format!("{name} of a killed rehearsal is left: {error:#}")),
+                Err(error) => proof.warn(format!("{name} of a killed rehearsal is left on that server: {error:#}")),
             }
         }
         Ok(())
@@ -154,11 +162,7 @@ impl Server {
         self.admin.batch_execute(&called).context("name the session")?;
         let scratch = ScratchDatabase::new(&self.settings, name, task.cancel);
         let locale = create(&mut self.admin, name, database)?;
-        let comment = format!(
-            "pso-rehearse: scratch database of process {} on {}; it is dropped when that ends, or by the next rehearsal",
-            std::process::id(),
-            host_name()
-        );
+        let comment = comment(std::process::id());
         let comment = format!("COMMENT ON DATABASE {} IS {}", super::database::ident(name), literal(&comment));
         self.admin.batch_execute(&comment).context("comment on the scratch database")?;
         Ok((scratch, locale))
@@ -184,7 +188,7 @@ impl Server {
             left.leave(toc, "EVENT TRIGGER", |_| true, "was not restored: only a superuser can");
         }
         let rows = self.admin.query("SELECT rolname::text FROM pg_catalog.pg_roles", &[]).context("list the roles")?;
-        let there: std::collections::BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
+        let there: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
         let misses = |definition: &str| roles::of_statement(definition).iter().any(|role| !there.contains(role));
         left.leave(toc, "POLICY", misses, "was not restored: the server does not have its roles");
         left.reasons.iter().for_each(|reason| proof.leave(reason));
@@ -192,9 +196,51 @@ impl Server {
     }
 }
 
+/// What a scratch database says of itself; `leftovers.sql` looks for its beginning.
+fn comment(process: u32) -> String {
+    format!(
+        "pso-rehearse: scratch database of process {process} on {}; it is dropped when that ends, or by the next rehearsal",
+        host_name()
+    )
+}
+
+/// Whether a scratch database is of a process of this machine that has ended.
+#[cfg(unix)]
+fn is_of_the_dead(said: &str) -> bool {
+    let process =
+        said.strip_prefix("pso-rehearse: scratch database of process ").and_then(|rest| rest.split(' ').next());
+    let Some(id) = process.and_then(|id| id.parse::<u32>().ok()).filter(|id| said == comment(*id)) else {
+        return false;
+    };
+    let id = i32::try_from(id).ok().and_then(rustix::process::Pid::from_raw);
+    id.is_some_and(|id| rustix::process::test_kill_process(id) == Err(rustix::io::Errno::SRCH))
+}
+
+#[cfg(not(unix))]
+fn is_of_the_dead(_said: &str) -> bool {
+    false
+}
+
 fn size_of(settings: &PgSettings) -> anyhow::Result<u64> {
     let mut client = connect(settings, APPLICATION, Purpose::Work)?;
     let row = client.query_one("SELECT pg_catalog.pg_database_size(pg_catalog.current_database())", &[]);
     let size = row.map_err(|error| anyhow!(error)).context("ask for the size")?;
     Ok(u64::try_from(size.get::<_, i64>(0)).unwrap_or_default())
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_process_of_this_machine_is_known_to_be_dead() {
+        let mut child = std::process::Command::new("true").spawn().expect("started");
+        let id = child.id();
+        assert!(!is_of_the_dead(&comment(id)), "nobody has waited for it");
+        child.wait().expect("ended");
+        assert!(is_of_the_dead(&comment(id)));
+        assert!(!is_of_the_dead(&comment(std::process::id())));
+        assert!(!is_of_the_dead(&comment(id).replace(" on ", " on not-")), "another machine's");
+        assert!(!is_of_the_dead("pso-rehearse: scratch database"));
+    }
 }

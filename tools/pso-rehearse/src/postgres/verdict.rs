@@ -23,11 +23,13 @@ pub(super) struct Unlike {
     pub(super) locale: Option<String>,
 }
 
-/// Classes of SQLSTATE that say nothing of the dump: connection, resources, intervention, foreign servers, internal ones of
-/// the system. <https://www.postgresql.org/docs/current/errcodes-appendix.html>
-const MACHINE_CLASSES: [&str; 6] = ["08", "53", "57", "58", "HV", "XX"];
-/// Conditions that say nothing of the dump: a deadlock of two jobs, a lock that was not to be had.
-const MACHINE_STATES: [&str; 2] = ["40P01", "55P03"];
+/// Classes of SQLSTATE that say nothing of the dump: connection, functions in languages of which this machine may lack a module,
+/// resources, intervention, foreign servers, internal ones of the system.
+/// <https://www.postgresql.org/docs/current/errcodes-appendix.html>
+const MACHINE_CLASSES: [&str; 7] = ["08", "38", "53", "57", "58", "HV", "XX"];
+/// Conditions that say nothing of the dump: a deadlock of two jobs, a lock that was not to be had, a stack that is too small
+/// (`ulimit -s`).
+const MACHINE_STATES: [&str; 3] = ["40P01", "55P03", "54001"];
 /// What other systems of this kind may have and this one does not: extensions, their libraries, locales.
 const NOT_HERE: [&str; 9] = [
     "is not available",
@@ -111,8 +113,11 @@ pub(super) fn judge_elsewhere(ended: &Ended) -> Verdict {
 
 /// Whether a server says of itself or of a session that it died: by a signal, or because another did.
 fn is_fall(complaint: &Complaint) -> bool {
+    // Those who help to build an index are ended so when that fails, which is told by an error of its own.
+    let is_helper = complaint.message.starts_with("terminating background worker \"parallel worker\"");
     match complaint.severity.as_str() {
         "PANIC" => true,
+        _ if is_helper => false,
         "FATAL" => complaint.state.starts_with("57P") || complaint.state.starts_with("53"),
         "LOG" => complaint.message.contains("was terminated by signal"),
         _ => false,
@@ -139,7 +144,8 @@ fn excuse(error: &Complaint, unlike: &Unlike) -> Option<String> {
     if let Some((dumped, here)) = unlike.newer.filter(|_| matches!(class, "42" | "0A" | "22")) {
         return Some(format!("PostgreSQL {here} may refuse what {dumped} took; install {dumped} to tell"));
     }
-    let locale = unlike.locale.as_deref().filter(|_| matches!(class, "22" | "23"))?;
+    // 42P17: the bounds of a partition that are in another order here.
+    let locale = unlike.locale.as_deref().filter(|_| matches!(class, "22" | "23") || state == "42P17")?;
     Some(format!("the locale {locale} is not on this machine, and rules may hold in it only"))
 }
 
@@ -248,6 +254,8 @@ mod tests {
             ("42704", "collation \"pg_catalog.fr_FR\" for encoding \"UTF8\" does not exist"),
             ("57014", "canceling statement due to user request"),
             ("HV00N", "could not connect to server \"far\""),
+            ("54001", "stack depth limit exceeded"),
+            ("38000", "ModuleNotFoundError: No module named 'numpy'"),
         ] {
             let verdict = of(state, message, &here);
             assert!(!is_archives(&verdict), "{verdict:?}");
@@ -273,6 +281,7 @@ mod tests {
         assert!(is_archives(&of("23505", "could not create unique index", &newer)));
         let locale = Unlike { locale: Some("fr_FR.UTF-8".to_owned()), ..Unlike::default() };
         assert!(!is_archives(&of("23514", "check constraint \"small\" is violated by some row", &locale)));
+        assert!(!is_archives(&of("42P17", "empty range bound specified for partition \"p\"", &locale)));
         assert!(is_archives(&of("42P01", "relation does not exist", &locale)));
         let elsewhere = |said: &str| {
             let said = format!("pg_restore: error: could not execute query: ERROR:  {said}\n");
@@ -303,5 +312,19 @@ mod tests {
         let ended = Ended { status: ExitStatus::from_raw(256), said: SAID.to_owned() };
         assert!(!is_archives(&judge(&ended, &[fall], true, &Unlike::default())));
         assert!(!is_archives(&judge(&ended, &[], false, &Unlike::default())), "it is gone");
+        let of = |state: &str, severity: &str, message: &str| Complaint {
+            state: state.to_owned(),
+            severity: severity.to_owned(),
+            message: message.to_owned(),
+        };
+        let helper =
+            of("57P01", "FATAL", "terminating background worker \"parallel worker\" due to administrator command");
+        let double = of("23505", "ERROR", "could not create unique index \"i\"");
+        assert!(is_archives(&judge(&ended, &[helper.clone(), double], true, &Unlike::default())));
+        let full = of("53100", "ERROR", "could not extend file \"base/1/2\": No space left on device");
+        let Verdict::Machine(said) = judge(&ended, &[helper, full], true, &Unlike::default()) else {
+            panic!("machine")
+        };
+        assert!(said.contains("No space left on device"), "{said}");
     }
 }

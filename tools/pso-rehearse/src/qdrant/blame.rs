@@ -2,17 +2,29 @@
 
 use std::io::ErrorKind;
 
-/// What the operating system says of itself and not of a file: no memory, no room, no descriptors, a disk that fails. The
-/// engine turns errors into text, so that the number in it is all that is left.
-const NUMBERS: [&str; 8] = [
-    "(os error 5)",
-    "(os error 12)",
-    "(os error 13)",
-    "(os error 23)",
-    "(os error 24)",
-    "(os error 28)",
-    "(os error 30)",
-    "(os error 122)",
+#[cfg(unix)]
+use rustix::io::Errno;
+
+/// What the operating system says of itself and not of a file: no memory, no room, no descriptors, no threads, a disk that
+/// fails, a system that cannot do it. The engine turns errors into text, so that the number in it is all that is left.
+#[cfg(unix)]
+const ERRORS: [Errno; 16] = [
+    Errno::PERM,
+    Errno::IO,
+    Errno::AGAIN,
+    Errno::NOMEM,
+    Errno::ACCESS,
+    Errno::NODEV,
+    Errno::NFILE,
+    Errno::MFILE,
+    Errno::FBIG,
+    Errno::NOSPC,
+    Errno::ROFS,
+    Errno::NOSYS,
+    Errno::OPNOTSUPP,
+    Errno::STALE,
+    Errno::TIMEDOUT,
+    Errno::DQUOT,
 ];
 
 /// Whether an error is of the machine: whatever the snapshot is, this would have failed.
@@ -35,7 +47,18 @@ pub(super) fn is_machines(error: &anyhow::Error) -> bool {
 
 /// The same of what is left of one as text.
 pub(super) fn is_machines_text(text: &str) -> bool {
-    NUMBERS.iter().any(|number| text.contains(number)) || text.contains("Out of memory, free:")
+    has_number(text) || text.contains("Out of memory, free:")
+}
+
+#[cfg(unix)]
+fn has_number(text: &str) -> bool {
+    ERRORS.iter().any(|error| text.contains(&format!("(os error {})", error.raw_os_error())))
+}
+
+/// Windows: no memory (8, 14, 1455), no room (39, 112), no handles (4), no access (5), a disk that fails (23, 1117).
+#[cfg(not(unix))]
+fn has_number(text: &str) -> bool {
+    [4, 5, 8, 14, 23, 39, 112, 1117, 1455].iter().any(|number| text.contains(&format!("(os error {number})")))
 }
 
 #[cfg(test)]
@@ -47,6 +70,9 @@ mod tests {
         let full = anyhow::Error::from(std::io::Error::from(ErrorKind::StorageFull)).context("unpack a");
         assert!(is_machines(&full));
         assert!(is_machines(&anyhow::anyhow!("Service runtime error: No space left on device (os error 28)")));
+        // A limit on processes (`ulimit -u`, `pids.max`): the engine's threads cannot be started.
+        #[cfg(target_os = "linux")]
+        assert!(is_machines_text("called `Result::unwrap()`: Resource temporarily unavailable (os error 11)"));
         assert!(!is_machines(&anyhow::anyhow!(
             "Service runtime error: failed to load segment: No such file (os error 2)"
         )));

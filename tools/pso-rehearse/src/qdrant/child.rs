@@ -72,6 +72,7 @@ pub(super) fn examine(
         Ok(Err(Fault::File(error))) if super::blame::is_machines(&error) => Some(Said::Unclear(format!("{error:#}"))),
         Ok(Err(Fault::File(error))) => Some(Said::Broken(format!("{error:#}"))),
         Ok(Err(Fault::Engine(error))) => Some(Said::Refuted(format!("Qdrant's engine refuses it: {error:#}"))),
+        Ok(Err(Fault::Server(error))) => Some(Said::Refuted(format!("a server refuses it: {error:#}"))),
         Ok(Err(Fault::Other(error))) => Some(Said::Unclear(format!("{error:#}"))),
         Err(payload) => {
             let text = payload.downcast_ref::<String>().map(String::as_str);

@@ -119,6 +119,7 @@ impl Heard<'_> {
             Said::Counted(points) => self.points = Some(points),
             Said::Proved(what) => self.proof.prove(format!("{name}: {what}")),
             Said::Left(what) => self.proof.leave(format!("{name}: {what}")),
+            Said::Odd(what) => self.proof.warn(format!("{name}: {what}")),
             Said::Unclear(what) => self.proof.cannot_tell(format!("{name}: {what}")),
             Said::Broken(what) => self.proof.refute(format!("{name}: {what}")),
             Said::Refuted(what) => self.refute(&what),

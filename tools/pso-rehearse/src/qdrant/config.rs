@@ -1,7 +1,7 @@
 //! What a collection's configuration says about its vectors: how the engine opens it, and what a vector must be.
 
 use std::collections::BTreeMap;
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU32, NonZeroUsize};
 
 use anyhow::Context as _;
 use qdrant_edge::{
@@ -33,7 +33,7 @@ struct Params {
     #[serde(default)]
     sparse_vectors: Option<BTreeMap<String, Sparse>>,
     #[serde(default)]
-    shard_number: Option<u32>,
+    shard_number: Option<NonZeroU32>,
     #[serde(default)]
     sharding_method: Option<String>,
     #[serde(default)]
@@ -155,7 +155,7 @@ impl CollectionConfig {
         if self.params.sharding_method.as_deref() == Some("custom") {
             return None;
         }
-        Some(self.params.shard_number.unwrap_or(1))
+        Some(self.params.shard_number.map_or(1, NonZeroU32::get))
     }
 
     /// Whether points may be in it that a server does not show before its optimiser has been there.

@@ -10,6 +10,7 @@ use pso_archive::{Ended, Running};
 use pso_common::io::{Cancel, Env};
 use pso_common::output::{bytes, duration_ms};
 
+use super::limits;
 use super::message::{Said, Work};
 use crate::scratch::free;
 
@@ -47,8 +48,7 @@ pub(super) fn run(
     (env, cancel): (&Env, &Cancel),
     mut hear: impl FnMut(Said),
 ) -> anyhow::Result<End> {
-    let program = std::env::current_exe().context("find our own program")?;
-    let mut command = Command::new(program);
+    let mut command = ourselves()?;
     command.arg("--engine").arg(folder).env_clear();
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     // Libraries, on systems where they are not in the usual places; Windows needs the other to start anything.
@@ -68,7 +68,7 @@ pub(super) fn run(
     // One that died at once tells by its end.
     let _ = stdin.write_all(line.as_bytes()).and_then(|()| stdin.flush());
     let stdout = child.take_stdout().context("the engine has no stdout")?;
-    let (mut does, mut is_done) = (String::from("being started"), false);
+    let (mut does, mut is_done, mut is_garbled) = (String::from("being started"), false, false);
     for line in BufReader::new(stdout).lines() {
         let Ok(line) = line else { break };
         child.beat();
@@ -80,17 +80,40 @@ pub(super) fn run(
             }
             Ok(said) => hear(said),
             // What a process says whose memory is not what it was.
-            Err(_) => does = "saying what cannot be read".to_owned(),
+            Err(_) => {
+                (is_garbled, does) = (true, "saying what cannot be read".to_owned());
+            }
         }
     }
     let ended = child.end()?;
     drop(stdin);
     cancel.check()?;
-    if is_done && ended.status.success() {
+    // Among what cannot be read may be that something does not hold.
+    if is_done && !is_garbled && ended.status.success() {
         return Ok(End::Done);
     }
-    let about = About { does: &does, room: free(folder), memory: work.memory, available: available_memory(), stall };
+    let about = About {
+        does: &does,
+        room: free(folder),
+        memory: work.memory,
+        available: [available_memory(), limits::allowed_memory()].into_iter().flatten().min(),
+        is_file_limited: limits::are_files_limited(),
+        stall,
+    };
     Ok(meaning(&ended, &about))
+}
+
+/// Our own program: the one that runs, also where its file was replaced or removed meanwhile.
+fn ourselves() -> anyhow::Result<Command> {
+    let program = std::env::current_exe().context("find our own program")?;
+    let running = Path::new("/proc/self/exe");
+    if cfg!(target_os = "linux") && running.exists() {
+        let mut command = Command::new(running);
+        #[cfg(unix)]
+        std::os::unix::process::CommandExt::arg0(&mut command, program);
+        return Ok(command);
+    }
+    Ok(Command::new(program))
 }
 
 /// What is known when a child has ended too early.
@@ -101,8 +124,10 @@ struct About<'a> {
     room: Option<u64>,
     /// What it was allowed to take.
     memory: u64,
-    /// Free memory now that it is gone.
+    /// Memory that it could have had: free now that it is gone, and allowed to this process.
     available: Option<u64>,
+    /// Whether somebody has limited how long our files may be (`ulimit -f`).
+    is_file_limited: bool,
     stall: Duration,
 }
 
@@ -129,13 +154,19 @@ fn meaning(ended: &Ended, about: &About<'_>) -> End {
         let memory = bytes(about.memory);
         return match about.available {
             Some(available) if available < about.memory => End::Unclear(format!(
-                "Qdrant's engine had too little memory while {does}: it may take {memory}, and {} are free",
+                "Qdrant's engine had too little memory while {does}: it may take {memory}, and {} could be had (free memory, \
+                 ulimit -v, ulimit -d)",
                 bytes(available)
             )),
             _ => End::OfSnapshot(format!(
                 "it makes Qdrant's engine ask for more than {memory} of memory while {does}, which nothing of its size takes"
             )),
         };
+    }
+    if by == "SIGXFSZ" && about.is_file_limited {
+        return End::Unclear(format!(
+            "Qdrant's engine may not write files as long as it needs while {does}: a limit of this process (ulimit -f)"
+        ));
     }
     if by == "SIGXFSZ" {
         return End::OfSnapshot(format!(
@@ -183,8 +214,14 @@ fn died_of(status: ExitStatus) -> Option<&'static str> {
 /// Memory that could be had now; absent where the system does not say in this way.
 fn available_memory() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|line| line.strip_prefix("MemAvailable:"))?;
-    Some(line.split_whitespace().next()?.parse::<u64>().ok()? << 10)
+    let of = |name: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?;
+        Some(line.split_whitespace().next()?.parse::<u64>().ok()? << 10)
+    };
+    // With `vm.overcommit_memory` = 2 no more is promised than there is, however much of it is free.
+    let is_strict = std::fs::read_to_string("/proc/sys/vm/overcommit_memory").is_ok_and(|mode| mode.trim() == "2");
+    let promised = is_strict.then(|| Some(of("CommitLimit")?.saturating_sub(of("Committed_AS")?))).flatten();
+    [of("MemAvailable"), promised].into_iter().flatten().min()
 }
 
 #[cfg(all(test, unix))]
@@ -199,6 +236,7 @@ mod tests {
             room: Some(room),
             memory: 1 << 30,
             available: Some(available),
+            is_file_limited: false,
             stall: SILENCE,
         };
         meaning(&ended, &about)
@@ -231,5 +269,15 @@ mod tests {
             )
         );
         assert!(matches!(meant(6, greedy, plenty, 1 << 20), End::Unclear(_)), "a machine without memory");
+        let ended = Ended { status: ExitStatus::from_raw(25), said: String::new(), stalled: false };
+        let about = About {
+            does: "opening shard 0",
+            room: Some(plenty),
+            memory: 1 << 30,
+            available: None,
+            is_file_limited: true,
+            stall: SILENCE,
+        };
+        assert!(matches!(meaning(&ended, &about), End::Unclear(_)), "ulimit -f");
     }
 }

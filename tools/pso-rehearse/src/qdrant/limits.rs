@@ -34,6 +34,33 @@ fn lower(resource: rustix::process::Resource, bytes: u64) -> std::io::Result<()>
     Ok(setrlimit(resource, Rlimit { current: lowest, maximum: lowest })?)
 }
 
+/// How much memory of its own this process was allowed (`ulimit -v`, `-d`, `LimitAS=`, `LimitDATA=`), in bytes; `None` where
+/// nobody has limited it. A child has the same.
+#[cfg(unix)]
+pub(super) fn allowed_memory() -> Option<u64> {
+    use rustix::process::{Resource, getrlimit};
+
+    [Resource::As, Resource::Data].into_iter().filter_map(|resource| getrlimit(resource).current).min()
+}
+
+/// Whether somebody has limited how long the files of this process may be.
+#[cfg(unix)]
+pub(super) fn are_files_limited() -> bool {
+    rustix::process::getrlimit(rustix::process::Resource::Fsize).current.is_some()
+}
+
+/// Not there.
+#[cfg(not(unix))]
+pub(super) fn allowed_memory() -> Option<u64> {
+    None
+}
+
+/// Not there.
+#[cfg(not(unix))]
+pub(super) fn are_files_limited() -> bool {
+    false
+}
+
 /// Windows limits processes through jobs, which takes a process of their own to set up: nothing is limited there.
 #[cfg(not(unix))]
 pub(super) fn limit_memory(_bytes: u64) -> std::io::Result<()> {

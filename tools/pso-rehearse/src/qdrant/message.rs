@@ -40,6 +40,8 @@ pub(super) enum Said {
     Proved(String),
     /// It was not, or cannot be, tried, and that is no fault.
     Left(String),
+    /// It can be restored, and somebody should look at it all the same.
+    Odd(String),
     /// It could not be tried, and without it nobody can tell.
     Unclear(String),
     /// The snapshot as a file is broken, whatever version of the engine opens it.

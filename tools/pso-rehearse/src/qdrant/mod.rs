@@ -6,6 +6,7 @@
 //!
 //! One after the other, and each removed before the next: there must be room for one.
 
+mod beside;
 mod blame;
 pub(crate) mod child;
 mod collection;
@@ -33,6 +34,8 @@ use crate::task::{Outcome, Restored, Task};
 /// When nobody can tell whether they can be restored.
 pub(crate) fn rehearse(task: &mut Task<'_>) -> anyhow::Result<Outcome> {
     let began = Instant::now();
+    // The database takes longer, and cannot use all cores all of the time.
+    crate::scratch::yield_beside(task.settings.nice);
     let mut outcome = Outcome::default();
     let collections = task.archive.manifest().collections.clone();
     let versions = version::Versions::of(task.archive.manifest().versions.qdrant.as_deref());

@@ -25,6 +25,10 @@ pub(super) struct Seen {
     pub(super) points: u64,
     /// Vectors by name. A multivector is one.
     pub(super) vectors: BTreeMap<String, u64>,
+    /// Those of them in which every number is zero, by name.
+    pub(super) zeros: BTreeMap<String, u64>,
+    /// Points with a payload that is not empty.
+    pub(super) payloads: u64,
     /// The first things that are wrong.
     pub(super) faults: Vec<String>,
     /// How many things are wrong.
@@ -41,14 +45,18 @@ impl Seen {
 
     fn look(&mut self, record: &Record, shapes: &BTreeMap<String, Shape>) {
         self.points += 1;
-        if record.payload.is_none() {
-            self.fault(|| format!("point {} has no payload, not even an empty one", record.id));
+        match &record.payload {
+            None => self.fault(|| format!("point {} has no payload, not even an empty one", record.id)),
+            Some(payload) => self.payloads += u64::from(!payload.0.is_empty()),
         }
         let mut one = |name: &str, vector: Vector<'_>| {
             // The name is there already but for the first point.
             match self.vectors.get_mut(name) {
                 Some(count) => *count += 1,
                 None => drop(self.vectors.insert(name.to_owned(), 1)),
+            }
+            if vector.is_zero() {
+                *self.zeros.entry(name.to_owned()).or_default() += 1;
             }
             if let Some(fault) = fault_of(vector, shapes.get(name)) {
                 let called = if name.is_empty() { String::new() } else { format!(" {name:?}") };
@@ -81,6 +89,14 @@ enum Vector<'a> {
     Dense(&'a [f32]),
     Multi(&'a [f32], usize),
     Sparse(&'a SparseVector),
+}
+
+impl Vector<'_> {
+    /// Whether there is nothing in it: what a hole in a file reads as.
+    fn is_zero(self) -> bool {
+        let (Self::Dense(numbers) | Self::Multi(numbers, _)) = self else { return false };
+        numbers.iter().all(|number| *number == 0.0)
+    }
 }
 
 /// What is wrong with a vector.

@@ -10,6 +10,7 @@ use pso_common::io::elapsed_ms;
 use qdrant_edge::CountRequest;
 use serde_json::Value;
 
+use super::beside;
 use super::config::CollectionConfig;
 use super::ids::Ids;
 use super::limits;
@@ -35,6 +36,8 @@ pub(super) enum Fault {
     File(anyhow::Error),
     /// The engine does not take it, or what it reads does not hold.
     Engine(anyhow::Error),
+    /// A server does not take it, whatever the engine as a library says.
+    Server(anyhow::Error),
     /// Nobody can tell: the machine's, or we were told to stop.
     Other(anyhow::Error),
 }
@@ -97,7 +100,11 @@ impl Snapshot<'_> {
         let value = read_json(&unpacked.join("config.json")).map_err(Fault::File)?;
         let config = CollectionConfig::parse(&value).context("config.json").map_err(Fault::Engine)?;
         let version = fs::read_to_string(unpacked.join("version.info"));
-        version.context("the snapshot has no version.info, as every one has").map_err(Fault::File)?;
+        let version = version.context("the snapshot has no version.info, as every one has").map_err(Fault::File)?;
+        let mapping = unpacked.join("shard_key_mapping.json");
+        let mapping = mapping.exists().then(|| read_json(&mapping)).transpose().map_err(Fault::File)?;
+        let indexes = read_json(&unpacked.join("payload_index.json")).map_err(Fault::File)?;
+        beside::check(&value, &version, mapping.as_ref(), &indexes).map_err(Fault::Server)?;
         match self.work.config.as_ref().map(CollectionConfig::parse) {
             None => {
                 self.say(Said::Left("the archive has no configuration to compare the snapshot's with".to_owned()))?;
@@ -123,20 +130,23 @@ impl Snapshot<'_> {
         };
         let missing: Vec<String> = expected.difference(&numbers).map(u32::to_string).collect();
         if !missing.is_empty() {
-            self.say(Said::Left(format!(
-                "shards {} of {} are not in the snapshot, as is so in a cluster, where it has one node's",
-                missing.join(", "),
-                expected.len()
-            )))?;
-        }
-        if numbers.is_empty() && missing.is_empty() && config.shards().is_some() {
-            let error = anyhow::anyhow!("there is no shard in the snapshot");
+            let (missing, of) = (missing.join(", "), expected.len());
+            let error =
+                anyhow::anyhow!("shard {missing} of {of} is not in the snapshot: a server refuses to restore it");
             return Err(Fault::File(error));
         }
         let mut shards = Vec::new();
         for number in numbers {
             self.does(format!("opening shard {number}"))?;
             let folder = unpacked.join(number.to_string());
+            let is_here = beside::is_here(&folder).with_context(|| format!("shard {number}")).map_err(Fault::File)?;
+            if !is_here {
+                self.say(Said::Left(format!(
+                    "shard {number} is another node's: a cluster's snapshot has the data of one node, and a single server \
+                     refuses it"
+                )))?;
+                continue;
+            }
             let shard = Shard::open(number, folder, self.folder, config)?;
             if shard.log.is_torn() {
                 self.say(Said::Left(format!(
@@ -288,18 +298,31 @@ impl Snapshot<'_> {
             if count < seen.points {
                 lacking.push(format!("{} points have no vector{called}", seen.points - count));
             }
+            if let Some(zeros) = seen.zeros.get(&name) {
+                self.say(Said::Odd(format!(
+                    "{zeros} of {count} vectors{called} are zeros from end to end, as a hole in a file is: nothing finds them"
+                )))?;
+            }
         }
         self.say(Said::Proved(format!(
             "every vector was read and is finite ({}), and every payload",
             read.join(", ")
         )))?;
-        if !lacking.is_empty() {
+        if seen.vectors.is_empty() && !lacking.is_empty() {
+            self.say(Said::Odd(format!("none of its {} points has a vector", seen.points)))?;
+        } else if !lacking.is_empty() {
             self.say(Said::Left(format!(
                 "{}: Qdrant allows that, and nobody counted them before",
                 lacking.join(", ")
             )))?;
         }
-        Ok(())
+        match seen.points - seen.payloads {
+            0 => Ok(()),
+            all if all == seen.points => self.say(Said::Odd(format!("none of its {all} points has a payload"))),
+            some => self.say(Said::Left(format!(
+                "{some} points have no payload: Qdrant allows that, and nobody counted them before"
+            ))),
+        }
     }
 
     /// The indexes of payloads. A server makes those that a segment lacks when it starts.

@@ -5,7 +5,7 @@ mod made;
 use serde_json::{Value, json};
 
 use super::message::Said;
-use made::{Made, after_log, entry, examine, file, points, with_vector};
+use made::{Made, after_log, as_server, entry, examine, file, points, with_vector};
 use tar::EntryType;
 
 fn config() -> Value {
@@ -120,9 +120,14 @@ fn all_shards_are_read_and_those_that_are_missing_are_named() {
     assert_eq!((wrong(&said).len(), proved(&said)[0]), (0, "3 shards and 3 segments open"), "{said:?}");
 
     let one_node = Made::new(config.clone()).shard(0, points(1..=5)).shard(2, points(7..=20));
-    let said = examine(&one_node.tar(), &config, Some(20));
-    assert_eq!(wrong(&said), ["it has 19 points and should have 20"]);
-    assert!(left(&said).iter().any(|what| what.starts_with("shards 1 of 3 are not in the snapshot")), "{said:?}");
+    // Though the points that there are would be enough.
+    let refused = ["shard 1 of 3 is not in the snapshot: a server refuses to restore it"];
+    assert_eq!(wrong(&examine(&one_node.tar(), &config, Some(19))), refused);
+    let state = r#"{"is_local":false,"this_peer_id":7,"peers":{"8":"Active"}}"#;
+    let one_node = one_node.file("1/shard_config.json", r#"{"type":"ReplicaSet"}"#).file("1/replica_state.json", state);
+    let said = examine(&one_node.tar(), &config, Some(19));
+    assert_eq!((wrong(&said).len(), count(&said)), (0, Some(19)), "{said:?}");
+    assert!(left(&said).iter().any(|what| what.starts_with("shard 1 is another node's")), "{said:?}");
 
     let twice = Made::new(config.clone()).shard(0, points(1..=5)).shard(1, points(4..=8)).shard(2, vec![]);
     let said = examine(&twice.tar(), &config, Some(10));
@@ -135,9 +140,46 @@ fn with_keys_the_mapping_names_the_shards() {
     config["params"]["sharding_method"] = json!("custom");
     let mapping = r#"[{"key":"a","shard_ids":[1]},{"key":"b","shard_ids":[2]}]"#;
     let made = Made::new(config.clone()).shard(1, points(1..=5)).file("shard_key_mapping.json", mapping);
-    let said = examine(&made.tar(), &config, Some(5));
-    assert_eq!(wrong(&said), [""; 0]);
-    assert!(left(&said).iter().any(|what| what.starts_with("shards 2 of 2 are not")), "{said:?}");
+    let refused = ["shard 2 of 2 is not in the snapshot: a server refuses to restore it"];
+    assert_eq!(wrong(&examine(&made.tar(), &config, Some(5))), refused);
+    let said = examine(&made.shard(2, points(6..=6)).tar(), &config, Some(6));
+    assert_eq!((wrong(&said).len(), count(&said)), (0, Some(6)), "{said:?}");
+}
+
+#[test]
+fn what_a_server_refuses_though_every_point_can_be_read() {
+    let made = || Made::new(config()).shard(0, points(1..=5));
+    let mut shards = as_server(&config());
+    shards["params"]["shard_number"] = json!(0);
+    for (name, text, words) in [
+        ("0/shard_config.json", "\0\0", "shard_config.json of the snapshot is not JSON"),
+        ("0/replica_state.json", "{", "replica_state.json of the snapshot is not JSON"),
+        ("shard_key_mapping.json", "nope", "shard_key_mapping.json of the snapshot is not JSON"),
+        ("payload_index.json", r#"{"schema":{"x":5}}"#, "payload_index.json does not say of what type"),
+        ("version.info", "", "version.info has no version in it"),
+        ("config.json", &config().to_string(), "config.json has no hnsw_config"),
+        ("config.json", &shards.to_string(), "not the configuration of a collection"),
+    ] {
+        let said = examine(&made().file(name, text).tar(), &config(), Some(5));
+        assert!(matches!(wrong(&said)[..], [what] if what.contains(words)), "{name}: {said:?}");
+    }
+}
+
+#[test]
+fn what_is_all_zeros_or_has_nothing_is_to_be_looked_at() {
+    let odd = |points: Vec<Value>| {
+        let count = points.len() as u64;
+        let said = examine(&Made::new(config()).shard(0, points).tar(), &config(), Some(count));
+        assert_eq!(wrong(&said), [""; 0]);
+        let odd = |said| if let Said::Odd(what) = said { Some(what) } else { None };
+        said.into_iter().filter_map(odd).collect::<Vec<_>>()
+    };
+    let some = json!({"id": 1, "vector": [1, 2, 3, 4], "payload": {"a": 1}});
+    assert_eq!(odd(vec![some.clone(), json!({"id": 2, "vector": {}})]), [""; 0]);
+    let zeros = "1 of 2 vectors are zeros from end to end, as a hole in a file is: nothing finds them";
+    assert_eq!(odd(vec![some, json!({"id": 2, "vector": [0, 0, 0, 0]})]), [zeros]);
+    assert_eq!(odd(vec![json!({"id": 2, "vector": {}, "payload": {"a": 1}})]), ["none of its 1 points has a vector"]);
+    assert_eq!(odd(vec![json!({"id": 2, "vector": [1, 2, 3, 4]})]), ["none of its 1 points has a payload"]);
 }
 
 #[test]
@@ -185,7 +227,7 @@ fn another_configuration_than_the_manifests_is_refuted() {
     );
     // In both: what the segments are is another matter.
     other["params"]["vectors"] = json!({"size": 5, "distance": "Cosine"});
-    let altered = Made::new(config()).shard(0, points(1..=5)).file("config.json", &other.to_string());
+    let altered = Made::new(config()).shard(0, points(1..=5)).file("config.json", &as_server(&other).to_string());
     let said = examine(&altered.tar(), &other, Some(5));
     assert!(matches!(wrong(&said)[..], [what] if what.contains("expected vector size 5, but got 4")), "{said:?}");
 }

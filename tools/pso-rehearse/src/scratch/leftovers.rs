@@ -8,7 +8,7 @@ use std::time::Duration;
 use pso_archive::Lock;
 use pso_common::Run;
 
-use super::{LOCK, PREFIX};
+use super::{LOCK, PREFIX, remove};
 
 /// An empty folder without a lock is being made by somebody; one that is older is not.
 const BEING_MADE: Duration = Duration::from_secs(3600);
@@ -39,7 +39,7 @@ pub(super) fn remove_from(parent: &Path, end: impl Fn(&Path)) -> Vec<(String, io
                 // Held while it is removed: of several runs that find it one removes it.
                 let Ok(_held) = Lock::acquire(&lock, "rehearsal") else { continue };
                 end(&path);
-                all.push((path.display().to_string(), fs::remove_dir_all(&path)));
+                all.push((path.display().to_string(), remove(&path)));
             }
             Err(error) if error.kind() == io::ErrorKind::NotFound && is_old(&path) => {
                 // One that is kept is not empty, and stays.

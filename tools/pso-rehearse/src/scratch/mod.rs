@@ -14,13 +14,14 @@ mod nice;
 mod space;
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use pso_archive::{Lock, private_folder};
 
 pub(crate) use leftovers::remove_leftovers;
-pub(crate) use nice::yield_to_others;
+pub(crate) use nice::{yield_beside, yield_to_others};
 pub(crate) use space::{ensure_room, free, needed};
 
 /// What the names of private folders begin with.
@@ -81,7 +82,7 @@ impl Place {
     pub(crate) fn end(mut self) -> anyhow::Result<()> {
         self.ended = true;
         let (done, path) = if self.keep { ("keep", self.path.join(LOCK)) } else { ("remove", self.path.clone()) };
-        let result = if self.keep { fs::remove_file(&path) } else { fs::remove_dir_all(&path) };
+        let result = if self.keep { fs::remove_file(&path) } else { remove(&path) };
         result.with_context(|| format!("{done} the private folder {}", self.path.display()))
     }
 }
@@ -90,10 +91,20 @@ impl Drop for Place {
     fn drop(&mut self) {
         if !self.ended && !self.keep {
             // The next run removes what cannot be removed now.
-            let _ = fs::remove_dir_all(&self.path);
+            let _ = remove(&self.path);
         }
         drop(self.lock.take());
     }
+}
+
+/// Removes a private folder, its lock last: one whose removal was ended in the middle, or that has something in it that cannot be
+/// removed, is a leftover that the next run knows. Without its lock it would pass for one that is kept.
+fn remove(folder: &Path) -> io::Result<()> {
+    let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
+    for entry in entries.iter().filter(|entry| entry.file_name() != LOCK) {
+        if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path())? } else { fs::remove_file(entry.path())? }
+    }
+    fs::remove_dir_all(folder)
 }
 
 #[cfg(test)]

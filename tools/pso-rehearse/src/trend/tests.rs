@@ -34,7 +34,7 @@ fn compared_of(
         record.as_kind().expect("of the kind").expect("whole")
     };
     let results = earlier.iter().enumerate().map(record).collect();
-    let history = History { file: "past.jsonl".into(), results, malformed: Vec::new() };
+    let history = History { file: "past.jsonl".into(), results, malformed: Vec::new(), more_malformed: 0 };
     let mut proof = Proof::default();
     history.compare((now, held), max_shrink, &mut proof);
     proof
@@ -148,7 +148,10 @@ fn an_archive_that_was_another_file_is_refuted() {
     assert!(proof.proven[0].starts_with("it is the file that was rehearsed at 2026-11-22T00"), "{proof:?}");
     let moved = RehearseResultRecord { path: "/mnt/usb/daily/20261121_030000.zip".to_owned(), ..then.clone() };
     let altered = RehearseResultRecord { sha256: Some("another".to_owned()), ..moved };
-    let proof = compared(&[(Severity::Ok, then)], &altered, 50.0);
+    let proof = compared(&[(Severity::Ok, then.clone())], &altered, 50.0);
     assert_eq!(proof.severity(), Severity::Critical);
     assert!(proof.refuted[0].contains("hash of 2026-11-21T03:00:00Z"), "{proof:?}");
+    // A bad copy was found that night, and a good one was put in its place.
+    let bad = RehearseResultRecord { refuted: vec!["it is not what was published".to_owned()], ..then };
+    assert_eq!(compared(&[(Severity::Critical, bad)], &altered, 50.0).refuted, [""; 0]);
 }

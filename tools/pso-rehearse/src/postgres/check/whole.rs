@@ -67,9 +67,13 @@ fn invalid(
     Ok(())
 }
 
-/// Whether the dump makes a constraint of this name as `NOT VALID`: by itself, or with its table or domain.
+/// How a constraint is made that need not hold for every row; the second since PostgreSQL 18.
+const UNCHECKED: [&str; 2] = ["NOT VALID", "NOT ENFORCED"];
+
+/// Whether the dump makes a constraint of this name as one of those: by itself, or with its table or domain.
 fn is_made_unchecked(toc: &Toc, name: &str) -> bool {
-    let mut made = toc.entries.iter().filter(|entry| entry.definition.contains("NOT VALID"));
+    let is_unchecked = |definition: &str| UNCHECKED.iter().any(|words| definition.contains(words));
+    let mut made = toc.entries.iter().filter(|entry| is_unchecked(&entry.definition));
     made.any(|entry| entry.definition.contains(name) || entry.definition.contains(&name.replace('"', "\"\"")))
 }
 

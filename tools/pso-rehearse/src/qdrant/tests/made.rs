@@ -32,6 +32,23 @@ pub(super) fn points(ids: RangeInclusive<u64>) -> Vec<Value> {
     ids.map(point).collect()
 }
 
+/// A configuration as a server writes it: with what the engine does not read.
+pub(super) fn as_server(config: &Value) -> Value {
+    let mut whole = json!({
+        "hnsw_config": {"m": 16, "ef_construct": 100, "full_scan_threshold": 10000},
+        "optimizer_config": {"deleted_threshold": 0.2, "vacuum_min_vector_number": 1000, "default_segment_number": 0},
+        "wal_config": {"wal_capacity_mb": 32, "wal_segments_ahead": 0}
+    });
+    let sections = whole.as_object_mut().expect("an object");
+    for (name, value) in config.as_object().expect("an object") {
+        match sections.get_mut(name).and_then(Value::as_object_mut) {
+            Some(known) => known.extend(value.as_object().expect("an object").clone()),
+            None => drop(sections.insert(name.clone(), value.clone())),
+        }
+    }
+    whole
+}
+
 /// One point with this vector.
 pub(super) fn with_vector(vector: [f32; 4]) -> Vec<Value> {
     vec![json!({"id": 1, "vector": vector, "payload": {"a": 1}})]
@@ -54,7 +71,7 @@ pub(super) fn after_log(more: &Value) -> Vec<u8> {
 impl Made {
     pub(super) fn new(config: Value) -> Self {
         let files = [
-            ("config.json", config.to_string()),
+            ("config.json", as_server(&config).to_string()),
             ("version.info", "0.4.2".to_owned()),
             ("shard_key_mapping.json", "[]".to_owned()),
             ("payload_index.json", r#"{"schema":{}}"#.to_owned()),
@@ -77,7 +94,9 @@ impl Made {
             shard.update(upsert(points)).expect("stored");
         }
         drop(shard);
-        self
+        let state = json!({"is_local": true, "this_peer_id": 7, "peers": {"7": "Active"}}).to_string();
+        self.file(&format!("{number}/replica_state.json"), &state)
+            .file(&format!("{number}/shard_config.json"), r#"{"type":"ReplicaSet"}"#)
     }
 
     /// Points that came to a shard and are in its log only.
