@@ -274,6 +274,7 @@ impl Snapshot<'_> {
         }
         if seen.faulty == 0 {
             self.tell_vectors(config, seen)?;
+            self.tell_payloads(shards, seen)?;
         }
         let indexed: usize = shards.iter().map(|shard| shard.engine.info().indexed_vectors_count).sum();
         if indexed > 0 {
@@ -316,11 +317,20 @@ impl Snapshot<'_> {
                 lacking.join(", ")
             )))?;
         }
+        Ok(())
+    }
+
+    /// Points without payloads are nothing unusual, unless the collection has indexes on fields of them.
+    fn tell_payloads(&mut self, shards: &[Shard], seen: &Seen) -> Found<()> {
+        let has_indexes = shards.iter().any(|shard| !shard.indexed_fields.is_empty());
         match seen.points - seen.payloads {
             0 => Ok(()),
-            all if all == seen.points => self.say(Said::Odd(format!("none of its {all} points has a payload"))),
+            all if all == seen.points && has_indexes => self.say(Said::Odd(format!(
+                "none of its {all} points has a payload, and there are indexes on fields of payloads"
+            ))),
             some => self.say(Said::Left(format!(
-                "{some} points have no payload: Qdrant allows that, and nobody counted them before"
+                "{} no payload: Qdrant allows that, and nobody counted them before",
+                if some == 1 { "1 point has".to_owned() } else { format!("{some} points have") }
             ))),
         }
     }

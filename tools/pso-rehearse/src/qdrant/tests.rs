@@ -167,19 +167,25 @@ fn what_a_server_refuses_though_every_point_can_be_read() {
 
 #[test]
 fn what_is_all_zeros_or_has_nothing_is_to_be_looked_at() {
-    let odd = |points: Vec<Value>| {
-        let count = points.len() as u64;
-        let said = examine(&Made::new(config()).shard(0, points).tar(), &config(), Some(count));
+    let odd_of = |made: Made, count: u64| {
+        let said = examine(&made.tar(), &config(), Some(count));
         assert_eq!(wrong(&said), [""; 0]);
         let odd = |said| if let Said::Odd(what) = said { Some(what) } else { None };
         said.into_iter().filter_map(odd).collect::<Vec<_>>()
+    };
+    let odd = |points: Vec<Value>| {
+        let count = points.len() as u64;
+        odd_of(Made::new(config()).shard(0, points), count)
     };
     let some = json!({"id": 1, "vector": [1, 2, 3, 4], "payload": {"a": 1}});
     assert_eq!(odd(vec![some.clone(), json!({"id": 2, "vector": {}})]), [""; 0]);
     let zeros = "1 of 2 vectors are zeros from end to end, as a hole in a file is: nothing finds them";
     assert_eq!(odd(vec![some, json!({"id": 2, "vector": [0, 0, 0, 0]})]), [zeros]);
     assert_eq!(odd(vec![json!({"id": 2, "vector": {}, "payload": {"a": 1}})]), ["none of its 1 points has a vector"]);
-    assert_eq!(odd(vec![json!({"id": 2, "vector": [1, 2, 3, 4]})]), ["none of its 1 points has a payload"]);
+    let bare = vec![json!({"id": 2, "vector": [1, 2, 3, 4]})];
+    assert_eq!(odd(bare.clone()), [""; 0], "vectors alone are nothing unusual");
+    let emptied = odd_of(Made::new(config()).shard(0, bare).indexed(0, "a"), 1);
+    assert_eq!(emptied, ["none of its 1 points has a payload, and there are indexes on fields of payloads"]);
 }
 
 #[test]
