@@ -259,8 +259,14 @@ fn what_waited_too_long_is_given_up_and_that_is_said_everywhere() {
     let outcome = outcome.unwrap();
     outcome.assert_code(2).assert_stderr_has("slack was not told: 1 notice for the channel slack waited too long");
     assert_eq!(of(&outcome, "slack").iter().filter(|delivery| delivery.0 == "expired").count(), 1);
-    let lost = hook.accepted().iter().filter(|seen| seen.text().contains("channel.lost")).count();
-    assert_eq!(lost, 1);
+    // On a busy machine the word of it may need another run: it is due late in this one.
+    let lost = || hook.accepted().iter().filter(|seen| seen.text().contains("channel.lost")).count();
+    let told = until_ok("the other channel to be told", LIMIT, || {
+        tool().arg("flush").run()?;
+        anyhow::ensure!(lost() > 0, "not yet");
+        Ok(lost())
+    });
+    assert_eq!(told.unwrap(), 1);
     assert!(slack.accepted().is_empty());
 }
 
