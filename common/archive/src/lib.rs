@@ -29,6 +29,7 @@ mod dump;
 mod durable;
 mod encryption;
 mod hash;
+mod jobs;
 pub mod legacy;
 mod lock;
 mod manifest;
@@ -50,6 +51,7 @@ pub use dump::dump_list;
 pub use durable::{private_file, private_folder, sync_folder};
 pub use encryption::{Identities, Recipients, is_encrypted};
 pub use hash::{Digest, copy_hashed, hash_file};
+pub use jobs::jobs;
 pub use lock::{BACKUP_LOCK, Lock, RESTORE_LOCK};
 pub use manifest::{
     Block, Blocks, Collection, Database, Entry, MANIFEST_NAME, Manifest, Missing, PackedEntry, SCHEMA, Skipped,

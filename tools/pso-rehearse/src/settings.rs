@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::ensure;
-use pso_archive::{Identities, wanted};
+use pso_archive::{Identities, jobs, wanted};
 use pso_common::config::{Config, Field, Paths, ToolSection};
 use pso_common::postgres::PgSettings;
 use pso_common::record::Component;
@@ -26,21 +26,12 @@ impl ToolSection for RehearseSection {
     const NAME: &'static str = "rehearse";
 }
 
-/// More sessions than this are a typing error.
-const MAX_JOBS: u32 = 64;
-/// How many sessions are used unless somebody says so.
-const USUAL_JOBS: u32 = 4;
 /// How much we yield unless somebody says so.
 const USUAL_NICE: u8 = 10;
 /// The most that can be yielded.
 const MAX_NICE: u8 = 19;
 /// What share of its rows a table may lose between two rehearsals, in percent, unless somebody says so.
 const USUAL_SHRINK: f64 = 50.0;
-
-/// As many as there are cores, within reason.
-fn default_jobs() -> u32 {
-    std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1)).min(USUAL_JOBS)
-}
 
 /// What the code works with.
 pub(crate) struct Settings {
@@ -76,11 +67,6 @@ impl Settings {
     pub(crate) fn resolve(config: &Config, cli: &Cli) -> anyhow::Result<Self> {
         let section: RehearseSection = config.section()?;
         let paths = Paths::resolve(config)?;
-        let jobs = config.pick("maintenance.rehearse.jobs").flag(cli.jobs).file(&section.jobs).or(default_jobs())?;
-        ensure!(
-            (1..=MAX_JOBS).contains(&jobs),
-            "maintenance.rehearse.jobs is {jobs}; give a number from 1 to {MAX_JOBS}"
-        );
         let nice = config.pick("maintenance.rehearse.nice").flag(cli.nice.map(u32::from)).file(&section.nice);
         let nice = u8::try_from(nice.or(u32::from(USUAL_NICE))?).unwrap_or(u8::MAX);
         ensure!(nice <= MAX_NICE, "maintenance.rehearse.nice is {nice}; give a number from 0 to {MAX_NICE}");
@@ -107,7 +93,7 @@ impl Settings {
             identity_file: wanted::identity_file(config, &paths, cli.identity.as_deref())?,
             temp_dir: if cli.temp_dir.is_some() { temp_dir } else { paths.join(&temp_dir) },
             keep: cli.keep,
-            jobs: usize::try_from(jobs)?,
+            jobs: jobs(config, "maintenance.rehearse.jobs", cli.jobs, &section.jobs)?,
             nice,
             bin_dir: postgres.bin_dir,
             database: postgres.dbname,

@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::ensure;
-use pso_archive::{RESTORE_JOURNAL, wanted};
+use pso_archive::{RESTORE_JOURNAL, jobs, wanted};
 use pso_common::config::{Config, Field, Paths, ServiceSettings, ToolSection};
 use pso_common::postgres::PgSettings;
 use pso_common::qdrant::QdrantSettings;
@@ -27,16 +26,6 @@ struct RestoreSection {
 
 impl ToolSection for RestoreSection {
     const NAME: &'static str = "restore";
-}
-
-/// More sessions than this are a typing error.
-const MAX_JOBS: u32 = 64;
-/// How many sessions are used unless somebody says so: the server needs a core for each.
-const USUAL_JOBS: u32 = 4;
-
-/// As many as there are cores, within reason.
-fn default_jobs() -> u32 {
-    std::thread::available_parallelism().map_or(1, |cores| u32::try_from(cores.get()).unwrap_or(1)).min(USUAL_JOBS)
 }
 
 /// What the code works with.
@@ -67,13 +56,8 @@ impl Settings {
     pub(crate) fn resolve(config: &Config, cli: &Cli) -> anyhow::Result<Self> {
         let section: RestoreSection = config.section()?;
         let paths = Paths::resolve(config)?;
-        let jobs = config.pick("maintenance.restore.jobs").flag(cli.jobs).file(&section.jobs).or(default_jobs())?;
-        ensure!(
-            (1..=MAX_JOBS).contains(&jobs),
-            "maintenance.restore.jobs is {jobs}; give a number from 1 to {MAX_JOBS}"
-        );
         Ok(Self {
-            jobs: usize::try_from(jobs)?,
+            jobs: jobs(config, "maintenance.restore.jobs", cli.jobs, &section.jobs)?,
             identity_file: wanted::identity_file(config, &paths, cli.identity.as_deref())?,
             in_place: cli.in_place,
             old_collection: config

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use pso_archive::{Identities, Recipients};
+use pso_archive::{Identities, Recipients, wanted};
 use pso_common::config::{Config, Paths};
 
 use super::section::BackupSection;
@@ -25,17 +25,6 @@ impl Encryption {
         let section: BackupSection = config.section()?;
         let encryption = section.encryption.unwrap_or_default();
         let file = |path: Option<PathBuf>| path.map(|path| paths.join(&path));
-        // A flag's path is relative to where it was typed.
-        let identity_file = match identity {
-            Some(path) => config.pick("maintenance.backup.encryption.identity_file").flag(Some(path)).optional()?,
-            None => file(
-                config
-                    .pick("maintenance.backup.encryption.identity_file")
-                    .env("PSO_BACKUP_IDENTITY_FILE")
-                    .file(&encryption.identity_file)
-                    .optional()?,
-            ),
-        };
         Ok(Self {
             recipients: config
                 .pick("maintenance.backup.encryption.recipients")
@@ -47,7 +36,7 @@ impl Encryption {
                     .file(&encryption.recipients_file)
                     .optional()?,
             ),
-            identity_file,
+            identity_file: wanted::identity_file(config, paths, identity.as_deref())?,
         })
     }
 

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, anyhow, bail, ensure};
-use pso_archive::{Packing, RESTORE_LOCK};
+use pso_archive::{Packing, RESTORE_LOCK, wanted};
 use pso_common::config::{Config, Paths};
 use pso_common::postgres::PgSettings;
 use pso_common::qdrant::QdrantSettings;
@@ -144,8 +144,8 @@ pub(crate) fn folders(config: &Config, to: Option<&Path>) -> anyhow::Result<Vec<
     if let Some(folder) = to.filter(|folder| !folder.is_dir()) {
         bail!("there is no folder {} (--to); is the disk mounted?", folder.display());
     }
-    let backups = Paths::resolve(config)?.backups;
-    Ok(to.map_or_else(|| vec![backups.join("daily"), backups.join("weekly")], |folder| vec![folder.to_path_buf()]))
+    let paths = Paths::resolve(config)?;
+    Ok(to.map_or_else(|| wanted::folders(&paths), |folder| vec![folder.to_path_buf()]))
 }
 
 /// What a restore into the deployment holds while it changes anything.
