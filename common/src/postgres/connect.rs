@@ -19,9 +19,13 @@ pub enum Purpose {
     /// Looking: read-only, with the settings' `statement_timeout` and `lock_timeout`, so that watching never blocks the
     /// watched.
     Watch,
-    /// Reading or changing much: no `statement_timeout`, a `lock_timeout` of 10 seconds.
+    /// Reading or changing much: none of the server's limits of time, a `lock_timeout` of 10 seconds.
     Work,
 }
+
+/// The statement that takes away the limits of a role or a database that would end a long piece of work, for whoever has
+/// no session of ours (psql).
+pub const PATIENCE: &str = include_str!("../../queries/patience.sql").trim_ascii_end();
 
 /// Connects, logs in and sets the session up, within the connect time-out in all.
 ///
@@ -111,7 +115,7 @@ fn open(settings: &PgSettings, application_name: &str, purpose: Purpose) -> Resu
             settings.statement_timeout.as_millis(),
             settings.lock_timeout.as_millis()
         ),
-        Purpose::Work => "SET statement_timeout = 0; SET lock_timeout = '10s'".to_owned(),
+        Purpose::Work => format!("SET statement_timeout = 0; SET lock_timeout = '10s'; {PATIENCE}"),
     };
     client.batch_execute(&format!("{session}; SET idle_in_transaction_session_timeout = 0")).map_err(driver)?;
     Ok(Client::new(client))

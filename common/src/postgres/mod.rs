@@ -11,8 +11,8 @@ mod settings;
 mod tls;
 
 pub use client::Client;
-pub use connect::{Purpose, connect};
+pub use connect::{PATIENCE, Purpose, connect};
 pub use failure::{ConnectFailure, ConnectStage};
-pub use postgres::{Error, Row, Transaction, fallible_iterator, types};
+pub use postgres::{Error, IsolationLevel, Row, Transaction, fallible_iterator, types};
 pub use programs::{Program, find_program};
 pub use settings::{PgArgs, PgSettings, SslMode};

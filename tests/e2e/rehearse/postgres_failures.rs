@@ -107,7 +107,7 @@ fn a_dump_that_fails_in_the_middle_is_refuted_with_the_object() {
     let db = Db::of("rehearse_pg_middle", rule);
     db.archive();
     let outcome = db.rehearse(&[]);
-    assert_told(&outcome, 2, "rehearse_pg_middle cannot be restored: \"z\": not here");
+    assert_told(&outcome, 2, "rehearse_pg_middle cannot be restored: public.z: not here");
     assert_says(&outcome, "refuted", "not here (SQLSTATE P0001)");
     assert!(outcome.record("rehearse.component", "postgres").get("restore_ms").is_none(), "it was not restored");
 }

@@ -75,11 +75,6 @@ impl<R: Read> Blocks<R> {
     }
 
     /// Where everything is read from.
-    pub(super) const fn source(&self) -> &R {
-        &self.from
-    }
-
-    /// Where everything is read from.
     pub fn into_inner(self) -> R {
         self.from
     }

@@ -14,12 +14,10 @@
 
 mod blocks;
 mod bytes;
-mod indexed;
 mod toc;
 
 #[cfg(test)]
 mod tests;
 
 pub use blocks::{Block, Blocks, Content};
-pub use indexed::Indexed;
 pub use toc::{Section, Toc, TocEntry};

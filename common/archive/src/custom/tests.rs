@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Block, Blocks, Indexed, Section, Toc};
+use super::{Block, Blocks, Section, Toc};
 
 fn int(value: i32) -> Vec<u8> {
     let mut bytes = vec![u8::from(value < 0)];
@@ -151,42 +151,6 @@ fn sizes_become_offsets() {
     assert_eq!(bytes[first + 1..first + 9], (start as u64).to_le_bytes());
     assert!(differ.iter().all(|at| (first..first + 9).contains(at)), "and nothing else was touched");
     assert_eq!(Toc::read(bytes.as_slice()).expect("still one").entries.len(), 4);
-}
-
-#[test]
-fn a_copy_says_where_everything_stands() {
-    let whole = [head(15), data()].concat();
-    let mut copy = Vec::new();
-    let indexed = Indexed::copy(whole.as_slice(), &mut copy).expect("copied");
-    assert_eq!(copy, whole, "byte by byte");
-    let start = indexed.toc.bytes().len() as u64;
-    // The block of the table: kind, id, two pieces (4 and 7 bytes), the end.
-    let of_table = 1 + 5 + (5 + 4) + (5 + 7) + 5;
-    assert_eq!(indexed.offsets, BTreeMap::from([(9, start), (11, start + of_table)]));
-    assert_eq!((indexed.large_objects, indexed.broken.as_deref(), indexed.without_data()), (2, None, vec![]));
-    let written = indexed.head();
-    let rows = indexed.toc.entry(9).expect("there");
-    assert_eq!(written[rows.offset_at], 2, "the offset is set");
-    assert_eq!(written[rows.offset_at + 1..rows.offset_at + 9], start.to_le_bytes());
-}
-
-#[test]
-fn a_copy_says_what_is_missing() {
-    let (head, data) = (head(15), data());
-    let copied = |data: &[u8]| {
-        let whole = [head.as_slice(), data].concat();
-        let mut copy = Vec::new();
-        let indexed = Indexed::copy(whole.as_slice(), &mut copy).expect("copied");
-        assert_eq!(copy, whole);
-        indexed
-    };
-    let of_table = 32;
-    assert_eq!(copied(&data[of_table..]).without_data(), ["public.plans"]);
-    assert_eq!(copied(&[]).without_data(), ["public.plans", "public.BLOBS"]);
-    let cut = copied(&data[..of_table - 3]);
-    assert!(cut.broken.is_some_and(|broken| broken.contains("read the")), "cut off");
-    assert!(copied(&[&data[..of_table], &[7, 0, 0, 0, 0, 0, 1, 2, 3]].concat()).broken.is_some(), "no kind of block");
-    assert!(Indexed::copy(&head[..100], &mut Vec::new()).is_err(), "no table of contents");
 }
 
 #[test]

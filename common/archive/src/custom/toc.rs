@@ -126,8 +126,7 @@ impl Toc {
     }
 
     /// The same with the offsets at which the data of entries stand, by id; the others are as they were.
-    #[must_use]
-    pub fn bytes_with_offsets(&self, offsets: &std::collections::BTreeMap<u32, u64>) -> Vec<u8> {
+    fn bytes_with_offsets(&self, offsets: &std::collections::BTreeMap<u32, u64>) -> Vec<u8> {
         let mut bytes = self.bytes.clone();
         for entry in self.entries.iter().filter(|entry| entry.has_data) {
             let Some(position) = offsets.get(&entry.id) else { continue };

@@ -33,6 +33,8 @@ pub(super) const DATA: &str = "data";
 pub(super) const APPLICATION: &str = "pso-rehearse";
 /// How long a new cluster may take until it accepts: nothing has to be recovered.
 const START: Duration = Duration::from_secs(120);
+/// How much write-ahead log there is before it is used again, in bytes.
+pub(super) const MAX_WAL_SIZE: u64 = 1 << 30;
 /// How often we look.
 const STEP: Duration = Duration::from_millis(20);
 
@@ -260,10 +262,10 @@ fn settings(ground: &Ground<'_>, socket: &Socket) -> Vec<(&'static str, String)>
         ("fsync", text("off")),
         ("full_page_writes", text("off")),
         ("synchronous_commit", text("off")),
-        // With these a COPY into a new table, and a new index, write no log.
+        // With these a new index writes no log.
         ("wal_level", text("minimal")),
         ("max_wal_senders", text("0")),
-        ("max_wal_size", text("4GB")),
+        ("max_wal_size", megabytes(MAX_WAL_SIZE >> 20)),
         ("checkpoint_timeout", text("1h")),
         ("autovacuum", text("off")),
         ("shared_buffers", megabytes((memory / 8).clamp(16, 256))),

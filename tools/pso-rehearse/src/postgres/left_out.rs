@@ -80,13 +80,17 @@ impl LeftOut {
 
     /// What is restored, for `pg_restore --use-list`; `None` where that is all.
     pub(super) fn list(&self, toc: Option<&Toc>) -> Option<String> {
-        let Some(toc) = toc.filter(|_| !self.ids.is_empty()) else { return self.listed.clone() };
+        toc.filter(|_| !self.ids.is_empty()).map_or_else(|| self.listed.clone(), |toc| Some(self.kept(toc)))
+    }
+
+    /// The same, also where that is all.
+    pub(super) fn kept(&self, toc: &Toc) -> String {
         let mut list = String::new();
         for entry in toc.entries.iter().filter(|entry| !self.ids.contains(&entry.id)) {
             // It reads the number only. Writing to a string cannot fail.
             let _ = writeln!(list, "{};", entry.id);
         }
-        Some(list)
+        list
     }
 }
 

@@ -1,23 +1,22 @@
-//! `pg_restore`: one dump into one database.
+//! One dump into one database: `pg_restore` makes the tables, we load their rows, and it makes indexes and constraints of
+//! them. So does `pso-restore`, by the same code: what is rehearsed is what will be done.
 
-use std::collections::BTreeSet;
 use std::io::Write as _;
 use std::path::Path;
 use std::process::Command;
 
 use anyhow::Context as _;
-use pso_archive::{Database, private_file};
+use pso_archive::custom::Toc;
+use pso_archive::load::{self, Broken, Load, Refused};
+use pso_archive::{Archive, private_file};
 use pso_common::io::Cancel;
+use pso_common::postgres::PgSettings;
 
-use super::child;
-use super::cluster::{APPLICATION, CLUSTER, Cluster, Ground, MAINTENANCE};
-use super::database::{create, ident};
+use super::child::{self, Ended};
+use super::cluster::APPLICATION;
 use super::dump::Dump;
-use super::left_out::{LeftOut, left_out, left_out_of_list};
+use super::left_out::{LeftOut, left_out_of_list};
 use super::owner::Owner;
-use super::roles;
-use super::verdict::{Unlike, Verdict, judge};
-use crate::proof::Proof;
 
 /// A list of contents that is longer than this is not one (bytes): some 300,000 objects.
 const LIST: u64 = 32 << 20;
@@ -25,62 +24,129 @@ const LIST: u64 = 32 << 20;
 /// What became of a dump.
 #[derive(Debug)]
 pub(super) enum Restored {
-    /// All of it is there.
-    Whole,
-    /// It is not.
-    Failed(Verdict),
+    /// All of it is there; so many large objects were in it, where we have loaded them.
+    Whole { large_objects: Option<u64> },
+    /// It is not whole.
+    Broken(Broken),
+    /// `pg_restore` has failed.
+    Program(Ended),
+    /// The server has refused rows.
+    Rows(Refused),
 }
 
-/// Makes a database and restores a dump into it. What could not be as it was there, `proof` says.
-///
-/// # Errors
-/// When nobody can tell: the machine fails, or the run is to stop.
-pub(super) fn restore(
-    ground: &Ground<'_>,
-    cluster: &Cluster,
-    (dump, database, name): (&Dump, &Database, &str),
-    proof: &mut Proof,
-) -> anyhow::Result<Restored> {
-    let mut admin = cluster.connect(MAINTENANCE)?;
-    let locale = create(&mut admin, name, database)?;
-    if let Some(locale) = &locale {
-        proof.leave(format!("the locale {locale} is not on this machine: text was sorted by its bytes"));
-    }
-    let left = match &dump.indexed {
-        Ok(indexed) => {
-            make_roles(&mut admin, &roles::of_toc(&indexed.toc))?;
-            left_out(&indexed.toc)
+/// Where a dump is restored, and what of it.
+pub(super) struct Target<'a> {
+    /// A `pg_restore` that connects to the database, without anything else.
+    pub(super) program: &'a dyn Fn() -> Command,
+    /// How we connect to it.
+    pub(super) own: &'a PgSettings,
+    pub(super) left: &'a LeftOut,
+    /// The folder for files that nobody needs afterwards.
+    pub(super) folder: &'a Path,
+    /// The user that the program runs as, where that is not ours.
+    pub(super) owner: Option<&'a Owner>,
+    pub(super) jobs: usize,
+    pub(super) cancel: &'a Cancel,
+}
+
+impl Target<'_> {
+    /// Restores a dump into an empty database.
+    ///
+    /// # Errors
+    /// When nobody can tell: the machine fails, or the run is to stop.
+    pub(super) fn restore(&self, archive: &mut Archive, dump: &Dump) -> anyhow::Result<Restored> {
+        match (&dump.toc, &dump.file) {
+            (Ok(toc), None) => self.in_stages(archive, dump, toc),
+            (toc, file) => {
+                let list = self.left.list(toc.as_ref().ok());
+                let file = file.as_deref().unwrap_or(&dump.place);
+                Ok(self.run(file, list.as_deref(), self.jobs)?.unwrap_or(Restored::Whole { large_objects: None }))
+            }
         }
-        Err(reason) => {
-            proof.leave(format!("owners and privileges were not restored: {reason}"));
-            let list = ground.folder.join(CLUSTER).join("list");
-            left_by_list(ground.command(&ground.programs.pg_restore), dump, &list, ground.cancel)?
+    }
+
+    fn in_stages(&self, archive: &mut Archive, dump: &Dump, toc: &Toc) -> anyhow::Result<Restored> {
+        let (before, after) = load::before_and_after(&self.left.kept(toc), toc);
+        if let Some(failed) = self.stage((toc.bytes(), None), dump, (&before, 1))? {
+            return Ok(failed);
         }
-    };
-    left.reasons.iter().for_each(|reason| proof.leave(reason));
-    let dumped = database.server_version_num / 10_000;
-    let newer = Some((dumped, cluster.major)).filter(|_| dumped < cluster.major);
-    let unlike = Unlike { newer, locale };
-    let mark = cluster.log.mark();
-    let settings = cluster.settings_of_programs(name);
-    let mut command = ground.command(&ground.programs.pg_restore);
-    command.envs(settings.child_env(APPLICATION)).arg("--dbname").arg(conninfo(name));
-    command.current_dir(&cluster.socket.folder);
-    if dump.indexed.is_err() {
-        command.args(["--no-owner", "--no-privileges"]);
+        let load = Load { own: self.own, application: APPLICATION, entry: &dump.entry, toc, jobs: self.jobs };
+        let loaded = match load.run(archive, self.cancel) {
+            Ok(loaded) => loaded,
+            Err(error) => return of_load(error),
+        };
+        let (bytes, length) = load::definitions(toc, &loaded.sizes);
+        let failed = self.stage((&bytes, Some(length)), dump, (&after, self.jobs))?;
+        Ok(failed.unwrap_or(Restored::Whole { large_objects: Some(loaded.large_objects) }))
     }
-    options(&mut command, ground.jobs, ground.owner.as_ref(), (dump, &left))?;
-    let ended = child::run(command, &ground.folder.join("pg_restore.log"), ground.cancel)?;
-    if ended.status.success() {
-        return Ok(Restored::Whole);
+
+    /// One `pg_restore` of a dump without data; how it failed, if it did.
+    fn stage(
+        &self,
+        (bytes, length): (&[u8], Option<u64>),
+        dump: &Dump,
+        (list, jobs): (&str, usize),
+    ) -> anyhow::Result<Option<Restored>> {
+        if list.is_empty() {
+            return Ok(None);
+        }
+        let path = dump.place.with_extension("toc");
+        self.write(&path, bytes)?;
+        if let Some(length) = length {
+            // What lies between its offset and the end is the last table's size. It only decides what is done first.
+            let _ = std::fs::File::options().write(true).open(&path).and_then(|file| file.set_len(length));
+        }
+        let failed = self.run(&path, Some(list), jobs)?;
+        std::fs::remove_file(&path).with_context(|| format!("remove {}", path.display()))?;
+        Ok(failed)
     }
-    Ok(Restored::Failed(judge(&ended, &cluster.log.since(mark), cluster.is_running(), &unlike)))
+
+    /// Stops at the first error, and makes nothing in any folder but the server's own.
+    fn run(&self, file: &Path, list: Option<&str>, jobs: usize) -> anyhow::Result<Option<Restored>> {
+        let mut command = (self.program)();
+        command.arg("--jobs").arg(jobs.to_string());
+        command.args(["--exit-on-error", "--no-password", "--no-tablespaces"]);
+        if let Some(list) = list {
+            let path = file.with_extension("list");
+            self.write(&path, list.as_bytes())?;
+            command.arg("--use-list").arg(path);
+        }
+        command.arg("--").arg(file);
+        let ended = child::run(command, &self.folder.join("pg_restore.log"), self.cancel)?;
+        Ok((!ended.status.success()).then_some(Restored::Program(ended)))
+    }
+
+    /// A file that the program can read. One of an earlier stage is replaced: it may be a link by now.
+    fn write(&self, path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+        let context = || format!("write {}", path.display());
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error).with_context(context),
+            _ => {}
+        }
+        let mut file = private_file(path).with_context(context)?;
+        file.write_all(bytes).with_context(context)?;
+        if let Some(owner) = self.owner {
+            owner.give(path).with_context(context)?;
+        }
+        Ok(())
+    }
+}
+
+fn of_load(error: anyhow::Error) -> anyhow::Result<Restored> {
+    if let Some(broken) = error.downcast_ref::<Broken>() {
+        return Ok(Restored::Broken(broken.clone()));
+    }
+    match error.downcast_ref::<Refused>() {
+        Some(refused) => Ok(Restored::Rows(refused.clone())),
+        None => Err(error),
+    }
 }
 
 /// What is left out of a dump whose form is not known here: `command` is a `pg_restore` that writes into the file `list`.
 pub(super) fn left_by_list(mut command: Command, dump: &Dump, list: &Path, cancel: &Cancel) -> anyhow::Result<LeftOut> {
-    command.arg("--list").arg("--file").arg(list).arg("--").arg(&dump.file);
-    let listed = child::run(command, &dump.file.with_extension("log"), cancel)?;
+    let file = dump.file.as_ref().unwrap_or(&dump.place);
+    command.arg("--list").arg("--file").arg(list).arg("--").arg(file);
+    let listed = child::run(command, &dump.place.with_extension("log"), cancel)?;
     // Where it cannot be listed, restoring it says why.
     Ok(if listed.status.success() { left_out_of_list(&child::beginning(list, LIST)?) } else { LeftOut::default() })
 }
@@ -88,38 +154,4 @@ pub(super) fn left_by_list(mut command: Command, dump: &Dump, list: &Path, cance
 /// A name of a database may look like a connection string.
 pub(super) fn conninfo(dbname: &str) -> String {
     format!("dbname='{}'", dbname.replace('\\', "\\\\").replace('\'', "\\'"))
-}
-
-/// How a dump is restored: with all jobs, stopping at the first error, and into no folder but the server's own.
-pub(super) fn options(
-    command: &mut Command,
-    jobs: usize,
-    owner: Option<&Owner>,
-    (dump, left): (&Dump, &LeftOut),
-) -> anyhow::Result<()> {
-    command.arg("--jobs").arg(jobs.to_string());
-    command.args(["--exit-on-error", "--no-password", "--no-tablespaces"]);
-    if let Some(list) = left.list(dump.indexed.as_ref().ok().map(|indexed| &indexed.toc)) {
-        let path = dump.file.with_extension("list");
-        let context = || format!("write {}", path.display());
-        let mut file = private_file(&path).with_context(context)?;
-        file.write_all(list.as_bytes()).with_context(context)?;
-        if let Some(owner) = owner {
-            owner.give(&path).with_context(context)?;
-        }
-        command.arg("--use-list").arg(path);
-    }
-    command.arg("--").arg(&dump.file);
-    Ok(())
-}
-
-/// The roles that the dump names. They may not even log in.
-fn make_roles(admin: &mut pso_common::postgres::Client, roles: &BTreeSet<String>) -> anyhow::Result<()> {
-    let rows = admin.query("SELECT rolname::text FROM pg_catalog.pg_roles", &[]).context("list the roles")?;
-    let there: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
-    for role in roles.difference(&there) {
-        let sql = format!("CREATE ROLE {} NOLOGIN", ident(role));
-        admin.batch_execute(&sql).with_context(|| format!("make the role {role}"))?;
-    }
-    Ok(())
 }

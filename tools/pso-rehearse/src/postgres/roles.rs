@@ -2,7 +2,11 @@
 
 use std::collections::BTreeSet;
 
+use anyhow::Context as _;
 use pso_archive::custom::Toc;
+use pso_common::postgres::Client;
+
+use super::database::ident;
 
 /// Words after which roles stand: `OWNER TO x`, `GRANT … TO x`, `REVOKE … FROM x`, `FOR ROLE x`, `GRANTED BY x`.
 const BEFORE: [&str; 6] = ["to", "from", "role", "user", "by", "authorization"];
@@ -24,6 +28,20 @@ pub(super) fn of_toc(toc: &Toc) -> BTreeSet<String> {
     }
     roles.retain(|role| is_role(role));
     roles
+}
+
+/// Makes those that are not there. They may not even log in.
+///
+/// # Errors
+/// When the server does not let us.
+pub(super) fn make(admin: &mut Client, roles: &BTreeSet<String>) -> anyhow::Result<()> {
+    let rows = admin.query("SELECT rolname::text FROM pg_catalog.pg_roles", &[]).context("list the roles")?;
+    let there: BTreeSet<String> = rows.iter().map(|row| row.get(0)).collect();
+    for role in roles.difference(&there) {
+        let sql = format!("CREATE ROLE {} NOLOGIN", ident(role));
+        admin.batch_execute(&sql).with_context(|| format!("make the role {role}"))?;
+    }
+    Ok(())
 }
 
 /// The roles that one statement names.

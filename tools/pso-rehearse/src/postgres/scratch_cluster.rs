@@ -1,25 +1,29 @@
 //! A rehearsal in a cluster of our own.
 
-use std::thread;
 use std::time::Instant;
 
 use anyhow::{Context as _, anyhow};
 use pso_archive::Database;
+use pso_archive::load::Broken;
 
 use super::check::{Checked, check};
-use super::cluster::{Cluster, Ground, MAINTENANCE};
-use super::database::ident;
-use super::dump::{Dump, extract};
+use super::cluster::{APPLICATION, CLUSTER, Cluster, Ground, MAINTENANCE, MAX_WAL_SIZE};
+use super::database::{create, ident};
+use super::dump::Dump;
+use super::left_out::left_out;
 use super::owner::Owner;
 use super::programs::{Programs, wanted_major};
-use super::restore::{Restored, restore};
-use super::verdict::Verdict;
+use super::restore::{Restored, Target, conninfo, left_by_list};
+use super::roles;
+use super::verdict::{Unlike, Verdict, judge, judge_rows};
 use crate::proof::Proof;
 use crate::scratch::ensure_room;
 use crate::task::{self, Outcome, Task};
 
 /// What a new cluster and its write-ahead log take, in bytes.
 const CLUSTER_BYTES: u64 = 256 << 20;
+/// What the write-ahead log takes at most, in bytes: `max_wal_size` is no hard limit.
+const WAL_BYTES: u64 = 2 * MAX_WAL_SIZE;
 /// How much a restored database takes for each byte of its dump: rows, their headers, and indexes.
 const PER_DUMP_BYTE: u64 = 2;
 /// Databases that every cluster has, and that cannot be made.
@@ -57,14 +61,7 @@ pub(super) fn rehearse(task: &mut Task<'_>, outcome: &mut Outcome) -> anyhow::Re
         cancel: task.cancel,
     };
     task.progress(format!("making a scratch cluster of PostgreSQL {}", programs.initdb.version));
-    // Both take a while, and neither needs the other.
-    let (cluster, first) = thread::scope(|scope| {
-        let cluster = scope.spawn(|| Cluster::start(&ground));
-        let first = databases.first().map(|database| extract(task, database, 0, owner.as_ref())).transpose();
-        (cluster.join().unwrap_or_else(|_| Err(anyhow!("making the scratch cluster has crashed"))), first)
-    });
-    let mut cluster = cluster?;
-    let mut first = first?;
+    let mut cluster = Cluster::start(&ground)?;
     tell_version(major, &cluster, &mut outcome.proof);
     if let Some(globals) = &task.archive.manifest().globals {
         // It would create tablespaces, outside of our folder.
@@ -73,33 +70,29 @@ pub(super) fn rehearse(task: &mut Task<'_>, outcome: &mut Outcome) -> anyhow::Re
     let mut restored = Vec::new();
     let mut all = true;
     for (number, database) in databases.iter().enumerate() {
-        let dump = match first.take() {
-            Some(dump) => dump,
-            None => extract(task, database, number, owner.as_ref())?,
-        };
+        let dump = Dump::look(task, database, number, owner.as_ref())?;
         task.progress(format!("restoring {}", database.name));
-        match into_cluster(&ground, &cluster, (&dump, database), &mut outcome.proof)? {
-            Some(name) => restored.push((database, dump, name)),
+        let came = into_cluster(task, (&ground, &cluster), (&dump, database), &mut outcome.proof);
+        match came.map_err(|error| or_its_end(error, &cluster))? {
+            Some((name, large_objects)) => restored.push((database, dump, name, large_objects)),
             None => all = false,
         }
     }
     let ended = Instant::now();
     let mut bytes = 0;
-    for (database, dump, name) in &restored {
+    for (database, dump, name, large_objects) in &restored {
         task.progress(format!("checking {}", database.name));
         let checked = Checked {
             settings: cluster.settings(name),
             database,
-            indexed: dump.indexed.as_ref().ok(),
+            toc: dump.toc.as_ref().ok(),
+            large_objects: *large_objects,
             jobs: ground.jobs,
             cancel: ground.cancel,
         };
         let mut proof = Proof::default();
         bytes += size(&cluster, name)?;
-        let rows = check(&checked, &mut proof).map_err(|error| match cluster.is_running() {
-            true => error,
-            false => error.context(format!("the scratch server has ended: {}", cluster.log.last_words())),
-        });
+        let rows = check(&checked, &mut proof).map_err(|error| or_its_end(error, &cluster));
         let several = databases.len() > 1;
         // What was found before it failed stays found.
         outcome.proof.take(&if several { proof.named(&database.name) } else { proof });
@@ -138,11 +131,19 @@ fn pass_through(_folder: &std::path::Path) -> std::io::Result<()> {
     Ok(())
 }
 
-/// The dumps as files, the databases, and the cluster itself.
+/// A session that breaks off says nothing of why the server is gone.
+fn or_its_end(error: anyhow::Error, cluster: &Cluster) -> anyhow::Error {
+    match cluster.is_running() {
+        true => error,
+        false => error.context(format!("the scratch server has ended: {}", cluster.log.last_words())),
+    }
+}
+
+/// The databases, their write-ahead log, and the cluster itself.
 fn room(task: &Task<'_>, databases: &[Database]) -> u64 {
     let sizes = databases.iter().filter_map(|database| task.archive.manifest().entry(&database.entry));
     let dumps: u64 = sizes.map(|entry| entry.size).sum();
-    dumps.saturating_mul(1 + PER_DUMP_BYTE).saturating_add(CLUSTER_BYTES)
+    dumps.saturating_mul(PER_DUMP_BYTE).saturating_add(dumps.min(WAL_BYTES)).saturating_add(CLUSTER_BYTES)
 }
 
 fn tell_version(wanted: u32, cluster: &Cluster, proof: &mut Proof) {
@@ -154,57 +155,97 @@ fn tell_version(wanted: u32, cluster: &Cluster, proof: &mut Proof) {
     }
 }
 
-/// Refutes a dump that can be seen not to be whole; there is nothing to restore then.
-pub(super) fn refuse_broken(dump: &Dump, database: &Database, proof: &mut Proof) -> bool {
-    let Ok(indexed) = &dump.indexed else { return false };
-    let without = indexed.without_data();
-    if let Some(broken) = &indexed.broken {
-        proof.refute(format!("the dump of {} breaks off: {broken}", database.name));
+/// Says of a dump that it is not whole.
+pub(super) fn tell_broken(broken: &Broken, database: &Database, proof: &mut Proof) {
+    match broken {
+        Broken::BreaksOff(why) => proof.refute(format!("the dump of {} breaks off: {why}", database.name)),
+        Broken::WithoutRows(tables) => {
+            tables.iter().for_each(|table| proof.refute(format!("the dump has no rows of {table}, not even none")));
+        }
     }
-    for table in &without {
-        proof.refute(format!("the dump has no rows of {table}, not even none"));
-    }
-    let is_broken = indexed.broken.is_some() || !without.is_empty();
-    if is_broken {
-        proof.leave(format!("{} was not restored, since its dump is not whole", database.name));
-    }
-    is_broken
+    proof.leave(format!("{} was not restored to its end, since its dump is not whole", database.name));
 }
 
-/// The name of the database that a dump was restored into; `None` where it cannot be restored, which `proof` says.
+/// The name of the database that a dump was restored into, and how many large objects were in it; `None` where it cannot be
+/// restored, which `proof` says.
 fn into_cluster(
-    ground: &Ground<'_>,
-    cluster: &Cluster,
+    task: &mut Task<'_>,
+    (ground, cluster): (&Ground<'_>, &Cluster),
     (dump, database): (&Dump, &Database),
     proof: &mut Proof,
-) -> anyhow::Result<Option<String>> {
-    if refuse_broken(dump, database, proof) {
-        return Ok(None);
-    }
+) -> anyhow::Result<Option<(String, Option<u64>)>> {
+    let mut admin = cluster.connect(MAINTENANCE)?;
     let name = match database.name.as_str() {
         name if TEMPLATES.contains(&name) => format!("rehearsed_{name}"),
         "postgres" => {
-            let mut admin = cluster.connect(MAINTENANCE)?;
-            admin
-                .batch_execute(&format!("DROP DATABASE {}", ident("postgres")))
-                .context("make room for the database")?;
+            let drop = format!("DROP DATABASE {}", ident("postgres"));
+            admin.batch_execute(&drop).context("make room for the database")?;
             "postgres".to_owned()
         }
         name => name.to_owned(),
     };
-    match restore(ground, cluster, (dump, database, &name), proof)? {
-        Restored::Whole => {
-            proof.prove(format!("{} was restored into PostgreSQL {} without an error", database.name, cluster.major));
-            std::fs::remove_file(&dump.file).with_context(|| format!("remove {}", dump.file.display()))?;
-            Ok(Some(name))
+    let locale = create(&mut admin, &name, database)?;
+    if let Some(locale) = &locale {
+        proof.leave(format!("the locale {locale} is not on this machine: text was sorted by its bytes"));
+    }
+    let left = match &dump.toc {
+        Ok(toc) => {
+            roles::make(&mut admin, &roles::of_toc(toc))?;
+            left_out(toc)
         }
-        Restored::Failed(Verdict::Archive(reason)) => {
+        Err(reason) => {
+            proof.leave(format!("owners and privileges were not restored: {reason}"));
+            let list = ground.folder.join(CLUSTER).join("list");
+            left_by_list(ground.command(&ground.programs.pg_restore), dump, &list, ground.cancel)?
+        }
+    };
+    left.reasons.iter().for_each(|reason| proof.leave(reason));
+    let dumped = database.server_version_num / 10_000;
+    let newer = Some((dumped, cluster.major)).filter(|_| dumped < cluster.major);
+    let unlike = Unlike { newer, locale };
+    let mark = cluster.log.mark();
+    let settings = cluster.settings_of_programs(&name);
+    let program = || {
+        let mut command = ground.command(&ground.programs.pg_restore);
+        command.envs(settings.child_env(APPLICATION)).arg("--dbname").arg(conninfo(&name));
+        command.current_dir(&cluster.socket.folder);
+        if dump.toc.is_err() {
+            command.args(["--no-owner", "--no-privileges"]);
+        }
+        command
+    };
+    let target = Target {
+        program: &program,
+        own: &cluster.settings(&name),
+        left: &left,
+        folder: ground.folder,
+        owner: ground.owner.as_ref(),
+        jobs: ground.jobs,
+        cancel: ground.cancel,
+    };
+    let restored = target.restore(&mut task.archive, dump)?;
+    let complaints = cluster.log.since(mark);
+    let verdict = match restored {
+        Restored::Whole { large_objects } => {
+            proof.prove(format!("{} was restored into PostgreSQL {} without an error", database.name, cluster.major));
+            if let Some(file) = &dump.file {
+                std::fs::remove_file(file).with_context(|| format!("remove {}", file.display()))?;
+            }
+            return Ok(Some((name, large_objects)));
+        }
+        Restored::Broken(broken) => {
+            tell_broken(&broken, database, proof);
+            return Ok(None);
+        }
+        Restored::Program(ended) => judge(&ended, &complaints, cluster.is_running(), &unlike),
+        Restored::Rows(refused) => judge_rows(&refused, &complaints, cluster.is_running(), &unlike),
+    };
+    match verdict {
+        Verdict::Archive(reason) => {
             proof.refute(format!("{} cannot be restored: {reason}", database.name));
             Ok(None)
         }
-        Restored::Failed(Verdict::Machine(reason)) => {
-            Err(anyhow!("{} could not be restored here: {reason}", database.name))
-        }
+        Verdict::Machine(reason) => Err(anyhow!("{} could not be restored here: {reason}", database.name)),
     }
 }
 

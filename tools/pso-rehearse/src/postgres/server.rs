@@ -4,25 +4,22 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Instant;
 
 use anyhow::{Context as _, anyhow, ensure};
-use pso_archive::custom::Toc;
 use pso_archive::{Database, command};
 use pso_common::io::host_name;
 use pso_common::postgres::{Client, PgSettings, Program, Purpose, connect, find_program};
 
 use super::check::{Checked, check};
-use super::child;
 use super::cluster::APPLICATION;
 use super::database::{create, literal};
-use super::dump::{Dump, extract};
+use super::dump::Dump;
 use super::left_out::{LeftOut, left_out};
 use super::programs::wanted_major;
-use super::restore::{conninfo, left_by_list, options};
+use super::restore::{Restored, Target, conninfo, left_by_list};
 use super::roles;
-use super::scratch_cluster::refuse_broken;
+use super::scratch_cluster::tell_broken;
 use super::scratch_database::ScratchDatabase;
-use super::verdict::{Verdict, judge_elsewhere};
+use super::verdict::{Verdict, judge_elsewhere, judge_rows_elsewhere};
 use crate::proof::Proof;
-use crate::scratch::ensure_room;
 use crate::task::{self, Outcome, Task};
 
 /// The server and what may be done there.
@@ -58,13 +55,7 @@ pub(super) fn rehearse(task: &mut Task<'_>, dsn: &str, outcome: &mut Outcome) ->
     let (mut ended, mut bytes, mut all) = (began, 0, true);
     let several = databases.len() > 1;
     for (number, database) in databases.iter().enumerate() {
-        let size = task.archive.manifest().entry(&database.entry).map_or(0, |entry| entry.size);
-        ensure_room(&task.folder, size)?;
-        let dump = extract(task, database, number, None)?;
-        if refuse_broken(&dump, database, &mut outcome.proof) {
-            all = false;
-            continue;
-        }
+        let dump = Dump::look(task, database, number, None)?;
         let mut proof = Proof::default();
         let name = format!("{}_{number}", server.name);
         let (scratch, locale) = server.make(&name, database, task)?;
@@ -73,40 +64,67 @@ pub(super) fn rehearse(task: &mut Task<'_>, dsn: &str, outcome: &mut Outcome) ->
         }
         task.progress(format!("restoring {} into {name}", database.name));
         let left = server.left(task, (&dump, &pg_restore), &mut proof)?;
-        let mut program = command(&pg_restore, None, task.env);
-        program.envs(server.settings.child_env(APPLICATION)).env("LC_ALL", "C");
-        program.arg("--dbname").arg(conninfo(&name));
-        program.args(["--no-owner", "--no-privileges"]);
-        options(&mut program, task.settings.jobs, None, (&dump, &left))?;
-        let restored = child::run(program, &task.folder.join("pg_restore.log"), task.cancel)?;
-        let checked = if restored.status.success() {
-            ended = Instant::now();
-            let shown = format!("{} was restored on {} without an error", database.name, server.settings.host);
-            proof.prove(shown);
-            let checked = Checked {
-                settings: server.settings.with_dbname(&name),
-                database,
-                indexed: dump.indexed.as_ref().ok(),
-                jobs: task.settings.jobs,
-                cancel: task.cancel,
-            };
-            bytes += size_of(&checked.settings)?;
-            check(&checked, &mut proof)
-        } else {
-            all = false;
-            match judge_elsewhere(&restored) {
-                Verdict::Archive(reason) => proof.refute(format!("{} cannot be restored: {reason}", database.name)),
-                Verdict::Machine(reason) => {
-                    proof.cannot_tell(format!("{} could not be restored there: {reason}", database.name));
-                }
+        let program = || {
+            let mut program = command(&pg_restore, None, task.env);
+            program.envs(server.settings.child_env(APPLICATION)).env("LC_ALL", "C");
+            program.arg("--dbname").arg(conninfo(&name)).args(["--no-owner", "--no-privileges"]);
+            program
+        };
+        let own = server.settings.with_dbname(&name);
+        let target = Target {
+            program: &program,
+            own: &own,
+            left: &left,
+            folder: &task.folder,
+            owner: None,
+            jobs: task.settings.jobs,
+            cancel: task.cancel,
+        };
+        let verdict = match target.restore(&mut task.archive, &dump)? {
+            Restored::Whole { large_objects } => Ok(large_objects),
+            Restored::Broken(broken) => {
+                tell_broken(&broken, database, &mut proof);
+                Err(None)
             }
-            Ok(BTreeMap::new())
+            Restored::Program(ended) => Err(Some(judge_elsewhere(&ended))),
+            Restored::Rows(refused) => Err(Some(judge_rows_elsewhere(&refused))),
+        };
+        let checked = match verdict {
+            Ok(large_objects) => {
+                ended = Instant::now();
+                proof.prove(format!("{} was restored on {} without an error", database.name, server.settings.host));
+                let checked = Checked {
+                    settings: own,
+                    database,
+                    toc: dump.toc.as_ref().ok(),
+                    large_objects,
+                    jobs: task.settings.jobs,
+                    cancel: task.cancel,
+                };
+                bytes += size_of(&checked.settings)?;
+                check(&checked, &mut proof)
+            }
+            Err(verdict) => {
+                all = false;
+                match verdict {
+                    None => {}
+                    Some(Verdict::Archive(reason)) => {
+                        proof.refute(format!("{} cannot be restored: {reason}", database.name));
+                    }
+                    Some(Verdict::Machine(reason)) => {
+                        proof.cannot_tell(format!("{} could not be restored there: {reason}", database.name));
+                    }
+                }
+                Ok(BTreeMap::new())
+            }
         };
         // What was found before it failed stays found.
         outcome.proof.take(&if several { proof.named(&database.name) } else { proof });
         let of = |table: String| if several { format!("{}:{table}", database.name) } else { table };
         outcome.rows.extend(checked?.into_iter().map(|(table, rows)| (of(table), rows)));
-        std::fs::remove_file(&dump.file).with_context(|| format!("remove {}", dump.file.display()))?;
+        if let Some(file) = &dump.file {
+            std::fs::remove_file(file).with_context(|| format!("remove {}", file.display()))?;
+        }
         scratch.drop_now()?;
     }
     if all {
@@ -175,13 +193,12 @@ impl Server {
         (dump, pg_restore): (&Dump, &Program),
         proof: &mut Proof,
     ) -> anyhow::Result<LeftOut> {
-        let Ok(indexed) = &dump.indexed else {
-            let list = dump.file.with_extension("contents");
+        let Ok(toc) = &dump.toc else {
+            let list = dump.place.with_extension("contents");
             let left = left_by_list(command(pg_restore, None, task.env), dump, &list, task.cancel)?;
             left.reasons.iter().for_each(|reason| proof.leave(reason));
             return Ok(left);
         };
-        let toc: &Toc = &indexed.toc;
         let mut left = left_out(toc);
         left.leave(toc, "SUBSCRIPTION", |_| true, "was not restored, so that nothing is followed");
         if !self.is_superuser {

@@ -1,5 +1,6 @@
 //! Whose fault it is that a dump could not be restored: the dump's, or this machine's.
 
+use pso_archive::load::Refused;
 use pso_common::output::printable;
 
 use super::child::Ended;
@@ -60,20 +61,12 @@ const NO_DUMP: [&str; 12] = [
 
 /// Judges a `pg_restore` that has failed, by what it and the server have said.
 pub(super) fn judge(ended: &Ended, complaints: &[Complaint], is_running: bool, unlike: &Unlike) -> Verdict {
-    let fallen = complaints.iter().find(|complaint| is_fall(complaint));
-    if let Some(fall) = fallen {
-        return Verdict::Machine(format!("the scratch server fell over: {}", shown(&fall.message)));
-    }
-    if !is_running {
-        return Verdict::Machine("the scratch server has ended before the dump was restored".to_owned());
+    if let Some(fallen) = fallen(complaints, is_running) {
+        return fallen;
     }
     let object = object(&ended.said);
     if let Some(error) = complaints.iter().find(|complaint| complaint.severity == "ERROR") {
-        let said = format!("{object}{} (SQLSTATE {})", shown(&error.message), error.state);
-        return match excuse(error, unlike) {
-            Some(excuse) => Verdict::Machine(format!("{said}: {excuse}")),
-            None => Verdict::Archive(said),
-        };
+        return blame(&object, (&error.state, &error.message), unlike);
     }
     // Nothing of the server's, so it is of the program's own.
     let own = own_words(&ended.said);
@@ -87,6 +80,33 @@ pub(super) fn judge(ended: &Ended, complaints: &[Complaint], is_running: bool, u
         return Verdict::Archive(format!("{object}{own}"));
     }
     Verdict::Machine(format!("pg_restore failed ({}): {own}", ended.status))
+}
+
+/// Judges rows that the server has refused.
+pub(super) fn judge_rows(refused: &Refused, complaints: &[Complaint], is_running: bool, unlike: &Unlike) -> Verdict {
+    fallen(complaints, is_running).unwrap_or_else(|| blame(&table(refused), (&refused.state, &refused.message), unlike))
+}
+
+/// Whether the server is what has failed.
+fn fallen(complaints: &[Complaint], is_running: bool) -> Option<Verdict> {
+    if let Some(fall) = complaints.iter().find(|complaint| is_fall(complaint)) {
+        return Some(Verdict::Machine(format!("the scratch server fell over: {}", shown(&fall.message))));
+    }
+    (!is_running).then(|| Verdict::Machine("the scratch server has ended before the dump was restored".to_owned()))
+}
+
+/// Whose fault an error of the server's is, by its SQLSTATE and message.
+fn blame(object: &str, (state, message): (&str, &str), unlike: &Unlike) -> Verdict {
+    let said = format!("{object}{} (SQLSTATE {state})", shown(message));
+    match excuse((state, message), unlike) {
+        Some(excuse) => Verdict::Machine(format!("{said}: {excuse}")),
+        None => Verdict::Archive(said),
+    }
+}
+
+/// `public.plans: `
+fn table(refused: &Refused) -> String {
+    refused.table.as_ref().map(|table| format!("{}: ", shown(table))).unwrap_or_default()
 }
 
 /// What says of an error on somebody's server that the data are at fault. There is no SQLSTATE of it, and such a server may
@@ -107,7 +127,15 @@ pub(super) fn judge_elsewhere(ended: &Ended) -> Verdict {
     let Some((_, error)) = ended.said.split_once("ERROR:  ") else {
         return judge(ended, &[], true, &Unlike::default());
     };
-    let said = format!("{}{}", object(&ended.said), shown(error.lines().next().unwrap_or_default()));
+    of_words(format!("{}{}", object(&ended.said), shown(error.lines().next().unwrap_or_default())))
+}
+
+/// Judges rows that somebody's server has refused.
+pub(super) fn judge_rows_elsewhere(refused: &Refused) -> Verdict {
+    of_words(format!("{}{}", table(refused), shown(&refused.message)))
+}
+
+fn of_words(said: String) -> Verdict {
     if OF_DATA.iter().any(|words| said.contains(words)) { Verdict::Archive(said) } else { Verdict::Machine(said) }
 }
 
@@ -125,8 +153,7 @@ fn is_fall(complaint: &Complaint) -> bool {
 }
 
 /// Why an error is not the dump's fault; `None` where it is.
-fn excuse(error: &Complaint, unlike: &Unlike) -> Option<String> {
-    let (state, message) = (error.state.as_str(), error.message.as_str());
+fn excuse((state, message): (&str, &str), unlike: &Unlike) -> Option<String> {
     let class = state.get(..2).unwrap_or_default();
     if message.contains("extension") && message.contains("is not available") || message.contains("control file") {
         let name = message.split('"').nth(1).unwrap_or("it");
@@ -225,6 +252,24 @@ mod tests {
         let told =
             "CONSTRAINT plans plans_pkey sync_user: could not create unique index \"plans_pkey\" (SQLSTATE 23505)";
         assert_eq!(verdict, Verdict::Archive(told.to_owned()));
+    }
+
+    #[test]
+    fn refused_rows_are_of_a_table() {
+        let of = |state: &str, message: &str| Refused {
+            state: state.to_owned(),
+            message: message.to_owned(),
+            table: Some("public.plans".to_owned()),
+        };
+        let broken = of("22P02", "invalid input syntax for type integer: \"x\"");
+        let told = "public.plans: invalid input syntax for type integer: \"x\"";
+        let here = Unlike::default();
+        assert_eq!(judge_rows(&broken, &[], true, &here), Verdict::Archive(format!("{told} (SQLSTATE 22P02)")));
+        assert_eq!(judge_rows_elsewhere(&broken), Verdict::Archive(told.to_owned()));
+        assert!(!is_archives(&judge_rows(&broken, &[], false, &here)), "it is gone");
+        let full = of("53100", "could not extend file \"base/1/2\": No space left on device");
+        assert!(!is_archives(&judge_rows(&full, &[], true, &here)));
+        assert!(!is_archives(&judge_rows_elsewhere(&full)));
     }
 
     #[test]

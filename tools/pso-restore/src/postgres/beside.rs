@@ -1,7 +1,7 @@
 //! A new database beside the old one: created, restored into and compared.
 
 use anyhow::Context as _;
-use pso_archive::Archive;
+use pso_archive::{Archive, load};
 use pso_common::postgres::{Client, PgSettings};
 use pso_common::record::Component;
 use pso_common::{Run, Severity};
@@ -10,7 +10,7 @@ use super::check::check;
 use super::fill::fill;
 use super::swap::{allow, forget_subscriptions};
 use super::target::{Shape, admin, ident, literal};
-use super::{MAX_NAME_BYTES, PgPlan, load, properties, scratch, shortened};
+use super::{MAX_NAME_BYTES, PgPlan, properties, scratch, shortened};
 use crate::journal::{Action, Journal, NewDatabase, Swap};
 use crate::steps::Step;
 

@@ -12,7 +12,7 @@ use anyhow::{Context as _, anyhow, bail, ensure};
 use pso_archive::{Archive, Running, command, count_query, row_differences, user_tables};
 use pso_common::Run;
 use pso_common::io::Cancel;
-use pso_common::postgres::{PgSettings, Program};
+use pso_common::postgres::{PATIENCE, PgSettings, Program};
 use pso_common::record::Component;
 
 use super::fill::listed;
@@ -54,7 +54,7 @@ pub(super) fn prepare(
         session.write(&format!(
             "{};\nBEGIN;\nSET LOCAL idle_in_transaction_session_timeout = 0;\nSET LOCAL statement_timeout = 0;\n\
              SET LOCAL lock_timeout = '{LOCK_TIMEOUT}';\n{}",
-            include_str!("../../queries/patience.sql"),
+            PATIENCE,
             first_statements(settings, plan)?
         ))?;
         let begun = session.transaction()?;

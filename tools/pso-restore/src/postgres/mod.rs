@@ -6,7 +6,6 @@ mod check;
 mod fill;
 mod globals;
 mod in_place;
-mod load;
 mod place;
 mod plan;
 mod present;

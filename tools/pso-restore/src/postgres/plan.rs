@@ -4,13 +4,13 @@ use std::io::BufReader;
 
 use anyhow::{Context as _, bail, ensure};
 use pso_archive::legacy::NO_MANIFEST;
-use pso_archive::{Archive, Database, Entry, custom, dump_list};
+use pso_archive::{Archive, Database, Entry, custom, dump_list, load};
 use pso_common::postgres::{PgSettings, find_program};
 use pso_common::{Run, Timestamp};
 
 use super::target::{self, Shape, Target};
 use super::toc::Toc;
-use super::{MAX_NAME_BYTES, PgPlan, Strategy, beside, fill, globals, in_place, swap};
+use super::{MAX_NAME_BYTES, PgPlan, Strategy, beside, globals, in_place, swap};
 use crate::settings::Settings;
 
 /// Plans the restore of every database that is meant; changes nothing.
@@ -159,7 +159,7 @@ fn plan_text(
 /// The dump's table of contents; `None` where its rows are left to `pg_restore`.
 fn contents(run: &mut Run<'_>, archive: &mut Archive, entry: &str) -> anyhow::Result<Option<custom::Toc>> {
     let mut reader = BufReader::new(archive.entry(entry)?);
-    match custom::Toc::read(&mut reader).and_then(|toc| fill::check(&toc).map(|()| toc)) {
+    match custom::Toc::read(&mut reader).and_then(|toc| load::check(&toc).map(|()| toc)) {
         Ok(toc) => Ok(Some(toc)),
         Err(error) => {
             run.progress(format_args!("the rows of {entry} are restored by one session: {error:#}"));

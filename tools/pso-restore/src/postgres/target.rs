@@ -123,9 +123,7 @@ impl Extensions {
 
 /// A session that may last as long as the restore.
 pub(super) fn connect(settings: &PgSettings) -> anyhow::Result<Client> {
-    let mut client = postgres::connect(settings, APPLICATION, Purpose::Work)?;
-    client.batch_execute(include_str!("../../queries/patience.sql")).context("set up the session")?;
-    Ok(client)
+    postgres::connect(settings, APPLICATION, Purpose::Work)
 }
 
 /// A session outside of the database that is replaced.

@@ -5,11 +5,11 @@ use std::io::Write as _;
 
 use anyhow::{Context as _, anyhow, ensure};
 use pso_archive::legacy::{Piece, SqlReader, copied_table};
-use pso_archive::{Archive, Entry};
+use pso_archive::{Archive, Entry, load};
 use pso_common::io::Cancel;
 use pso_common::postgres::{Client, PgSettings};
 
-use super::load;
+use super::target::APPLICATION;
 
 /// `undefined_table`, `undefined_object`, `undefined_function`, `invalid_schema_name`, `undefined_column`: `--clean`
 /// drops what a new database does not have; and `duplicate_schema`, of which `public` is one.
@@ -22,7 +22,7 @@ const FORBIDDEN: &str = "42501";
 /// # Errors
 /// When the archive cannot be read, the server refuses a statement or a row, or the run is to stop.
 pub(super) fn execute(own: &PgSettings, archive: &mut Archive, entry: &Entry, cancel: &Cancel) -> anyhow::Result<()> {
-    let mut client = load::session(own)?;
+    let mut client = load::session(own, APPLICATION)?;
     let mut content = archive.entry(&entry.name)?;
     let mut reader = SqlReader::new(&mut content);
     while let Some(piece) = reader.next_piece()? {

@@ -11,7 +11,7 @@ use std::thread;
 
 use anyhow::anyhow;
 use pso_archive::Database;
-use pso_archive::custom::Indexed;
+use pso_archive::custom::Toc;
 use pso_common::io::Cancel;
 use pso_common::postgres::{Client, PgSettings, Purpose, connect};
 
@@ -25,7 +25,9 @@ pub(super) struct Checked<'a> {
     pub(super) settings: PgSettings,
     pub(super) database: &'a Database,
     /// What its dump holds, where that is known.
-    pub(super) indexed: Option<&'a Indexed>,
+    pub(super) toc: Option<&'a Toc>,
+    /// How many large objects it holds, where that is known.
+    pub(super) large_objects: Option<u64>,
     pub(super) jobs: usize,
     pub(super) cancel: &'a Cancel,
 }

@@ -60,8 +60,8 @@ impl Use {
     fn of(row: &Row, checked: &Checked<'_>) -> Self {
         let text = |name: &str| row.get::<_, String>(name);
         let (schema, name) = (text("schema"), text("sequence"));
-        let is_set = checked.indexed.is_none_or(|indexed| {
-            let mut entries = indexed.toc.entries.iter();
+        let is_set = checked.toc.is_none_or(|toc| {
+            let mut entries = toc.entries.iter();
             entries.any(|entry| entry.desc == "SEQUENCE SET" && entry.namespace == schema && entry.tag == name)
         });
         Self {

@@ -18,8 +18,8 @@ pub(super) fn check(checked: &Checked<'_>, client: &mut Client, proof: &mut Proo
     let number = |name: &str| usize::try_from(numbers.get::<_, i64>(name)).unwrap_or_default();
     invalid(checked, client, (number("constraints"), number("indexes")), proof)?;
     extensions(checked, client, proof)?;
-    if let Some(indexed) = checked.indexed {
-        large_objects(indexed.large_objects, number("large_objects") as u64, proof);
+    if let Some(dumped) = checked.large_objects {
+        large_objects(dumped, number("large_objects") as u64, proof);
     }
     Ok(())
 }
@@ -37,11 +37,11 @@ fn invalid(
             (row.get("kind"), row.get("schema"), row.get("name"), row.get("of"));
         let is_constraint = !kind.ends_with("index");
         *(if is_constraint { &mut unchecked } else { &mut unusable }) += 1;
-        let as_dumped = checked.indexed.is_none_or(|indexed| match kind.as_str() {
+        let as_dumped = checked.toc.is_none_or(|toc| match kind.as_str() {
             // One that a partition has no part of, or that is not attached everywhere: so it is made.
             "partitioned index" => true,
             "index" => false,
-            _ => is_made_unchecked(&indexed.toc, &name),
+            _ => is_made_unchecked(toc, &name),
         });
         let what = if is_constraint { "does not hold for every row" } else { "cannot be used" };
         match as_dumped {
@@ -79,11 +79,11 @@ fn is_made_unchecked(toc: &Toc, name: &str) -> bool {
 
 /// Every extension that the dump makes.
 fn extensions(checked: &Checked<'_>, client: &mut Client, proof: &mut Proof) -> anyhow::Result<()> {
-    let Some(indexed) = checked.indexed else { return Ok(()) };
+    let Some(toc) = checked.toc else { return Ok(()) };
     let rows = client.query(include_str!("../../../queries/extensions.sql"), &[]).context("list the extensions")?;
     let there: BTreeMap<String, String> = rows.iter().map(|row| (row.get("name"), row.get("version"))).collect();
     let mut found = Vec::new();
-    for entry in indexed.toc.entries.iter().filter(|entry| entry.desc == "EXTENSION") {
+    for entry in toc.entries.iter().filter(|entry| entry.desc == "EXTENSION") {
         match there.get(&entry.tag) {
             Some(version) => found.push(format!("{} {version}", entry.tag)),
             None => proof.refute(format!("the extension {} is missing", entry.tag)),

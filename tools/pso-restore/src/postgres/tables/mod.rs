@@ -9,14 +9,14 @@ use std::time::Instant;
 
 use anyhow::{Context as _, anyhow, ensure};
 use pso_archive::custom::{Block, Blocks, Toc};
-use pso_archive::{Archive, Database, Entry, count_query, row_differences};
+use pso_archive::{Archive, Database, Entry, count_query, load, row_differences};
 use pso_common::io::Cancel;
 use pso_common::postgres::{Client, PgSettings};
 use pso_common::record::Component;
 use pso_common::{Run, Timestamp};
 
-use super::target::ident;
-use super::{choose, fill, load};
+use super::choose;
+use super::target::{APPLICATION, ident};
 use crate::settings::Settings;
 use crate::steps::Step;
 use statements::Table;
@@ -42,7 +42,7 @@ pub(crate) fn plan_tables(
     let source = choose(archive, &settings.postgres.dbname)?;
     let entry = archive.manifest().entry(&source.entry).cloned().context("the dump is not listed")?;
     let toc = Toc::read(BufReader::new(archive.entry(&entry.name)?))
-        .and_then(|toc| fill::check(&toc).map(|()| toc))
+        .and_then(|toc| load::check(&toc).map(|()| toc))
         .context("single tables cannot be taken out of this archive; restore the database elsewhere (--pg-dbname)")?;
     let schema = format!("pso_restored_{}", at.compact());
     let mut tables: Vec<Table> = Vec::new();
@@ -60,7 +60,7 @@ pub(crate) fn plan_tables(
         tables.push(table);
     }
     // Asked now, so that nothing is begun in vain.
-    load::session(&settings.postgres)?;
+    load::session(&settings.postgres, APPLICATION)?;
     Ok(TablesPlan { schema, tables, source, entry })
 }
 
@@ -90,7 +90,7 @@ impl TablesPlan {
     pub(crate) fn apply(&self, run: &mut Run<'_>, settings: &PgSettings, archive: &mut Archive) -> anyhow::Result<()> {
         let started = Instant::now();
         let cancel = run.cancel().clone();
-        let mut client = load::session(settings)?;
+        let mut client = load::session(settings, APPLICATION)?;
         execute(&mut client, "SET synchronous_commit = on; BEGIN")?;
         execute(&mut client, &format!("CREATE SCHEMA {}", ident(&self.schema)))
             .with_context(|| format!("create the schema {}; the role needs CREATE on the database", self.schema))?;

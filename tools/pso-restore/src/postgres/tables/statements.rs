@@ -3,8 +3,8 @@
 use anyhow::{Context as _, ensure};
 use pso_archive::custom::{Toc, TocEntry};
 use pso_archive::legacy::{Piece, SqlReader, copied_table};
+use pso_archive::load::copy_statement;
 
-use crate::postgres::fill::copy_statement;
 use crate::postgres::target::ident;
 
 /// A table of the dump.

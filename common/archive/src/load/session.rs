@@ -6,11 +6,11 @@ use std::sync::mpsc::Receiver;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::{Context as _, anyhow};
-use pso_archive::custom::Content;
 use pso_common::io::Cancel;
-use pso_common::postgres::{Client, Error, PgSettings};
+use pso_common::postgres::{Client, Error, PgSettings, Purpose, connect};
 
-use crate::postgres::target::connect;
+use super::fault::Refused;
+use crate::custom::Content;
 
 /// How much of a large object is written at once, in bytes.
 const LARGE_OBJECT_PIECE: usize = 256 << 10;
@@ -49,6 +49,11 @@ impl Shared {
         self.failed.load(Ordering::Relaxed)
     }
 
+    /// A session has failed.
+    pub(super) fn fail(&self) {
+        self.failed.store(true, Ordering::Relaxed);
+    }
+
     /// The reader has failed: nothing that is not finished yet is to be.
     pub(super) fn abandon(&self) {
         self.abandoned.store(true, Ordering::Relaxed);
@@ -60,39 +65,58 @@ impl Shared {
     }
 }
 
+/// How a session is opened.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Door<'a> {
+    pub(super) own: &'a PgSettings,
+    pub(super) application: &'a str,
+}
+
+impl Door<'_> {
+    fn open(self) -> anyhow::Result<Client> {
+        open(self.own, self.application)
+    }
+}
+
 /// A session like those of `pg_restore`.
-pub(in crate::postgres) fn open(own: &PgSettings) -> anyhow::Result<Client> {
-    let mut client = connect(own)?;
+///
+/// # Errors
+/// When there is none, or it cannot be set up.
+pub fn open(own: &PgSettings, application: &str) -> anyhow::Result<Client> {
+    let mut client = connect(own, application, Purpose::Work)?;
     client
-        .batch_execute(include_str!("../../../queries/load_session.sql"))
+        .batch_execute(include_str!("../../queries/load_session.sql"))
         .map_err(|error| said(&error))
         .context("set up a session that loads rows")?;
     Ok(client)
 }
 
 /// Loads pieces until there are no more.
-pub(super) fn work(own: &PgSettings, pieces: &Mutex<Receiver<Piece>>, shared: &Shared) -> anyhow::Result<()> {
+pub(super) fn work(door: Door<'_>, pieces: &Mutex<Receiver<Piece>>, shared: &Shared) -> anyhow::Result<()> {
     let next = || pieces.lock().unwrap_or_else(PoisonError::into_inner).recv().ok();
-    let result = load(own, next, shared);
+    let result = load(door, next, shared);
     if result.is_err() {
-        shared.failed.store(true, Ordering::Relaxed);
+        shared.fail();
         // The reader may wait for room in the queue, and where no session works any more nobody else would make some.
         while next().is_some() {}
     }
     result
 }
 
-fn load(own: &PgSettings, next: impl Fn() -> Option<Piece>, shared: &Shared) -> anyhow::Result<()> {
+fn load(door: Door<'_>, next: impl Fn() -> Option<Piece>, shared: &Shared) -> anyhow::Result<()> {
     let mut client = None;
     let mut held = next();
     while let Some(piece) = held.take() {
         // Not before there is something to do: a small database needs one session.
         let client = match &mut client {
             Some(client) => client,
-            None => client.insert(open(own)?),
+            None => client.insert(door.open()?),
         };
         let context = || format!("load rows: {}", piece.statement);
-        let mut copy = client.copy_in(&*piece.statement).map_err(|error| said(&error)).with_context(context)?;
+        let mut copy = client
+            .copy_in(&*piece.statement)
+            .map_err(|error| refused(&error, &piece.statement))
+            .with_context(context)?;
         let mut written = piece.write(&mut copy);
         while written.is_ok() {
             held = next();
@@ -106,18 +130,39 @@ fn load(own: &PgSettings, next: impl Fn() -> Option<Piece>, shared: &Shared) -> 
             return Ok(());
         }
         // Where writing failed, the server has the reason.
-        copy.finish().map_err(|error| said(&error)).with_context(context)?;
+        copy.finish().map_err(|error| refused(&error, &piece.statement)).with_context(context)?;
         written.with_context(context)?;
     }
     Ok(())
 }
 
 /// What the server said. Its details and context may be rows of the table, and messages travel.
-pub(in crate::postgres) fn said(error: &Error) -> anyhow::Error {
+#[must_use]
+pub fn said(error: &Error) -> anyhow::Error {
     match error.as_db_error() {
-        Some(db) => anyhow!("{} (SQLSTATE {})", db.message(), db.code().code()),
+        Some(db) => {
+            Refused { state: db.code().code().to_owned(), message: db.message().to_owned(), table: None }.into()
+        }
         None => anyhow!("{error}"),
     }
+}
+
+/// What the server said of rows.
+fn refused(error: &Error, statement: &str) -> anyhow::Error {
+    said(error)
+        .downcast::<Refused>()
+        .map_or_else(|error| error, |refused| Refused { table: Some(copied(statement).to_owned()), ..refused }.into())
+}
+
+/// The table of a COPY. What follows its name is the columns, if it has any, in parentheses.
+fn copied(statement: &str) -> &str {
+    let rest = statement.strip_prefix("COPY ").unwrap_or(statement);
+    let mut quoted = false;
+    let end = rest.find(|c| {
+        quoted ^= c == '"';
+        c == ' ' && !quoted
+    });
+    end.map_or(rest, |end| &rest[..end])
 }
 
 /// The session that fills large objects, which are there already, in one transaction.
@@ -126,8 +171,8 @@ pub(super) struct LargeObjects {
 }
 
 impl LargeObjects {
-    pub(in crate::postgres) fn open(own: &PgSettings) -> anyhow::Result<Self> {
-        let mut client = open(own)?;
+    pub(super) fn open(door: Door<'_>) -> anyhow::Result<Self> {
+        let mut client = door.open()?;
         client.batch_execute("BEGIN").map_err(|error| said(&error))?;
         Ok(Self { client })
     }
@@ -137,6 +182,7 @@ impl LargeObjects {
         oid: u32,
         content: &mut Content<'_, R>,
         cancel: &Cancel,
+        shared: &Shared,
     ) -> anyhow::Result<()> {
         let (mut piece, mut at) = (Vec::new(), 0_i64);
         loop {
@@ -144,7 +190,10 @@ impl LargeObjects {
             let more = content.fill(&mut piece, LARGE_OBJECT_PIECE)?;
             self.client
                 .execute("SELECT pg_catalog.lo_put($1::oid, $2, $3)", &[&oid, &at, &piece])
-                .map_err(|error| said(&error))
+                .map_err(|error| {
+                    shared.fail();
+                    said(&error)
+                })
                 .with_context(|| format!("write the large object {oid}"))?;
             if !more {
                 return Ok(());
@@ -156,5 +205,21 @@ impl LargeObjects {
 
     pub(super) fn commit(mut self) -> anyhow::Result<()> {
         self.client.batch_execute("COMMIT").map_err(|error| said(&error))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_copy_is_of_one_table() {
+        for (statement, table) in [
+            ("COPY public.plans (id, title) FROM stdin WITH (ENCODING 'UTF8')", "public.plans"),
+            ("COPY public.\"to do\" (\"a (b\") FROM stdin", "public.\"to do\""),
+            ("COPY public.\"a \"\" b\" FROM stdin", "public.\"a \"\" b\""),
+        ] {
+            assert_eq!(copied(statement), table);
+        }
     }
 }

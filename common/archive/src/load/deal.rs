@@ -3,7 +3,8 @@
 use std::io::Read;
 
 use anyhow::Context as _;
-use pso_archive::custom::Content;
+
+use crate::custom::Content;
 
 /// The size of a piece in bytes: 16 pages of a table. The order of the rows changes within as many
 /// pieces as there are sessions, so they are small.
@@ -15,14 +16,18 @@ const END: &[u8] = b"\\.\n\n\n";
 
 /// Some of the rows of a table.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::postgres) struct Part {
-    pub(in crate::postgres) bytes: Vec<u8>,
+pub struct Part {
+    /// Rows as they stand in the dump, in PostgreSQL's text format of COPY.
+    pub bytes: Vec<u8>,
     /// Whether a row ends here. If not, it goes on in the next part: a row may be a GiB.
-    pub(in crate::postgres) is_whole: bool,
+    pub is_whole: bool,
 }
 
 /// Hands out everything but the end mark, in parts of about the same size; the number of bytes.
-pub(in crate::postgres) fn deal<R: Read>(
+///
+/// # Errors
+/// When the rows cannot be read to their end, or `take` fails.
+pub fn deal<R: Read>(
     content: &mut Content<'_, R>,
     mut take: impl FnMut(Part) -> anyhow::Result<()>,
 ) -> anyhow::Result<u64> {
@@ -49,7 +54,7 @@ pub(in crate::postgres) fn deal<R: Read>(
 
 #[cfg(test)]
 mod tests {
-    use pso_archive::custom::{Block, Blocks, Toc};
+    use crate::custom::{Block, Blocks, Toc};
 
     use super::*;
 
