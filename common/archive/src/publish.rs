@@ -168,22 +168,33 @@ impl Drop for Partial {
     }
 }
 
-/// Removes what runs that were killed have left in `folder`, which must be locked: temporary files, and hash files
-/// without their archive. Gives the removed names.
+/// The names of what runs that were killed have left in `folder`, as long as nobody holds its lock: temporary files, and
+/// files that describe an archive that is not there.
+///
+/// # Errors
+/// When the folder cannot be read.
+pub fn leftovers(folder: &Path) -> anyhow::Result<Vec<String>> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("read the folder {}", folder.display()))? {
+        let entry = entry.with_context(|| format!("read the folder {}", folder.display()))?;
+        let name = entry.file_name();
+        names.extend(name.to_str().filter(|name| is_leftover(folder, name)).map(str::to_owned));
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Removes the [`leftovers`] in `folder`, which must be locked. Gives the removed names.
 ///
 /// # Errors
 /// When the folder cannot be read, or a leftover cannot be removed.
 pub fn remove_leftovers(folder: &Path) -> anyhow::Result<Vec<String>> {
-    let mut removed = Vec::new();
-    for entry in fs::read_dir(folder).with_context(|| format!("read the folder {}", folder.display()))? {
-        let entry = entry.with_context(|| format!("read the folder {}", folder.display()))?;
-        let name = entry.file_name();
-        let Some(name) = name.to_str().filter(|name| is_leftover(folder, name)) else { continue };
-        fs::remove_file(entry.path()).with_context(|| format!("remove the leftover {}", entry.path().display()))?;
-        removed.push(name.to_owned());
+    let names = leftovers(folder)?;
+    for name in &names {
+        let path = folder.join(name);
+        fs::remove_file(&path).with_context(|| format!("remove the leftover {}", path.display()))?;
     }
-    removed.sort();
-    Ok(removed)
+    Ok(names)
 }
 
 fn is_leftover(folder: &Path, name: &str) -> bool {

@@ -142,6 +142,15 @@ impl QdrantClient {
         self.call("GET", &path(collection, ""), None)
     }
 
+    /// Makes the optimiser look at a collection; its configuration stays as it is (`PATCH /collections/{c}`, answered at once).
+    /// What it does, [`QdrantClient::info`] tells.
+    ///
+    /// # Errors
+    /// When it does not exist, the key may only read, or there is no such answer.
+    pub fn optimise(&self, collection: &str) -> Result<(), QdrantError> {
+        self.call::<bool>("PATCH", &path(collection, ""), Some(&json!({"optimizers_config": {}}))).map(drop)
+    }
+
     /// The nodes of the cluster, and what this one knows of them (`GET /cluster`).
     ///
     /// # Errors

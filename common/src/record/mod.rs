@@ -10,6 +10,7 @@ mod health;
 mod log;
 mod metrics;
 mod pg;
+mod prune;
 mod raw;
 mod rehearse;
 mod restore;
@@ -38,6 +39,7 @@ pub use health::{HealthCheckRecord, HealthMetricRecord, HealthRoundRecord, Healt
 pub use log::{LogCountRecord, LogCoverageRecord, LogEventRecord, LogLineRecord, LogTemplateRecord};
 pub use metrics::{Label, Measure, Metric, Metrics};
 pub use pg::*;
+pub use prune::{PrunePart, PruneStepRecord};
 pub use raw::RawBytes;
 pub use rehearse::{RehearseComponentRecord, RehearseResultRecord};
 pub use restore::{RestoreMode, RestorePlanRecord, RestoreStepRecord, StepState};

@@ -66,6 +66,7 @@ const OTHERS: &[KindInfo] = &[
     KindInfo::of::<super::BackupArchiveRecord>(),
     KindInfo::of::<super::RestorePlanRecord>(),
     KindInfo::of::<super::RestoreStepRecord>(),
+    KindInfo::of::<super::PruneStepRecord>(),
     KindInfo::of::<super::RehearseComponentRecord>(),
     KindInfo::of::<super::RehearseResultRecord>(),
     KindInfo::of::<super::AuditFindingRecord>(),

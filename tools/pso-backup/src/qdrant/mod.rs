@@ -1,6 +1,5 @@
 //! The vector store: for each collection a snapshot is made on the server, downloaded, compared and deleted there.
 
-mod pending;
 mod snapshot;
 
 use std::path::PathBuf;
@@ -59,7 +58,9 @@ impl QdrantSource {
 
     /// Deletes what a killed run has left on the server. The folder must be locked.
     pub(crate) fn remove_pending(&self, run: &mut Run<'_>) {
-        self.maker.notes().clear(&self.client, run);
+        for name in self.maker.notes().clear(&self.client, run.now(), |_, _| true) {
+            run.progress(format_args!("removed from Qdrant what an earlier run had left: {name}"));
+        }
     }
 
     /// Captures every collection, and the aliases of these.

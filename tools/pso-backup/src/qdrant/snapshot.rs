@@ -6,11 +6,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
+use pso_archive::Notes;
 use pso_common::io::Cancel;
 use pso_common::qdrant::{QdrantClient, QdrantError, Snapshot};
 use pso_common::{Run, Timestamp};
-
-use super::pending::Notes;
 
 /// How often a snapshot is made again because points came or went meanwhile.
 const ATTEMPTS: u32 = 3;

@@ -34,7 +34,7 @@ pub(super) const APPLICATION: &str = "pso-rehearse";
 /// How long a new cluster may take until it accepts: nothing has to be recovered.
 const START: Duration = Duration::from_secs(120);
 /// How much write-ahead log there is before it is used again, in bytes.
-pub(super) const MAX_WAL_SIZE: u64 = 1 << 30;
+pub(super) const MAX_WAL_SIZE: u64 = 256 << 20;
 /// How often we look.
 const STEP: Duration = Duration::from_millis(20);
 

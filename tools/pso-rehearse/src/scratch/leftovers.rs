@@ -6,9 +6,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use pso_archive::Lock;
+use pso_archive::scratch::{LOCK, PREFIX, is_ours, remove};
 use pso_common::Run;
-
-use super::{LOCK, PREFIX, remove};
 
 /// An empty folder without a lock is being made by somebody; one that is older is not.
 const BEING_MADE: Duration = Duration::from_secs(3600);
@@ -49,20 +48,6 @@ pub(super) fn remove_from(parent: &Path, end: impl Fn(&Path)) -> Vec<(String, io
         }
     }
     all
-}
-
-/// Whether a folder is one that this user has made, and nobody else could have put anything into. No link: what is behind one
-/// is not ours.
-#[cfg(unix)]
-fn is_ours(path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt as _;
-    let us = rustix::process::geteuid().as_raw();
-    fs::symlink_metadata(path).is_ok_and(|is| is.is_dir() && is.uid() == us && is.mode() & 0o022 == 0)
-}
-
-#[cfg(not(unix))]
-fn is_ours(path: &Path) -> bool {
-    fs::symlink_metadata(path).is_ok_and(|is| is.is_dir())
 }
 
 fn is_old(path: &Path) -> bool {

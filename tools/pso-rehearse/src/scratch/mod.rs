@@ -14,20 +14,16 @@ mod nice;
 mod space;
 
 use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
+use pso_archive::scratch::{LOCK, PREFIX, remove};
 use pso_archive::{Lock, private_folder};
 
 pub(crate) use leftovers::remove_leftovers;
 pub(crate) use nice::{yield_beside, yield_to_others};
 pub(crate) use space::{ensure_room, free, needed};
 
-/// What the names of private folders begin with.
-const PREFIX: &str = "pso-rehearse-";
-/// The file in it that is locked as long as its process lives.
-const LOCK: &str = "lock";
 /// Its name until it is locked.
 const LOCK_TO_BE: &str = ".lock";
 
@@ -95,16 +91,6 @@ impl Drop for Place {
         }
         drop(self.lock.take());
     }
-}
-
-/// Removes a private folder, its lock last: one whose removal was ended in the middle, or that has something in it that cannot be
-/// removed, is a leftover that the next run knows. Without its lock it would pass for one that is kept.
-fn remove(folder: &Path) -> io::Result<()> {
-    let entries = fs::read_dir(folder)?.collect::<io::Result<Vec<_>>>()?;
-    for entry in entries.iter().filter(|entry| entry.file_name() != LOCK) {
-        if entry.file_type()?.is_dir() { fs::remove_dir_all(entry.path())? } else { fs::remove_file(entry.path())? }
-    }
-    fs::remove_dir_all(folder)
 }
 
 #[cfg(test)]

@@ -3,8 +3,10 @@
 use std::cell::RefCell;
 use std::fs;
 
+use pso_archive::scratch::{LOCK, PREFIX};
+
+use super::Place;
 use super::leftovers::remove_from;
-use super::{LOCK, PREFIX, Place};
 
 #[test]
 fn it_is_gone_however_it_ends() {
