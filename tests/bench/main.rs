@@ -1,7 +1,7 @@
 //! `make bench`: the tools against what people use today, in the same run, on this machine. Ratios are printed; nothing
 //! is asserted, because machines differ and are shared. `pso-bench PART…` measures only these parts: `start`, `logs`,
 //! `templates` (with `LOGHUB`, a folder of labelled logs, their grouping too), `memory`, `backup`, `pgstats`,
-//! `health`, `alert`, `rehearse`.
+//! `health`, `alert`, `rehearse`, `prune`.
 
 mod alert;
 mod backup;
@@ -11,6 +11,7 @@ mod input;
 mod logs;
 mod measure;
 mod pgstats;
+mod prune;
 mod rehearse;
 mod templates;
 mod watch;
@@ -50,7 +51,7 @@ fn run() -> Result<()> {
     std::fs::create_dir_all(folder).context("create target/bench")?;
     let wanted: Vec<String> = std::env::args().skip(1).collect();
     let loghub = std::env::var_os("LOGHUB").map(PathBuf::from);
-    let parts: [(&str, &dyn Fn() -> Result<()>); 9] = [
+    let parts: [(&str, &dyn Fn() -> Result<()>); 10] = [
         ("start", &start_up),
         ("logs", &|| logs::logs(folder)),
         ("templates", &|| templates::templates(folder, loghub.as_deref())),
@@ -60,6 +61,7 @@ fn run() -> Result<()> {
         ("pgstats", &|| pgstats::pgstats(folder)),
         ("health", &|| health::health(folder)),
         ("alert", &|| alert::alert(folder)),
+        ("prune", &|| prune::prune(folder)),
     ];
     let unknown = wanted.iter().find(|name| parts.iter().all(|(part, _)| part != name));
     ensure!(unknown.is_none(), "there is no part {unknown:?}; there are {}", parts.map(|(part, _)| part).join(", "));

@@ -1,0 +1,25 @@
+//! One cleaning of a deployment at a time, and none while a restore is putting it back.
+
+use std::path::Path;
+
+use pso_archive::{Lock, RESTORE_LOCK};
+
+use crate::confirm::Intent;
+use crate::settings::Settings;
+
+/// The lock of a cleaning, below the deployment's folder.
+const PRUNE_LOCK: &str = ".pso-prune.lock";
+
+/// Takes the lock, unless only the plan can come of it.
+///
+/// # Errors
+/// When another cleaning or a restore is running.
+pub(crate) fn take(settings: &Settings, intent: Intent) -> anyhow::Result<Option<Lock>> {
+    if matches!(intent, Intent::Show | Intent::Nobody) {
+        return Ok(None);
+    }
+    let lock = Lock::acquire(&settings.paths.join(Path::new(PRUNE_LOCK)), "cleaning")?;
+    // Behind ours, so that of two that begin at once one sees the other.
+    Lock::refuse_held(&settings.paths.join(Path::new(RESTORE_LOCK)), "restore")?;
+    Ok(Some(lock))
+}
