@@ -67,6 +67,7 @@ need_postgresql
 case $1 in
 test)
     need shellcheck shellcheck
+    need systemd systemd-analyze
     need_versions newest
     ;;
 test-pg-matrix)

@@ -1,4 +1,4 @@
-//! `scripts/daily-maintenance.sh` end to end, on a healthy deployment, on a broken one, and on a machine without the tools.
+//! `scripts/daily-maintenance.sh`, and `.ps1` where there is PowerShell, end to end, on a healthy deployment, on a broken one, and on a machine without the tools.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -9,11 +9,13 @@ use pso_tests::qdrant::TempQdrant;
 use pso_tests::schema;
 use pso_tests::service::Service;
 use pso_tests::smtp::{self, SmtpSink};
-use pso_tests::tool::{Outcome, Tool, built_binary};
+use pso_tests::tool::{Outcome, Tool};
 use pso_tests::webhook::WebhookSink;
 use serde_json::Value;
 use tempfile::TempDir;
 use time::OffsetDateTime;
+
+use crate::scripts::{Shell, path_with_tools};
 
 struct Deployment {
     folder: TempDir,
@@ -58,12 +60,10 @@ fn temp(deployment: &Deployment) -> PathBuf {
     path
 }
 
-fn run(deployment: &Deployment, args: &[&str]) -> Outcome {
-    let tools = built_binary("pso-health").expect("built");
-    let path = format!("{}:{}", tools.parent().expect("a folder").display(), std::env::var("PATH").expect("a PATH"));
-    Tool::program(script())
-        .args(args)
-        .env("PATH", path)
+fn run(deployment: &Deployment, shell: Shell, parameters: &[(&str, &str)]) -> Outcome {
+    shell
+        .script("daily-maintenance", parameters)
+        .env("PATH", path_with_tools())
         .env("HOME", deployment.folder.path())
         .env("TMPDIR", temp(deployment))
         .env("SLACK_WEBHOOK", deployment.webhook.slack_url())
@@ -81,9 +81,14 @@ fn ends(records: &[Value]) -> Vec<(&str, u64)> {
 
 #[test]
 fn the_whole_chain_tells_what_it_found_and_whom_it_told() {
-    let deployment = deploy("daily_healthy");
+    for shell in Shell::all() {
+        nights(shell, &deploy(&format!("daily_healthy_{}", format!("{shell:?}").to_lowercase())));
+    }
+}
+
+fn nights(shell: Shell, deployment: &Deployment) {
     let kept = deployment.folder.path().join("records.jsonl");
-    let outcome = run(&deployment, &["--records", "records.jsonl"]);
+    let outcome = run(deployment, shell, &[("records", "records.jsonl")]);
     let records = outcome.records();
     for record in &records {
         schema::conforms(record).unwrap_or_else(|error| panic!("{error:#}\n{outcome}"));
@@ -119,17 +124,17 @@ fn the_whole_chain_tells_what_it_found_and_whom_it_told() {
     let archive = outcome.records_of_kind("backup.archive").pop().expect("an archive");
     assert_eq!((&rehearsal["severity"], &rehearsal["sha256"]), (&"ok".into(), &archive["sha256"]), "{outcome}");
     assert!(rehearsal["rehearsed_at"].is_string() && rehearsal["restore_ms"].is_number(), "{outcome}");
-    assert_eq!(std::fs::read_dir(temp(&deployment)).expect("a folder").count(), 0, "nothing is left behind");
+    assert_eq!(std::fs::read_dir(temp(deployment)).expect("a folder").count(), 0, "nothing is left behind");
 
     // The next night most of a table is gone: the backup is good, and what it holds is told.
     let sql = "DELETE FROM sync_operations WHERE id % 10 <> 0";
     deployment.database.execute(sql).expect("deleted");
-    let outcome = run(&deployment, &["--records", "records.jsonl"]);
+    let outcome = run(deployment, shell, &[("records", "records.jsonl")]);
     let rehearsal = outcome.records_of_kind("rehearse.result").pop().expect("a rehearsal");
     assert_eq!(rehearsal["severity"], "warning", "{outcome}");
     assert!(rehearsal["message"].as_str().expect("text").contains("sync_operations"), "{outcome}");
 
-    let outcome = run(&deployment, &["--no-rehearsal"]);
+    let outcome = run(deployment, shell, &[("no-rehearsal", "")]);
     assert_eq!(outcome.records_of_kind("rehearse.result").len(), 0, "{outcome}");
     assert!(ends(&outcome.records()).iter().all(|(tool, _)| *tool != "pso-rehearse"), "{outcome}");
 }
@@ -139,7 +144,7 @@ fn a_backup_that_cannot_be_made_is_told_and_the_others_still_run() {
     let deployment = deploy("daily_broken");
     let full = format!("ALTER DATABASE {} CONNECTION LIMIT 0", deployment.database.name());
     deployment.database.execute_as_admin(&full).expect("altered");
-    let outcome = run(&deployment, &["--hours-back", "1"]);
+    let outcome = run(&deployment, Shell::Bash, &[("hours-back", "1")]);
     let records = outcome.records();
     let codes = ends(&records);
     assert_eq!(codes.len(), 7, "{outcome}");
