@@ -55,7 +55,7 @@ lint: ## Formatting, clippy, rustdoc and shellcheck, all with warnings denied
 	$(CARGO) fmt --all --check
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS='-D warnings' $(CARGO) doc --locked --workspace --no-deps --document-private-items
-	shellcheck scripts/*.sh tests/*.sh .ci/run
+	shellcheck -x scripts/*.sh tests/*.sh .ci/run .package/*.sh
 	@! $(CARGO) tree --locked --edges normal,build $(addprefix -p ,$(filter-out pso-rehearse,$(TOOLS))) | grep qdrant-edge \
 		|| { echo 'only pso-rehearse may depend on qdrant-edge, which takes minutes to build' >&2; exit 1; }
 
@@ -88,8 +88,30 @@ bench: build ## Measure against what people use today, all or PART=backup; print
 		$(CARGO) run --locked --quiet -p pso-tests --bin pso-bench -- $(PART)
 
 .PHONY: install
-install: build ## Install the tools and scripts below PREFIX (/usr/local)
-	install -d '$(DESTDIR)$(PREFIX)/bin'
-	install -m 0755 $(addprefix $(TARGET)/release/,$(TOOLS)) '$(DESTDIR)$(PREFIX)/bin'
-	install -d '$(DESTDIR)$(PREFIX)/share/pso/scripts'
-	install -m 0755 scripts/*.sh '$(DESTDIR)$(PREFIX)/share/pso/scripts'
+install: build licences ## Install the tools, manual pages, completions and scripts below PREFIX (/usr/local); DESTDIR is honoured
+	@.package/stage.sh '$(abspath $(TARGET))/release' '$(DESTDIR)' '$(PREFIX)' '$(abspath $(TARGET))/dist/LICENSES.txt'
+
+.PHONY: uninstall
+uninstall: ## Take away what `make install` has put below PREFIX
+	@.package/unstage.sh '$(DESTDIR)' '$(PREFIX)'
+
+# What packages are built for; static where this machine can do that.
+DIST_TARGET = $(shell .package/target.sh)
+
+.PHONY: licences
+licences:
+	@mkdir -p '$(TARGET)/dist'
+	@$(CARGO) run --locked --quiet -p pso-licences -- $(DIST_TARGET) >'$(TARGET)/dist/LICENSES.txt'
+
+.PHONY: dist-build
+dist-build: licences
+	CARGO='$(CARGO)' .package/build.sh $(DIST_TARGET) $(filter-out pso-rehearse,$(TOOLS))
+	CARGO='$(CARGO)' .package/build.sh $(DIST_TARGET) pso-rehearse
+
+.PHONY: dist
+dist: dist-build ## Make a tar.gz of all that: static with musl where it is there, the same bytes from the same sources
+	@.package/dist.sh $(DIST_TARGET) '$(abspath $(TARGET))'
+
+.PHONY: deb
+deb: dist-build ## Make a Debian package of all that; needs cargo-deb
+	@.package/deb.sh $(DIST_TARGET) '$(abspath $(TARGET))'

@@ -1,5 +1,6 @@
 //! A run: from `run.start` to `run.end`, and from there to an exit code.
 
+mod generate;
 mod process;
 
 use std::fmt;
@@ -15,6 +16,7 @@ use crate::io::{Cancel, Env, Interruptible, Io, elapsed_ms};
 use crate::output::{Emitter, Format, Stamp, StdoutClosed, Terminal};
 use crate::record::{AnyRecord, ConfigSettingRecord, Kind, RunEndRecord, RunStartRecord, Severity, Timestamp, schema};
 
+pub use self::generate::Generated;
 pub use self::process::main;
 
 /// What the frame of a run must know of its tool.
@@ -54,6 +56,18 @@ pub struct CommonArgs {
     /// Print the JSON Schema of the records that this tool writes, and stop
     #[arg(long, global = true, help_heading = "Common options")]
     pub schema: bool,
+
+    /// Print the manual page (`man`) or completions (`bash`, `zsh`, `fish`, `powershell`), and stop; alone
+    // It is answered before the flags are parsed; here it is for the help, and for what is wrong with it.
+    #[arg(
+        long,
+        exclusive = true,
+        value_enum,
+        value_name = "KIND",
+        hide_possible_values = true,
+        help_heading = "Common options"
+    )]
+    pub generate: Option<Generated>,
 }
 
 /// An error after which everything is as it was before (exit code 2, not 3): something was attempted and did not

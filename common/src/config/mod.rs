@@ -238,6 +238,15 @@ mod tests {
     }
 
     #[test]
+    fn a_file_may_have_as_many_comments_as_it_wants() {
+        let comments = "    # said\n".repeat(5000);
+        let text = format!("{comments}maintenance:\n{comments}  root: /srv\n{comments}  postgrs: {{}}\n");
+        let message = error(&text);
+        assert!(message.starts_with("config/config.yaml:15003: unknown field `postgrs`"), "{message}");
+        assert_eq!(error(&text.replace("postgrs", "postgres")), "no error");
+    }
+
+    #[test]
     fn a_broken_file_is_told_without_its_content() {
         let message = error("database:\n  postgres:\n    password: 'hunter2\nmaintenance: {}\n");
         assert!(message.starts_with("config/config.yaml:"), "{message}");

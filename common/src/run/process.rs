@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use super::{CommonArgs, Tool, exit_code, session};
+use super::{CommonArgs, Generated, Tool, exit_code, session};
 use crate::io::Io;
 use crate::output::printable;
 use crate::record::Severity;
@@ -13,6 +13,16 @@ use crate::record::Severity;
 /// The whole `main` of a tool: flags, signals, run, the one error message, exit code.
 pub fn main<C: Parser>(tool: &Tool, run: impl FnOnce(C, &mut Io) -> anyhow::Result<Severity>) -> ExitCode {
     let mut io = Io::from_process();
+    if let Some(generated) = Generated::asked_for(std::env::args_os()) {
+        // A closed pipe is nobody's problem; a full disk leaves half a file, and that must be told.
+        return match generated.write(C::command(), &mut io.stdout).and_then(|()| io.stdout.flush()) {
+            Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => {
+                let _ = writeln!(io.stderr, "{}: write to stdout: {error}", tool.name);
+                ExitCode::from(3)
+            }
+            _ => ExitCode::SUCCESS,
+        };
+    }
     let cli = match C::try_parse() {
         Ok(cli) => cli,
         Err(error) => {

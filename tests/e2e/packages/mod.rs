@@ -1,0 +1,5 @@
+//! What goes into the packages: example configurations, manual pages, completions.
+
+mod examples;
+mod generated;
+mod outline;
