@@ -68,6 +68,7 @@ case $1 in
 test)
     need shellcheck shellcheck
     need systemd systemd-analyze
+    need groff groff
     need_versions newest
     ;;
 test-pg-matrix)

@@ -19,6 +19,7 @@ mod packages;
 mod parts;
 mod pgstats;
 mod prune;
+mod readme;
 mod rehearse;
 mod schedules;
 mod scripts;

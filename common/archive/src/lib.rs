@@ -55,7 +55,7 @@ pub use durable::{private_file, private_folder, sync_folder};
 pub use encryption::{Identities, Recipients, is_encrypted};
 pub use hash::{Digest, copy_hashed, hash_file};
 pub use jobs::jobs;
-pub use lock::{BACKUP_LOCK, Lock, RESTORE_LOCK};
+pub use lock::{BACKUP_LOCK, Lock, PRUNE_LOCK, RESTORE_LOCK};
 pub use manifest::{
     Block, Blocks, Collection, Database, Entry, MANIFEST_NAME, Manifest, Missing, PackedEntry, SCHEMA, Skipped,
     SnapshotSource, ToolVersion, Versions,

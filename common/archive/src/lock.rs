@@ -11,6 +11,9 @@ pub const BACKUP_LOCK: &str = ".pso-backup.lock";
 /// The lock of a restore, by its path below the deployment's folder.
 pub const RESTORE_LOCK: &str = ".pso-restore/lock";
 
+/// The lock of a cleaning, by its path below the deployment's folder.
+pub const PRUNE_LOCK: &str = ".pso-prune.lock";
+
 /// A held lock. It is the operating system's, so it ends with the process, however that ends; the file itself stays,
 /// because removing it would let two processes lock two files of one name.
 #[derive(Debug)]

@@ -129,3 +129,14 @@ fn autovacuum_does_not_keep_a_restore_from_its_end() {
     parts.restore(&["latest", "--yes"]).assert_code(0);
     before.assert_same(&parts.content());
 }
+
+#[test]
+fn a_restore_does_not_begin_beside_a_cleaning() {
+    let parts = Parts::start("restore_beside_a_cleaning");
+    parts.archive();
+    let lock = std::fs::File::create(parts.path(".pso-prune.lock")).expect("a file");
+    lock.lock().expect("locked");
+    parts.restore(&["latest", "--yes"]).assert_code(3).assert_stderr_has("a cleaning is already running");
+    drop(lock);
+    parts.restore(&["latest", "--yes"]).assert_code(0);
+}

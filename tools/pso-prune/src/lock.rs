@@ -2,13 +2,10 @@
 
 use std::path::Path;
 
-use pso_archive::{Lock, RESTORE_LOCK};
+use pso_archive::{Lock, PRUNE_LOCK, RESTORE_LOCK};
 
 use crate::confirm::Intent;
 use crate::settings::Settings;
-
-/// The lock of a cleaning, below the deployment's folder.
-const PRUNE_LOCK: &str = ".pso-prune.lock";
 
 /// Takes the lock, unless only the plan can come of it.
 ///

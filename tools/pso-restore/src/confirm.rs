@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use anyhow::bail;
-use pso_archive::{BACKUP_LOCK, Lock, RESTORE_LOCK, private_folder};
+use pso_archive::{BACKUP_LOCK, Lock, PRUNE_LOCK, RESTORE_LOCK, private_folder};
 use pso_common::Run;
 
 use crate::cli::Cli;
@@ -58,6 +58,8 @@ impl Intent {
         for folder in settings.backup_folders() {
             Lock::refuse_held(&folder.join(BACKUP_LOCK), &format!("backup into {}", folder.display()))?;
         }
+        let cleaning = settings.paths.join(Path::new(PRUNE_LOCK));
+        Lock::refuse_held(&cleaning, "cleaning")?;
         Ok(Some(lock))
     }
 

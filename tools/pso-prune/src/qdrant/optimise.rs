@@ -93,7 +93,7 @@ fn broken(now: &CollectionInfo) -> Option<String> {
     is_broken.then(|| format!("the collection is {}, and its optimiser has stopped: {reason}", now.status))
 }
 
-/// What a collection that is not green is at: https://qdrant.tech/documentation/concepts/collections/
+/// What a collection that is not green is at: <https://qdrant.tech/documentation/concepts/collections/>
 fn still(now: &CollectionInfo, wait: Duration) -> String {
     let at = match now.status.as_str() {
         "yellow" => "the optimiser is still at it, and goes on by itself",
