@@ -1,5 +1,6 @@
 //! A run: from `run.start` to `run.end`, and from there to an exit code.
 
+mod consent;
 mod generate;
 mod process;
 
@@ -16,6 +17,7 @@ use crate::io::{Cancel, Env, Interruptible, Io, elapsed_ms};
 use crate::output::{Emitter, Format, Stamp, StdoutClosed, Terminal};
 use crate::record::{AnyRecord, ConfigSettingRecord, Kind, RunEndRecord, RunStartRecord, Severity, Timestamp, schema};
 
+pub use self::consent::{Confirmed, Intent};
 pub use self::generate::Generated;
 pub use self::process::main;
 

@@ -108,3 +108,18 @@ fn a_run_that_must_finish_does_so_without_a_reader() {
     });
     assert_eq!((exit_code(&result), finished, text(&errors)), (1, true, String::new()));
 }
+
+#[test]
+fn an_answer_decides() {
+    for (answer, code) in [("y\n", 0), ("n\n", 3), ("", 3)] {
+        let mut io = Io::for_test(answer, io::sink(), io::sink());
+        (io.stdin_is_terminal, io.stderr_is_terminal) = (true, true);
+        let result = session(&TOOL, &CommonArgs::default(), &mut io, |run| {
+            assert_eq!(Intent::of(false, false, run, false), Intent::Nobody);
+            let intent = Intent::of(false, false, run, true);
+            assert_eq!(intent, Intent::Ask);
+            intent.confirm(run, "Replace everything?").map(drop)
+        });
+        assert_eq!(exit_code(&result), code, "{answer:?}: {result:?}");
+    }
+}

@@ -2,9 +2,9 @@
 
 use anyhow::{Context as _, Error};
 use pso_common::record::{PrunePart, Severity, StepState};
+use pso_common::run::{Confirmed, Intent};
 use pso_common::{Attempted, Run};
 
-use crate::confirm::{Confirmed, Intent};
 use crate::settings::Settings;
 use crate::step::Step;
 use crate::{backup, lock, logs, qdrant, rows, tmp, vacuum};

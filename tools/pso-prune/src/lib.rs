@@ -16,7 +16,6 @@
 mod backup;
 mod cleaning;
 mod cli;
-mod confirm;
 mod lock;
 mod logs;
 mod qdrant;
@@ -27,10 +26,10 @@ mod tmp;
 mod vacuum;
 
 use pso_common::record::{Kind as _, PruneStepRecord, Severity};
+use pso_common::run::Intent;
 use pso_common::{Io, Tool};
 
 pub use cli::Cli;
-use confirm::Intent;
 use settings::Settings;
 
 /// What the frame of a run must know of this tool.
@@ -46,7 +45,7 @@ pub fn run(cli: Cli, io: &mut Io) -> anyhow::Result<Severity> {
         if run.printed_config()? {
             return Ok(());
         }
-        let intent = Intent::of(&cli, run);
+        let intent = Intent::of(cli.dry_run, cli.yes, run, true);
         cleaning::clean(run, &settings, intent)
     })
 }

@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use pso_archive::{Lock, PRUNE_LOCK, RESTORE_LOCK};
+use pso_common::run::Intent;
 
-use crate::confirm::Intent;
 use crate::settings::Settings;
 
 /// Takes the lock, unless only the plan can come of it.
@@ -12,7 +12,7 @@ use crate::settings::Settings;
 /// # Errors
 /// When another cleaning or a restore is running.
 pub(crate) fn take(settings: &Settings, intent: Intent) -> anyhow::Result<Option<Lock>> {
-    if matches!(intent, Intent::Show | Intent::Nobody) {
+    if !intent.changes() {
         return Ok(None);
     }
     let lock = Lock::acquire(&settings.paths.join(Path::new(PRUNE_LOCK)), "cleaning")?;

@@ -7,9 +7,9 @@ use std::time::Instant;
 
 use anyhow::{Context as _, bail};
 use pso_archive::{Archive, private_folder, sync_folder};
+use pso_common::run::Confirmed;
 use pso_common::{Attempted, Run, Severity};
 
-use crate::confirm::Confirmed;
 use crate::files::Files;
 use crate::health;
 use crate::journal::{Begun, Journal};

@@ -2,11 +2,12 @@
 
 use anyhow::{Context as _, bail, ensure};
 use pso_common::record::RestoreMode;
+use pso_common::run::{Confirmed, Intent};
 use pso_common::{Attempted, Run};
 
-use crate::confirm::{Confirmed, Intent};
 use crate::health;
 use crate::journal::Journal;
+use crate::lock;
 use crate::service::Commands;
 use crate::settings::Settings;
 use crate::steps::Step;
@@ -17,7 +18,7 @@ const NOT_BEGUN: Attempted = Attempted("nothing was rolled back: everything is a
 /// `--rollback TIME`: puts everything back as it was before the last restore, which was begun at that time. It is named,
 /// so that nobody who only says `--rollback` twice loses what was written since an earlier one.
 pub(crate) fn roll_back(run: &mut Run<'_>, settings: &Settings, time: &str, intent: Intent) -> anyhow::Result<()> {
-    let _lock = intent.lock(settings)?;
+    let _lock = lock::take(settings, intent)?;
     refuse(settings, intent)?;
     let folder = settings.undo_folder();
     let journal = Journal::last(&folder)?.with_context(|| {

@@ -20,11 +20,11 @@
 
 mod apply;
 mod cli;
-mod confirm;
 mod files;
 mod finished;
 mod health;
 mod journal;
+mod lock;
 mod plan;
 mod postgres;
 mod present;
@@ -40,10 +40,10 @@ mod unfinished;
 
 use anyhow::Context as _;
 use pso_common::record::{Kind as _, RestorePlanRecord, RestoreStepRecord, Severity};
+use pso_common::run::Intent;
 use pso_common::{Io, Tool};
 
 pub use cli::Cli;
-use confirm::Intent;
 use plan::Detail;
 use settings::Settings;
 
@@ -64,7 +64,7 @@ pub fn run(cli: Cli, io: &mut Io) -> anyhow::Result<Severity> {
         if run.printed_config()? {
             return Ok(());
         }
-        let intent = Intent::of(&cli, run, cli.archive.as_deref() == Some("-"));
+        let intent = Intent::of(cli.dry_run, cli.yes, run, cli.archive.as_deref() != Some("-"));
         if intent != Intent::Show {
             // A reader that leaves must not end it in the middle, nor before it has begun: that would look like success.
             run.must_finish();
@@ -83,7 +83,7 @@ pub fn run(cli: Cli, io: &mut Io) -> anyhow::Result<Severity> {
         }
         let wanted = cli.archive.as_deref().context("name an archive, or `latest`")?;
         let path = pso_archive::wanted::find(run, wanted, &settings.backup_folders())?;
-        let _lock = intent.lock(&settings)?;
+        let _lock = lock::take(&settings, intent)?;
         unfinished::refuse(&settings, intent)?;
         let mut archive = source::open(run, &settings, &path)?;
         if !cli.table.is_empty() {

@@ -5,13 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use pso_common::record::Component;
+use pso_common::run::{Confirmed, Intent};
 use pso_common::{Attempted, Run, Severity};
 use walkdir::WalkDir;
 
 use crate::apply::{entries, remove_empty};
-use crate::confirm::{Confirmed, Intent};
 use crate::files;
 use crate::journal::Journal;
+use crate::lock;
 use crate::postgres;
 use crate::settings::{Settings, is_of_a_restore};
 use crate::steps::Step;
@@ -33,7 +34,7 @@ enum Kept {
 
 /// Shows what is kept, and removes it where that was asked for.
 pub(crate) fn drop_previous(run: &mut Run<'_>, settings: &Settings, intent: Intent) -> anyhow::Result<()> {
-    let _lock = intent.lock(settings)?;
+    let _lock = lock::take(settings, intent)?;
     // What an interrupted restore has kept is the way back.
     unfinished::refuse(settings, intent)?;
     let (folders, found) = look(run, settings)?;

@@ -4,9 +4,9 @@ use anyhow::{Context as _, bail};
 use pso_archive::Archive;
 use pso_archive::verify::{Depth, verify};
 use pso_common::record::{Component, RestoreMode, RestorePlanRecord};
+use pso_common::run::Intent;
 use pso_common::{Attempted, Run, Severity};
 
-use crate::confirm::Intent;
 use crate::postgres;
 use crate::settings::Settings;
 

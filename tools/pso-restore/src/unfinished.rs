@@ -5,12 +5,13 @@ use std::path::Path;
 use anyhow::{Context as _, bail, ensure};
 use pso_archive::{Lock, RESTORE_LOCK, hash_file};
 use pso_common::record::{RestoreMode, RestorePlanRecord};
+use pso_common::run::{Confirmed, Intent};
 use pso_common::{Attempted, Run, Severity};
 
 use crate::apply::{self, NOT_UNDONE};
-use crate::confirm::{Confirmed, Intent};
 use crate::health;
 use crate::journal::{Action, Begun, Journal};
+use crate::lock;
 use crate::plan;
 use crate::postgres;
 use crate::settings::Settings;
@@ -67,7 +68,7 @@ fn found(settings: &Settings, intent: Intent) -> anyhow::Result<Journal> {
 
 /// `--rollback`: puts everything back as it was before.
 pub(crate) fn roll_back(run: &mut Run<'_>, settings: &Settings, intent: Intent) -> anyhow::Result<()> {
-    let _lock = intent.lock(settings)?;
+    let _lock = lock::take(settings, intent)?;
     let journal = found(settings, intent)?;
     same_servers(settings, &journal)?;
     if let Some(database) = committed(settings, &journal)? {
@@ -98,7 +99,7 @@ pub(crate) fn undo(
 
 /// `--resume`: forwards where everything was switched over, or else back and then the same restore again.
 pub(crate) fn resume(run: &mut Run<'_>, mut settings: Settings, intent: Intent) -> anyhow::Result<()> {
-    let _lock = intent.lock(&settings)?;
+    let _lock = lock::take(&settings, intent)?;
     let mut journal = found(&settings, intent)?;
     same_servers(&settings, &journal)?;
     let forwards = is_switched(&settings, &journal, intent)?;

@@ -18,10 +18,10 @@ use std::time::{Duration, Instant, SystemTime};
 use anyhow::Context as _;
 use pso_common::output::bytes;
 use pso_common::record::{PrunePart, StepState};
+use pso_common::run::Confirmed;
 use pso_common::{Run, Severity, Timestamp};
 
 use crate::cleaning::Plan;
-use crate::confirm::Confirmed;
 use crate::settings::Settings;
 use crate::step::Step;
 

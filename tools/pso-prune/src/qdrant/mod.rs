@@ -10,10 +10,10 @@ use pso_archive::wanted;
 use pso_common::Run;
 use pso_common::config::{Config, Field};
 use pso_common::qdrant::QdrantClient;
+use pso_common::run::Confirmed;
 use serde::Deserialize;
 
 use crate::cleaning::Plan;
-use crate::confirm::Confirmed;
 use crate::settings::Settings;
 use crate::step::Step;
 

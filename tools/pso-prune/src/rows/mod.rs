@@ -16,10 +16,10 @@ mod tree;
 use anyhow::Context as _;
 use pso_common::postgres::{Client, IsolationLevel, Purpose, Transaction, connect};
 use pso_common::record::{PrunePart, StepState};
+use pso_common::run::Confirmed;
 use pso_common::{Run, Severity};
 
 use crate::cleaning::Plan;
-use crate::confirm::Confirmed;
 use crate::settings::Settings;
 use crate::step::Step;
 

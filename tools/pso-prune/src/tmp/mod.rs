@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 use pso_archive::{Lock, RESTORE_LOCK, unfinished_restore};
 use pso_common::config::{Config, Field, Paths};
 use pso_common::record::{PrunePart, StepState};
+use pso_common::run::Confirmed;
 use pso_common::{Run, Severity};
 use serde::Deserialize;
 
 use crate::cleaning::Plan;
-use crate::confirm::Confirmed;
 use crate::settings::Settings;
 use crate::step::Step;
 

@@ -11,10 +11,10 @@ use std::time::Instant;
 
 use pso_common::config::ConfigValue as _;
 use pso_common::record::{PrunePart, StepState};
+use pso_common::run::Confirmed;
 use pso_common::{Run, Severity};
 
 use crate::cleaning::Plan;
-use crate::confirm::Confirmed;
 use crate::settings::Settings;
 use crate::step::Step;
 
