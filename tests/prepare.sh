@@ -32,17 +32,26 @@ need_versions() {
     "$here/pg-versions.sh" --check "$1" || need npm npm
 }
 
+# meanwhile FILE LINE...: FILE holds these lines until the end of this script, unless there is such a file.
+undo=:
+meanwhile() {
+    [ ! -e "$1" ] || return 0
+    file=$1
+    shift
+    undo="$undo; rm -f $file"
+    mkdir -p "${file%/*}"
+    printf '%s\n' "$@" >"$file"
+    chmod 755 "$file"
+}
+
 install() {
     if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null 2>&1; then
         echo "installing$missing" >&2
         export DEBIAN_FRONTEND=noninteractive
-        # Debian would create a cluster and start it; the tests start servers of their own.
-        clusters=/etc/postgresql-common/createcluster.conf
-        if [ ! -e "$clusters" ]; then
-            mkdir -p "${clusters%/*}"
-            echo 'create_main_cluster = false' >"$clusters"
-            trap 'rm -f "$clusters"' EXIT
-        fi
+        # Debian would create a cluster and start what it installs; the tests start servers of their own.
+        trap 'eval "$undo"' EXIT
+        meanwhile /etc/postgresql-common/createcluster.conf 'create_main_cluster = false'
+        meanwhile /usr/sbin/policy-rc.d '#!/bin/sh' 'exit 101 # "forbidden", to invoke-rc.d'
         apt-get update -qq >&2
         # shellcheck disable=SC2086 # a list of packages
         apt-get install -y -qq --no-install-recommends $missing >/dev/null
@@ -69,6 +78,8 @@ test)
     need shellcheck shellcheck
     need systemd systemd-analyze
     need groff groff
+    # Debian's reads its templates below /usr/share, so that the program alone would not start.
+    need prometheus-alertmanager prometheus-alertmanager alertmanager
     need_versions newest
     ;;
 test-pg-matrix)
@@ -90,7 +101,7 @@ case $1 in
 test)
     # Without it one can still test all the rest.
     "$here/pg-versions.sh" newest || echo 'the tests that need it will fail' >&2
-    "$here/prometheus.sh" || echo 'the tests that need it will fail' >&2
+    "$here/promtool.sh" || echo 'the tests that need it will fail' >&2
     ;;
 test-pg-matrix)
     "$here/pg-versions.sh" all

@@ -10,7 +10,7 @@ use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::pg::free_port;
-use crate::supervised::{self, Program, Supervised, prometheus_program};
+use crate::supervised::{self, Program, Supervised, on_path};
 use crate::wait;
 
 const START_LIMIT: Duration = Duration::from_secs(30);
@@ -31,7 +31,7 @@ impl Alertmanager {
     /// # Errors
     /// When it is not installed (the message names the package), or does not start.
     pub fn start() -> Result<Self> {
-        let program = prometheus_program(&NAMES)?;
+        let program = on_path(&NAMES).context("install prometheus-alertmanager")?;
         let mut attempts = 0;
         loop {
             attempts += 1;

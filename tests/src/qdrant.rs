@@ -197,9 +197,7 @@ fn engine() -> Result<Engine> {
         anyhow::ensure!(path.is_file(), "PSO_TEST_QDRANT={} is no file", path.display());
         return Ok(Engine::Real(path));
     }
-    if let Some(path) =
-        supervised::path_folders().into_iter().map(|folder| folder.join("qdrant")).find(|path| path.is_file())
-    {
+    if let Ok(path) = supervised::on_path(&["qdrant"]) {
         return Ok(Engine::Real(path));
     }
     if let Some(path) = std::env::var_os("PSO_TEST_STANDIN").map(PathBuf::from) {

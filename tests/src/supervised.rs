@@ -171,15 +171,24 @@ pub fn built_binary(name: &str) -> Result<PathBuf> {
     })
 }
 
-/// A program of Prometheus': on the PATH under one of its names, or where `tests/prometheus.sh` puts it.
+/// A program on the PATH under one of its names.
+///
+/// # Errors
+/// When it is not there.
+pub fn on_path(names: &[&str]) -> Result<PathBuf> {
+    let mut paths = path_folders().into_iter().flat_map(|folder| names.iter().map(move |name| folder.join(name)));
+    paths.find(|path| path.is_file()).with_context(|| format!("{} is not on the PATH", names.join(" or ")))
+}
+
+/// `promtool`, where `tests/promtool.sh` puts it, or on the PATH.
 ///
 /// # Errors
 /// When it is neither.
-pub fn prometheus_program(names: &[&str]) -> Result<PathBuf> {
+pub fn promtool() -> Result<PathBuf> {
     let built = built_binary("pso-health")?;
-    let fetched = built.ancestors().nth(2).map(|target| target.join("prometheus"));
-    let folders: Vec<PathBuf> = fetched.into_iter().chain(path_folders()).collect();
-    let found =
-        folders.iter().flat_map(|folder| names.iter().map(|name| folder.join(name))).find(|path| path.is_file());
-    found.with_context(|| format!("{} is neither on the PATH nor fetched: run tests/prometheus.sh", names.join(" or ")))
+    let fetched = built.ancestors().nth(2).map(|target| target.join("prometheus/promtool"));
+    match fetched.filter(|path| path.is_file()) {
+        Some(path) => Ok(path),
+        None => on_path(&["promtool"]).context("nor did tests/promtool.sh fetch it"),
+    }
 }

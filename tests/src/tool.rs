@@ -15,7 +15,7 @@ use anyhow::{Context, Result, bail};
 
 pub use outcome::Outcome;
 
-pub use crate::supervised::{built_binary, prometheus_program};
+pub use crate::supervised::{built_binary, promtool};
 
 use crate::supervised;
 use crate::wait;

@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use pso_tests::tool::{Outcome, Tool, prometheus_program};
+use pso_tests::tool::{Outcome, Tool, promtool};
 use regex::Regex;
 
 use super::Parts;
@@ -89,10 +89,10 @@ fn promtool_accepts_the_metrics() {
     let parts = troubled("health_promtool");
     let outcome = parts.tool().args(["--format", "openmetrics"]).run().expect("ends");
     outcome.assert_code(2).assert_quiet();
-    let promtool = prometheus_program(&["promtool"]).expect("fetched");
+    let promtool = promtool().expect("fetched");
     let check = |text: &[u8]| {
         let checked = Tool::program(&promtool).args(["check", "metrics"]).stdin(text).run();
-        let checked = checked.expect("promtool, which tests/prometheus.sh fetches");
+        let checked = checked.expect("promtool, which tests/promtool.sh fetches");
         assert_eq!((checked.code, checked.text(), checked.stderr.as_str()), (Some(0), "", ""), "{checked}\n{outcome}");
     };
     check(&outcome.stdout);
