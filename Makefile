@@ -112,6 +112,10 @@ dist-build: licences
 dist: dist-build ## Make a tar.gz of all that: static with musl where it is there, the same bytes from the same sources
 	@.package/dist.sh $(DIST_TARGET) '$(abspath $(TARGET))'
 
+.PHONY: test-package
+test-package: dist deb ## Install both packages in a fresh Debian, try them, remove them; needs root and debootstrap
+	@.package/try.sh '$(abspath $(TARGET))'
+
 .PHONY: deb
 deb: dist-build ## Make a Debian package of all that; needs cargo-deb
 	@.package/deb.sh $(DIST_TARGET) '$(abspath $(TARGET))'

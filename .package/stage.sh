@@ -2,6 +2,8 @@
 # Puts everything that a package has below a folder: stage.sh BINARIES ROOT PREFIX LICENCES. ROOT is the folder (DESTDIR),
 # PREFIX where things are in the end. The layout is that of hier(7) and of each shell.
 set -eu
+# The folders are for all users, also where root's umask is 077.
+umask 022
 
 binaries=$1
 root=$2
@@ -44,6 +46,17 @@ find scripts -type f ! -path 'scripts/examples/*' | LC_ALL=C sort | while read -
     *) put 0644 "$file" "$folder" ;;
     esac
 done
+
+# The schedules name the scripts and the tools where `make install` puts them; so does the tar.gz, which is for /usr/local.
+case $prefix in
+'' | /usr/local) ;;
+*)
+    for file in "$share"/pso/scripts/schedule/crontab "$share"/pso/scripts/schedule/systemd/*.service; do
+        sed -i -e "s|/usr/local/share/pso/|$prefix/share/pso/|" \
+            -e "s|PATH=/usr/local/bin:|PATH=$prefix/bin:/usr/local/bin:|" "$file"
+    done
+    ;;
+esac
 
 for file in README.md CHANGELOG.md LICENSE; do
     put 0644 "$file" "$documentation"

@@ -175,7 +175,7 @@ pub fn built_binary(name: &str) -> Result<PathBuf> {
 ///
 /// # Errors
 /// When it is not there.
-pub fn on_path(names: &[&str]) -> Result<PathBuf> {
+pub(crate) fn on_path(names: &[&str]) -> Result<PathBuf> {
     let mut paths = path_folders().into_iter().flat_map(|folder| names.iter().map(move |name| folder.join(name)));
     paths.find(|path| path.is_file()).with_context(|| format!("{} is not on the PATH", names.join(" or ")))
 }
