@@ -30,6 +30,8 @@ mirror=$(sed -n 's/^URIs: *\([^ ]*\).*/\1/p; s/^deb \(\[[^]]*\] \)\{0,1\}\([^ ]*
     /etc/apt/sources.list /etc/apt/sources.list.d/* 2>/dev/null | head -n 1)
 root=$(mktemp -d "${TMPDIR:-/tmp}/pso-package.XXXXXX")
 trap 'rm -rf --one-file-system "$root"' EXIT
+# man-db works as a user of its own.
+chmod 755 "$root"
 trap 'exit 129' HUP INT TERM
 debootstrap --variant=minbase --include=man-db $suite "$root" "${mirror:-http://deb.debian.org/debian}" >"$root.log" 2>&1 ||
     { tail -n 5 "$root.log" >&2; rm -f "$root.log"; fail 'debootstrap made no root'; }
@@ -53,6 +55,8 @@ try() {
         inside "$tool" --version | grep -q "^$tool [0-9]" || fail "$tool does not say its version"
         inside "$tool" --help | grep -q '^Usage:' || fail "$tool has no help"
         page=$(inside man -w "$tool") || fail "$tool has no manual page"
+        # /usr/local/man is a link to the other.
+        page=$(inside readlink -f "$page")
         [ "$page" = "$1/share/man/man1/$tool.1.gz" ] || fail "the manual page of $tool is $page"
         inside lexgrog "$page" | grep -q "\"$tool - " || fail "the manual page of $tool has no name that whatis finds"
         inside bash -c ". $1/share/bash-completion/completions/$tool && complete -p $tool" >/dev/null ||
