@@ -4,9 +4,8 @@
 Looks at every part again and again, and tells whoever must know when something begins, worsens or ends.
 
 .DESCRIPTION
-Runs pso-health round after round, and hands its records to pso-alert, until it is ended (Ctrl-C). stdout has the notices and
-how
-they were delivered. The tools read config/config.yaml of the current folder, or the file in PSO_CONFIG.
+Runs pso-health round after round, and hands its records to pso-alert, until it is ended (Ctrl-C). stdout has the notices
+and how they were delivered. The tools read config/config.yaml of the current folder, or the file in PSO_CONFIG.
 
 .PARAMETER CheckIntervalSeconds
 How long from the beginning of a round to that of the next, in seconds.
@@ -22,8 +21,7 @@ Also append the notices to this file as JSON lines.
 
 .NOTES
 Exit codes: 0 all was well, 1 warning, 2 high or critical, 3 something could not be looked at. PowerShell itself answers 1 to
-a
-wrong parameter.
+a wrong parameter.
 #>
 [CmdletBinding()]
 param(

@@ -5,10 +5,8 @@ Is anything open that should be closed, and who has tried to get in.
 
 .DESCRIPTION
 Runs pso-logscan (security events of the last seven days) and pso-audit (files, secrets, token, ports, PostgreSQL, Qdrant),
-and
-hands the records to pso-alert, which passes them on to stdout. Nothing is changed. On Windows pso-audit does not examine
-access
-control lists, and says so. The tools read config/config.yaml of the current folder, or the file in PSO_CONFIG.
+and hands the records to pso-alert, which passes them on to stdout. Nothing is changed. On Windows pso-audit does not examine
+access control lists, and says so. The tools read config/config.yaml of the current folder, or the file in PSO_CONFIG.
 
 .PARAMETER Format
 auto, jsonl, table, openmetrics or nagios: how stdout looks (auto: a table on a terminal).
