@@ -54,13 +54,19 @@ fn kill(signal: &str, id: &str) {
     assert!(Command::new("kill").args(["-s", signal, id]).status().expect("kill").success());
 }
 
-/// Waits until the restore hangs in the view.
-fn hangs(db: &Db) {
-    wait::until("the restore to hang", LIMIT, || {
-        let restoring = processes(db, "pg_restore");
-        (!restoring.is_empty() && std::fs::metadata(place(db)?.join("postgres/server.log")).is_ok()).then_some(())
-    })
-    .expect("it hangs");
+/// Waits until the restore hangs in the view; the session that does. A `pg_restore` that is seen may be the one that makes the
+/// tables, and gone the next moment.
+fn hangs(db: &Db) -> String {
+    let session = wait::until("the restore to hang", LIMIT, || {
+        let server = postmaster(db)?;
+        let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children")).ok()?;
+        let is_it = |id: &&str| {
+            let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
+            String::from_utf8_lossy(&line).contains("REFRESH")
+        };
+        children.split_whitespace().find(is_it).map(str::to_owned)
+    });
+    session.expect("it hangs")
 }
 
 fn started(db: &Db) -> Running {
@@ -300,17 +306,7 @@ fn who_kills_one_session_leaves_nobody_the_wiser() {
     let db = Db::of("rehearse_pg_session", SLOW);
     db.archive();
     let running = started(&db);
-    hangs(&db);
-    let session = wait::until("the session that restores", LIMIT, || {
-        let server = postmaster(&db)?;
-        let children = std::fs::read_to_string(format!("/proc/{server}/task/{server}/children")).ok()?;
-        let is_it = |id: &&str| {
-            let line = std::fs::read(format!("/proc/{id}/cmdline")).unwrap_or_default();
-            String::from_utf8_lossy(&line).contains("REFRESH")
-        };
-        children.split_whitespace().find(is_it).map(str::to_owned)
-    });
-    kill("KILL", &session.expect("it restores"));
+    kill("KILL", &hangs(&db));
     let outcome = running.finish().expect("it ends");
     assert_told(&outcome, 3, "the scratch server fell over: ");
     assert_gone(&db, &outcome);
