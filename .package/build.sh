@@ -20,14 +20,18 @@ c=
 separator=$(printf '\037')
 rust=
 for map in "$cargo_home=/cargo" "$sources=/pso" "$output=/target"; do
-    c="$c -ffile-prefix-map=$map"
+    # shellcheck disable=SC2089 # the cc crate takes them for quotes
+    c="$c '-ffile-prefix-map=$map'"
     rust="$rust${rust:+$separator}--remap-path-prefix=$map"
 done
 # This form, unlike RUSTFLAGS, takes a space in a path.
 CARGO_ENCODED_RUSTFLAGS=$rust
 CFLAGS="${CFLAGS:-}$c"
 CXXFLAGS="${CXXFLAGS:-}$c"
-export CARGO_ENCODED_RUSTFLAGS CFLAGS CXXFLAGS
+# Flags are then words as a shell has them; else a space in a path would end one.
+CC_SHELL_ESCAPED_FLAGS=1
+# shellcheck disable=SC2090
+export CARGO_ENCODED_RUSTFLAGS CFLAGS CXXFLAGS CC_SHELL_ESCAPED_FLAGS
 case $target in
 *-musl)
     name=$(echo "$target" | tr - _)
